@@ -1,0 +1,137 @@
+package lds
+
+// Status is what a check came to. The values go over the wire and are frozen.
+type Status string
+
+// The five statuses. Each but Passed comes with a Reason.
+const (
+	Passed        Status = "passed"
+	Failed        Status = "failed"
+	NotVerifiable Status = "not_verifiable" // nothing to say either way: no anchor, or too little to judge by
+	NotPresent    Status = "not_present"    // the card has no such feature
+	NotDone       Status = "not_done"       // refused, switched off, or not reached
+)
+
+// Reason is the frozen id of why a verdict is not Passed. The catalogue has a Vietnamese and an English text for each.
+type Reason string
+
+// Reasons of verdicts.
+const (
+	// Passive authentication, in the order of precedence in which they are reported.
+	ReasonMalformed          Reason = "MALFORMED"
+	ReasonHashMismatch       Reason = "HASH_MISMATCH"
+	ReasonNotListed          Reason = "DATA_GROUP_NOT_LISTED" // a file was read that the EF.SOD does not list
+	ReasonSignatureInvalid   Reason = "SIGNATURE_INVALID"
+	ReasonSignerAmbiguous    Reason = "SIGNER_AMBIGUOUS" // several signers or certificates, and none is the signer beyond doubt
+	ReasonCountryMismatch    Reason = "COUNTRY_MISMATCH" // signer's country is not the issuing state of DG1
+	ReasonAlgorithmUnknown   Reason = "ALGORITHM_UNKNOWN"
+	ReasonKeyUsage           Reason = "KEY_USAGE" // the certificate may not be used for what it was used for
+	ReasonRevoked            Reason = "REVOKED"
+	ReasonSignerNotAnchored  Reason = "SIGNER_NOT_ANCHORED"
+	ReasonNotYetValid        Reason = "NOT_YET_VALID"
+	ReasonExpired            Reason = "EXPIRED"
+	ReasonNoSOD              Reason = "NO_SOD"
+	ReasonIdentityIncomplete Reason = "IDENTITY_INCOMPLETE"
+
+	// Chip and active authentication.
+	ReasonKeyNotAnchored    Reason = "KEY_NOT_ANCHORED" // the exchange says nothing, for a forger signs his own key
+	ReasonChipAuthFailed    Reason = "CHIP_AUTH_FAILED"
+	ReasonActiveAuthFailed  Reason = "ACTIVE_AUTH_FAILED"
+	ReasonResponseTooLong   Reason = "RESPONSE_TOO_LONG" // the answer fits neither a short nor an extended response
+	ReasonUnsupported       Reason = "UNSUPPORTED"       // the card asks for an algorithm that we do not speak
+	ReasonWeakKey           Reason = "WEAK_KEY"
+	ReasonRefusedByCard     Reason = "REFUSED_BY_CARD"
+	ReasonFeatureAbsent     Reason = "FEATURE_ABSENT"
+	ReasonNotReached        Reason = "NOT_REACHED"
+	ReasonSwitchedOff       Reason = "SWITCHED_OFF"
+	ReasonFileUnreadable    Reason = "FILE_UNREADABLE"
+	ReasonPassiveAuthFailed Reason = "PASSIVE_AUTH_FAILED" // the key's file does not match the signed hashes
+	ReasonNoAccessControl   Reason = "NO_ACCESS_CONTROL"
+
+	// Validity, key against chip, face.
+	ReasonDocumentExpired   Reason = "DOCUMENT_EXPIRED"
+	ReasonNoExpiryDate      Reason = "NO_EXPIRY_DATE"
+	ReasonNothingToCompare  Reason = "NOTHING_TO_COMPARE"
+	ReasonKeyDiffersFromDoc Reason = "KEY_DIFFERS_FROM_CHIP"
+	ReasonMeansIsNotChip    Reason = "MEANS_IS_NOT_CHIP"
+)
+
+// Basis says on what a comparison with the chip's data stands.
+type Basis string
+
+// Anchored data are signed by a signer that chains to a trusted CSCA or is pinned; unanchored data are only consistent in themselves.
+const (
+	Anchored   Basis = "anchored"
+	Unanchored Basis = "unanchored"
+)
+
+// AccessVerdict tells how the chip was opened (ICAO 9303-11 §4). Never a secret: Key and KeyFrom are kinds.
+type AccessVerdict struct {
+	Status   Status  `json:"status"`
+	Reason   Reason  `json:"reason,omitempty"`
+	Protocol string  `json:"protocol,omitempty"` // "PACE" or "BAC"
+	Detail   string  `json:"detail,omitempty"`   // for instance "ECDH-GM AES-128 brainpoolP256r1"
+	Key      KeyKind `json:"key,omitempty"`      // what opened it
+	KeyFrom  KeyFrom `json:"keyFrom,omitempty"`  // where that came from
+	// Fallback is the protocol that was offered and not used, with why: a downgrade is never silent.
+	Fallback string `json:"fallback,omitempty"`
+}
+
+// Signer is the certificate that signed the EF.SOD.
+type Signer struct {
+	Subject    string `json:"subject"`
+	Issuer     string `json:"issuer,omitempty"`
+	SHA256     string `json:"sha256"` // of the DER certificate, lower-case hex
+	SeenBefore *int   `json:"seenBefore,omitempty"`
+	NotBefore  string `json:"notBefore,omitempty"` // RFC 3339
+	NotAfter   string `json:"notAfter,omitempty"`
+	SignedAt   string `json:"signedAt,omitempty"` // the signing time that the signer states, if any
+}
+
+// Anchor is what a signer was traced to.
+type Anchor struct {
+	Kind    string `json:"kind"` // "csca" or "pinned"
+	Subject string `json:"subject"`
+	SHA256  string `json:"sha256"`
+	Source  string `json:"source"` // the list or file that it was imported from
+}
+
+// PassiveVerdict is the outcome of passive authentication (ICAO 9303-11 §5.1).
+type PassiveVerdict struct {
+	Status   Status   `json:"status"`
+	Reason   Reason   `json:"reason,omitempty"`
+	Detail   string   `json:"detail,omitempty"` // English, for IT and auditors; never personal
+	Signer   *Signer  `json:"signer,omitempty"`
+	Anchor   *Anchor  `json:"anchor,omitempty"`
+	Checked  []FileID `json:"checked,omitempty"` // files whose hash was compared
+	Warnings []Reason `json:"warnings,omitempty"`
+}
+
+// ExchangeVerdict is the outcome of chip or active authentication (ICAO 9303-11 §6). Exchange is what happened between
+// card and reader, whatever the status says about what that proves.
+type ExchangeVerdict struct {
+	Status    Status `json:"status"`
+	Reason    Reason `json:"reason,omitempty"`
+	Exchange  Status `json:"exchange,omitempty"`
+	Protocol  string `json:"protocol,omitempty"`
+	Challenge string `json:"challenge,omitempty"` // active authentication: "self_issued" or "given"
+}
+
+// BasisVerdict is a check against the chip's own data.
+type BasisVerdict struct {
+	Status   Status   `json:"status"`
+	Reason   Reason   `json:"reason,omitempty"`
+	Basis    Basis    `json:"basis,omitempty"`
+	Compared []string `json:"compared,omitempty"` // names of the identity fields that were compared
+	Differs  []string `json:"differs,omitempty"`  // those of them that differ
+}
+
+// Verdicts is everything that was judged about one card.
+type Verdicts struct {
+	Access                AccessVerdict   `json:"access"`
+	PassiveAuthentication PassiveVerdict  `json:"passiveAuthentication"`
+	ChipAuthentication    ExchangeVerdict `json:"chipAuthentication"`
+	ActiveAuthentication  ExchangeVerdict `json:"activeAuthentication"`
+	DocumentValidity      BasisVerdict    `json:"documentValidity"`
+	KeyMatchesChip        BasisVerdict    `json:"keyMatchesChip"`
+}

@@ -1,0 +1,91 @@
+// Package insurance says what eligibility is, whoever answers: a request, an answer, and the provider between them.
+package insurance
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// State of an eligibility. The values go over the wire and are frozen.
+type State string
+
+// States.
+const (
+	Eligible    State = "eligible"
+	NotEligible State = "not_eligible"
+	Check       State = "check"   // the desk must look at something
+	Pending     State = "pending" // not reachable, queued
+	Unknown     State = "unknown" // answered, and the answer says nothing that we know
+	Off         State = "off"
+)
+
+// Request asks about one person. Dates are ISO 8601; a year alone is allowed for the date of birth.
+type Request struct {
+	Number      string `json:"number,omitempty"`   // personal number
+	CardCode    string `json:"cardCode,omitempty"` // insurance card, where the person showed one
+	FullName    string `json:"fullName,omitempty"`
+	DateOfBirth string `json:"dateOfBirth,omitempty"`
+	Sex         string `json:"sex,omitempty"`
+}
+
+// Card is the insurance card as the insurer knows it.
+type Card struct {
+	Code               string `json:"code,omitempty"`
+	From               string `json:"from,omitempty"`
+	To                 string `json:"to,omitempty"`
+	RegisteredFacility string `json:"registeredFacility,omitempty"`
+	BenefitRate        int    `json:"benefitRate,omitempty"`   // percent; 0 is not known
+	FiveYearsFrom      string `json:"fiveYearsFrom,omitempty"` // five years without a gap, from this day
+	Area               string `json:"area,omitempty"`          // K1, K2, K3
+	Previous           string `json:"previous,omitempty"`      // code of the old card, where a new one was issued
+	Next               string `json:"next,omitempty"`          // code of the new card
+}
+
+// Route is a proposal of the care route; it is decided when the visit ends.
+type Route struct {
+	Proposal string `json:"proposal"`
+	Decided  bool   `json:"decided"`
+	Reason   string `json:"reason,omitempty"`
+	Source   string `json:"source,omitempty"`
+}
+
+// Difference is one field in which the insurer's answer and the request disagree. It holds no values.
+type Difference struct {
+	Field string `json:"field"` // JSON name of the identity field
+	Kind  string `json:"kind"`  // "value", "diacritics", "precision"
+}
+
+// Eligibility is the answer, ready for the wire.
+type Eligibility struct {
+	State       State        `json:"state"`
+	Source      string       `json:"source,omitempty"`
+	AsOf        time.Time    `json:"asOf,omitzero"`
+	Code        string       `json:"code,omitempty"` // raw result code of the insurer
+	Text        string       `json:"text,omitempty"` // meaning of the code, in Vietnamese as the insurer words it
+	TextEN      string       `json:"textEn,omitempty"`
+	Advice      string       `json:"advice,omitempty"` // id of what the desk does next: see the catalogue
+	Reason      string       `json:"reason,omitempty"` // id of the error behind a pending or unknown state
+	Card        *Card        `json:"card,omitempty"`
+	Route       *Route       `json:"route,omitempty"`
+	Differences []Difference `json:"differences,omitempty"`
+
+	// Raw is the insurer's answer as it came, for the journal. It never goes over the wire.
+	Raw []byte `json:"-"`
+}
+
+// Provider answers. Check stops by ctx. Errors: ErrUnreachable (try later), ErrRejected (account, rights or settings are
+// wrong: a person must act), ErrGarbage (the answer is none), ErrRequest (this request can never be answered). An answer
+// of the insurer that refuses the person is no error.
+type Provider interface {
+	Name() string
+	Check(ctx context.Context, r Request) (Eligibility, error)
+}
+
+// What can go wrong with a look-up. No error holds a URL, an account or personal data.
+var (
+	ErrUnreachable = errors.New("insurer cannot be reached")
+	ErrRejected    = errors.New("insurer refuses this facility's access")
+	ErrGarbage     = errors.New("insurer's answer makes no sense")
+	ErrRequest     = errors.New("request lacks what the insurer needs")
+)

@@ -1,0 +1,131 @@
+package catalog
+
+// Ids of what the desk does next, as results carry them.
+const (
+	StepProceed          = "PROCEED"
+	StepCheckPapers      = "CHECK_PAPERS"
+	StepAskInsuranceCard = "ASK_INSURANCE_CARD"
+	StepLookupLater      = "ADMIT_LOOKUP_LATER"
+	StepReturnCard       = "RETURN_CARD"
+	StepComparePhoto     = "COMPARE_PHOTO"
+	StepNotCovered       = "NOT_COVERED"
+	StepUseNewCard       = "USE_NEW_CARD"
+	StepCheckIdentity    = "CHECK_IDENTITY"
+	StepFixInput         = "FIX_INPUT"
+	StepTellIT           = "TELL_IT"
+	StepKeepCard         = "KEEP_CARD"
+	StepInsertCard       = "INSERT_CARD"
+	StepCallSupervisor   = "CALL_SUPERVISOR"
+	StepPaperAdmission   = "ADMIT_WITH_PAPERS"
+	StepTryAgain         = "TRY_AGAIN"
+	StepTempCardFlow     = "CHILD_WITHOUT_CARD"
+)
+
+// Ids of warnings, as results carry them.
+const (
+	WarnSignerNew       = "SIGNER_NEW"
+	WarnFieldsLimited   = "FIELDS_LIMITED"
+	WarnPortraitBad     = "PORTRAIT_UNREADABLE"
+	WarnNoPortrait      = "PORTRAIT_ABSENT"
+	WarnNotRecorded     = "NOT_RECORDED"
+	WarnDocumentExpired = "DOCUMENT_EXPIRED"
+	WarnKeyDiffers      = "KEY_DIFFERS"
+	WarnDowngrade       = "ACCESS_DOWNGRADED"
+	WarnExchangeFailed  = "CHIP_PROOF_FAILED"
+	WarnNameDiffers     = "INSURANCE_DATA_DIFFER"
+	WarnWeakAlgorithm   = "WEAK_ALGORITHM"
+	WarnMRZCheckDigit   = "MRZ_CHECK_DIGIT"
+	WarnDG13Unreadable  = "DG13_UNREADABLE"
+	WarnFileRefused     = "FILE_REFUSED"
+	WarnSimulated       = "SIMULATED"
+	WarnVirtualReader   = "VIRTUAL_READER"
+)
+
+var steps = map[string]Text{
+	StepProceed:          {"Tiếp nhận bệnh nhân.", "Admit the patient."},
+	StepCheckPapers:      {"Kiểm tra thẻ BHYT và giấy tờ tùy thân.", "Check the insurance card and an identity paper."},
+	StepAskInsuranceCard: {"Hỏi bệnh nhân thẻ BHYT khác hoặc mở VssID/VNeID.", "Ask for another insurance card or for VssID/VNeID."},
+	StepLookupLater:      {"Vẫn tiếp nhận; thẻ BHYT sẽ được tra cứu lại sau.", "Admit the patient; the insurance will be looked up again later."},
+	StepReturnCard:       {"Trả thẻ cho bệnh nhân.", "Return the card to the patient."},
+	StepComparePhoto:     {"So ảnh trong chip với người đứng trước quầy.", "Compare the chip's photo with the person at the desk."},
+	StepNotCovered:       {"Báo bệnh nhân thẻ BHYT không còn giá trị; tiếp nhận theo diện tự chi trả hoặc giấy tờ khác.", "Tell the patient that the insurance is not valid; admit as self-paying or with other papers."},
+	StepUseNewCard:       {"Dùng mã thẻ BHYT mới trong kết quả.", "Use the new insurance card code in the result."},
+	StepCheckIdentity:    {"Thông tin trên cổng BHYT khác với thẻ căn cước: đối chiếu họ tên, ngày sinh với bệnh nhân.", "The insurer's data differ from the ID card's: compare name and date of birth with the patient."},
+	StepFixInput:         {"Kiểm tra lại số hoặc mã thẻ đã nhập.", "Check the number or card code that was typed."},
+	StepTellIT:           {"Vẫn tiếp nhận; báo bộ phận CNTT.", "Admit the patient; tell IT."},
+	StepKeepCard:         {"Giữ yên thẻ trên đầu đọc.", "Keep the card on the reader."},
+	StepInsertCard:       {"Đặt thẻ lên đầu đọc.", "Put the card on the reader."},
+	StepCallSupervisor:   {"Tiếp nhận bằng giấy tờ và báo người phụ trách.", "Admit with papers and tell your supervisor."},
+	StepPaperAdmission:   {"Tiếp nhận bằng giấy tờ.", "Admit with papers."},
+	StepTryAgain:         {"Thử lại một lần.", "Try once more."},
+	StepTempCardFlow:     {"Trẻ em chưa có thẻ: tiếp nhận bằng giấy khai sinh hoặc giấy chứng sinh.", "Child without a card: admit with the birth certificate or birth slip."},
+}
+
+var warnings = map[string]Text{
+	WarnSignerNew:       {"Lần đầu gặp chứng thư ký này tại quầy.", "This document signer was never seen at this desk before."},
+	WarnFieldsLimited:   {"Một số trường không được trả vì phần mềm chưa được phép.", "Some fields were left out because the program may not have them."},
+	WarnPortraitBad:     {"Ảnh trong chip không hiển thị được.", "The chip's photo cannot be shown."},
+	WarnNoPortrait:      {"Chip không có ảnh.", "The chip holds no photo."},
+	WarnNotRecorded:     {"Chưa ghi được lượt này vào sổ; kết quả vẫn dùng được.", "This check-in could not be recorded yet; its result can be used."},
+	WarnDocumentExpired: {"Thẻ căn cước đã hết hạn.", "The ID card has expired."},
+	WarnKeyDiffers:      {"Thông tin vừa quét hoặc nhập khác với chip.", "What was scanned or typed differs from the chip."},
+	WarnDowngrade:       {"Chip được mở bằng cách cũ hơn (BAC) thay cho PACE.", "The chip was opened the older way (BAC) in place of PACE."},
+	WarnExchangeFailed:  {"Chip không chứng minh được khóa của nó: có thể là bản sao.", "The chip could not prove its key: it may be a copy."},
+	WarnNameDiffers:     {"Thông tin trên cổng BHYT khác với thẻ.", "The insurer's data differ from the card's."},
+	WarnWeakAlgorithm:   {"Thẻ được ký bằng thuật toán cũ.", "The card was signed with an old algorithm."},
+	WarnMRZCheckDigit:   {"Số kiểm tra phụ trong MRZ không khớp.", "A secondary check digit of the MRZ does not match."},
+	WarnDG13Unreadable:  {"Phần dữ liệu tiếng Việt trong chip không đọc được; họ tên lấy từ MRZ không có dấu.", "The chip's Vietnamese data cannot be decoded; the name comes from the MRZ, without diacritics."},
+	WarnFileRefused:     {"Chip không cho đọc một phần dữ liệu.", "The chip refuses some of its data."},
+	WarnSimulated:       {"Dữ liệu mô phỏng, không phải bệnh nhân thật.", "Simulated data, not a real patient."},
+	WarnVirtualReader:   {"Thẻ được đọc qua đầu đọc ảo.", "The card was read through a virtual reader."},
+}
+
+// reasons are the texts of verdict reasons (lds.Reason), in plain words for the desk.
+var reasons = map[string]Text{
+	"MALFORMED":             {"Tệp chữ ký của chip không đọc được.", "The chip's signature file cannot be decoded."},
+	"HASH_MISMATCH":         {"Dữ liệu trên chip đã bị thay đổi sau khi ký.", "Data on the chip were changed after they were signed."},
+	"DATA_GROUP_NOT_LISTED": {"Chip có dữ liệu không nằm trong phần đã ký.", "The chip has data that are not among the signed ones."},
+	"SIGNATURE_INVALID":     {"Chữ ký trên chip không đúng.", "The signature on the chip is wrong."},
+	"SIGNER_AMBIGUOUS":      {"Không xác định được ai đã ký dữ liệu.", "It cannot be told who signed the data."},
+	"COUNTRY_MISMATCH":      {"Nước của bên ký khác với nước cấp thẻ.", "The signer's country is not the issuing state."},
+	"ALGORITHM_UNKNOWN":     {"Thẻ được ký bằng thuật toán chưa hỗ trợ.", "The card was signed with an unknown algorithm."},
+	"KEY_USAGE":             {"Chứng thư ký không được phép dùng để ký thẻ.", "The signer's certificate may not sign cards."},
+	"REVOKED":               {"Chứng thư ký đã bị thu hồi.", "The signer's certificate was revoked."},
+	"SIGNER_NOT_ANCHORED":   {"Chưa có chứng thư gốc để xác minh bên ký: chưa kết luận được, đây là tình trạng bình thường.", "There is no root certificate yet to verify the signer by: nothing can be said either way, which is normal."},
+	"NOT_YET_VALID":         {"Chứng thư ký chưa có hiệu lực.", "The signer's certificate is not valid yet."},
+	"EXPIRED":               {"Chứng thư ký đã hết hiệu lực.", "The signer's certificate has expired."},
+	"NO_SOD":                {"Chip không có tệp chữ ký.", "The chip has no signature file."},
+	"IDENTITY_INCOMPLETE":   {"Chip thiếu dữ liệu nhận dạng.", "The chip lacks data of the holder."},
+	"KEY_NOT_ANCHORED":      {"Chưa xác minh được bên ký nên khóa của chip chưa nói lên điều gì.", "The signer is not verified, so the chip's key proves nothing yet."},
+	"CHIP_AUTH_FAILED":      {"Chip không chứng minh được khóa của nó.", "The chip could not prove its key."},
+	"ACTIVE_AUTH_FAILED":    {"Chip ký thử sai.", "The chip's signature over our challenge is wrong."},
+	"RESPONSE_TOO_LONG":     {"Đầu đọc không nhận được câu trả lời dài của chip.", "The reader cannot take the chip's long answer."},
+	"UNSUPPORTED":           {"Chip dùng thuật toán chưa hỗ trợ.", "The chip uses an algorithm that is not supported."},
+	"WEAK_KEY":              {"Khóa của chip quá ngắn.", "The chip's key is too short."},
+	"REFUSED_BY_CARD":       {"Chip từ chối bước này.", "The chip refuses this step."},
+	"FEATURE_ABSENT":        {"Thẻ không có tính năng này.", "The card has no such feature."},
+	"NOT_REACHED":           {"Chưa làm đến bước này.", "This step was not reached."},
+	"SWITCHED_OFF":          {"Bước này đang tắt.", "This step is switched off."},
+	"FILE_UNREADABLE":       {"Không đọc được tệp cần cho bước này.", "A file that this step needs could not be read."},
+	"PASSIVE_AUTH_FAILED":   {"Khóa của chip không khớp phần đã ký.", "The chip's key is not the signed one."},
+	"NO_ACCESS_CONTROL":     {"Chip đọc được không cần mã.", "The chip can be read without a key."},
+	"DOCUMENT_EXPIRED":      {"Thẻ đã hết hạn.", "The card has expired."},
+	"NO_EXPIRY_DATE":        {"Thẻ không ghi ngày hết hạn.", "The card states no date of expiry."},
+	"NOTHING_TO_COMPARE":    {"Không có gì để so với chip.", "There was nothing to compare with the chip."},
+	"KEY_DIFFERS_FROM_CHIP": {"Thông tin vừa quét hoặc nhập khác với chip.", "What was scanned or typed differs from the chip."},
+	"MEANS_IS_NOT_CHIP":     {"Lượt này không dùng chip.", "This check-in does not use a chip."},
+}
+
+// StepText says what the desk does; ok is false for an id that is none.
+func StepText(id string, l Lang) (s string, ok bool) { return in(steps, id, l) }
+
+// WarningText says what the desk should know.
+func WarningText(id string, l Lang) (s string, ok bool) { return in(warnings, id, l) }
+
+// ReasonText says a verdict's reason in plain words.
+func ReasonText(id string, l Lang) (s string, ok bool) { return in(reasons, id, l) }
+
+func in(m map[string]Text, id string, l Lang) (string, bool) {
+	t, ok := m[id]
+	return t.In(l), ok
+}

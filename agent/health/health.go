@@ -1,0 +1,225 @@
+// Package health holds what is wrong with this desk right now, as coded warnings: each says what is the matter, why, and
+// how it is cured, in Vietnamese and English. The receptionist, IT and the HIS all read the same list (agent.hello,
+// agent.status, tapcheck doctor); nobody has to read a log for it.
+package health
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+)
+
+// Code of a warning. Frozen once released.
+type Code string
+
+// Codes.
+const (
+	PCSCStopped         Code = "PCSC_STOPPED"
+	PCSCNotBuilt        Code = "PCSC_NOT_BUILT"
+	NoReader            Code = "NO_READER"
+	ReaderStuck         Code = "READER_STUCK"
+	NoClient            Code = "NO_CLIENT_ALLOWED"
+	InsuranceOff        Code = "INSURANCE_OFF"
+	InsuranceDown       Code = "INSURANCE_UNREACHABLE"
+	InsuranceRefused    Code = "INSURANCE_REJECTED"
+	JournalUnwritable   Code = "JOURNAL_UNWRITABLE"
+	TrustRefused        Code = "TRUST_FILE_REFUSED"
+	PortsTaken          Code = "PORTS_TAKEN"
+	SettingsWrong       Code = "SETTINGS_INVALID"
+	DataFolderExposed   Code = "DATA_FOLDER_EXPOSED"
+	Simulation          Code = "SIMULATION"
+	DiskLow             Code = "DISK_LOW"
+	ClockImplausible    Code = "CLOCK_IMPLAUSIBLE"
+	NoCSCAForIDCards    Code = "NO_ID_CARD_ANCHOR"
+	DriverPackageAbsent Code = "CARD_DRIVER_ABSENT"
+)
+
+// Severity of a warning, explicit because it goes over the wire.
+type Severity string
+
+// Severities: nothing works, something does not, good to know.
+const (
+	Down     Severity = "down"
+	Degraded Severity = "degraded"
+	Note     Severity = "note"
+)
+
+// About is what is known about a code.
+type About struct {
+	Severity           Severity
+	Title, Cause, Cure catalog.Text
+}
+
+// Warning is one thing that is wrong, in one language.
+type Warning struct {
+	Code     Code      `json:"code"`
+	Severity Severity  `json:"severity"`
+	Title    string    `json:"title"`
+	Cause    string    `json:"cause"`
+	Cure     string    `json:"cure"`
+	Since    time.Time `json:"since"`
+}
+
+var codes = map[Code]About{
+	PCSCStopped: {Down,
+		catalog.Text{VI: "Dịch vụ thẻ thông minh không chạy.", EN: "The smart card service is not running."},
+		catalog.Text{VI: "Windows: dịch vụ SCardSvr dừng khi không có đầu đọc; Linux: pcscd chưa cài hoặc bị dừng.", EN: "Windows stops SCardSvr when there is no reader; on Linux pcscd is not installed or was stopped."},
+		catalog.Text{VI: "Cắm đầu đọc. Linux: systemctl start pcscd.socket. Tapcheck tự nối lại.", EN: "Plug a reader in. Linux: systemctl start pcscd.socket. Tapcheck reconnects by itself."}},
+	PCSCNotBuilt: {Down,
+		catalog.Text{VI: "Bản này không dùng được đầu đọc thật.", EN: "This build cannot use real readers."},
+		catalog.Text{VI: "Chương trình được dựng với thẻ nopcsc hoặc không có cgo.", EN: "The program was built with the tag nopcsc or without cgo."},
+		catalog.Text{VI: "Cài bản phát hành, hoặc dựng lại khi có libpcsclite-dev.", EN: "Install a release, or build again with libpcsclite-dev."}},
+	NoReader: {Down,
+		catalog.Text{VI: "Không thấy đầu đọc thẻ.", EN: "No card reader is there."},
+		catalog.Text{VI: "Chưa cắm, dây lỏng, hoặc thiếu trình điều khiển (Linux: libccid).", EN: "Not plugged in, a loose cable, or no driver (Linux: libccid)."},
+		catalog.Text{VI: "Cắm lại đầu đọc; cài trình điều khiển của hãng.", EN: "Plug the reader in again; install the maker's driver."}},
+	ReaderStuck: {Degraded,
+		catalog.Text{VI: "Một đầu đọc bị treo.", EN: "A reader hangs."},
+		catalog.Text{VI: "Trình điều khiển không trả lời một lệnh.", EN: "The driver does not return from a command."},
+		catalog.Text{VI: "Rút và cắm lại đầu đọc; nếu vẫn treo, khởi động lại Tapcheck.", EN: "Unplug it and plug it in again; if it stays, restart Tapcheck."}},
+	NoClient: {Note,
+		catalog.Text{VI: "Chưa phần mềm nào được phép kết nối.", EN: "No program may connect yet."},
+		catalog.Text{VI: "Chưa cấp token cho trang web hay phần mềm bệnh viện.", EN: "No token was issued to the HIS."},
+		catalog.Text{VI: "Chạy tapcheck token add --origin https://… hoặc --desktop.", EN: "Run tapcheck token add --origin https://… or --desktop."}},
+	InsuranceOff: {Note,
+		catalog.Text{VI: "Tra cứu BHYT đang tắt.", EN: "Insurance look-ups are off."},
+		catalog.Text{VI: "Mục insurance.provider trong cấu hình là off.", EN: "insurance.provider is off in the settings."},
+		catalog.Text{VI: "Điền tài khoản cổng BHYT vào cấu hình.", EN: "Put the gateway account into the settings."}},
+	InsuranceDown: {Degraded,
+		catalog.Text{VI: "Cổng BHYT không trả lời.", EN: "The insurance gateway does not answer."},
+		catalog.Text{VI: "Mạng lỗi, hoặc cổng quá tải hay bảo trì.", EN: "The network fails, or the gateway is overloaded or in maintenance."},
+		catalog.Text{VI: "Vẫn tiếp nhận bệnh nhân; các lần tra cứu được ghi lại.", EN: "Go on admitting; look-ups are queued."}},
+	InsuranceRefused: {Degraded,
+		catalog.Text{VI: "Cổng BHYT từ chối tài khoản của cơ sở.", EN: "The insurance gateway refuses the facility's account."},
+		catalog.Text{VI: "Sai mật khẩu, IP chưa đăng ký, hoặc cán bộ tra cứu chưa đăng ký.", EN: "Wrong password, or the IP address or staff member is not registered."},
+		catalog.Text{VI: "Kiểm tra tài khoản trên cổng BHYT.", EN: "Check the account on the gateway's portal."}},
+	JournalUnwritable: {Degraded,
+		catalog.Text{VI: "Không ghi được sổ lượt tiếp nhận.", EN: "Check-ins cannot be recorded."},
+		catalog.Text{VI: "Ổ đĩa đầy, chỉ đọc hoặc hỏng.", EN: "The disk is full, read-only or faulty."},
+		catalog.Text{VI: "Giải phóng ổ đĩa; kết quả chưa ghi được đánh dấu recorded: false.", EN: "Free the disk; results that were not recorded say recorded: false."}},
+	TrustRefused: {Degraded,
+		catalog.Text{VI: "Có tệp chứng thư gốc không dùng được.", EN: "A file in the trust folder cannot be used."},
+		catalog.Text{VI: "Tệp hỏng, không phải chứng thư CSCA, hoặc thiếu định danh khóa.", EN: "It is broken, is no CSCA certificate, or lacks its key identifier."},
+		catalog.Text{VI: "Xem tapcheck doctor để biết tệp nào.", EN: "tapcheck doctor names the file."}},
+	NoCSCAForIDCards: {Note,
+		catalog.Text{VI: "Chưa có chứng thư gốc của thẻ căn cước.", EN: "There is no root certificate for citizen cards yet."},
+		catalog.Text{VI: "Danh sách công khai không có CSCA của thẻ căn cước; kết quả là «chưa kết luận được».", EN: "The public lists hold no CSCA of the citizen card, so verdicts are not_verifiable."},
+		catalog.Text{VI: "Xin chứng thư từ cơ quan cấp và đặt vào thư mục trust.", EN: "Get it from the issuing authority and put it into the trust folder."}},
+	PortsTaken: {Down,
+		catalog.Text{VI: "Các cổng của Tapcheck đang bị chiếm.", EN: "Tapcheck's ports are taken."},
+		catalog.Text{VI: "Chương trình khác, hoặc một Tapcheck khác, đang dùng 127.0.0.1:27480–27483.", EN: "Another program, or another Tapcheck, uses 127.0.0.1:27480–27483."},
+		catalog.Text{VI: "Tắt chương trình đó hoặc đổi his.ports.", EN: "Close that program or change his.ports."}},
+	SettingsWrong: {Down,
+		catalog.Text{VI: "Tệp cấu hình có chỗ sai.", EN: "The settings file has a mistake."},
+		catalog.Text{VI: "Thông báo nêu dòng và giá trị được phép.", EN: "The message names the line and what is allowed."},
+		catalog.Text{VI: "Sửa dòng đó rồi khởi động lại.", EN: "Correct that line and restart."}},
+	DataFolderExposed: {Down,
+		catalog.Text{VI: "Thư mục dữ liệu hoặc tệp khóa không an toàn.", EN: "The data folder or a key file is not safe."},
+		catalog.Text{VI: "Người dùng khác đọc được tệp, hoặc Tapcheck không có quyền.", EN: "Other users can read it, or Tapcheck may not."},
+		catalog.Text{VI: "Chỉ cho tài khoản dịch vụ quyền đọc (0700 và 0600).", EN: "Let only the service account read it (0700 and 0600)."}},
+	Simulation: {Note,
+		catalog.Text{VI: "Đang chạy mô phỏng: không có bệnh nhân thật.", EN: "This is a simulation: no real patients."},
+		catalog.Text{VI: "Chạy bằng tapcheck demo.", EN: "Started by tapcheck demo."},
+		catalog.Text{VI: "Dùng tapcheck run cho công việc thật.", EN: "Use tapcheck run for real work."}},
+	DiskLow: {Degraded,
+		catalog.Text{VI: "Ổ đĩa sắp đầy.", EN: "The disk is nearly full."},
+		catalog.Text{VI: "Còn dưới 200 MB nơi đặt thư mục dữ liệu.", EN: "Less than 200 MB are left where the data folder lies."},
+		catalog.Text{VI: "Giải phóng ổ đĩa.", EN: "Free some space."}},
+	ClockImplausible: {Degraded,
+		catalog.Text{VI: "Đồng hồ của máy sai.", EN: "The PC's clock is wrong."},
+		catalog.Text{VI: "Thời gian trước ngày phát hành chương trình.", EN: "The time lies before this program was made."},
+		catalog.Text{VI: "Đặt lại ngày giờ hoặc bật đồng bộ thời gian.", EN: "Set the clock or switch time synchronisation on."}},
+	DriverPackageAbsent: {Note,
+		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
+		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},
+		catalog.Text{VI: "apt install libccid.", EN: "apt install libccid."}},
+}
+
+// Describe gives what is known about a code.
+func Describe(c Code) (About, bool) {
+	a, ok := codes[c]
+	return a, ok
+}
+
+// In puts a code into words.
+func In(c Code, l catalog.Lang, since time.Time) Warning {
+	a := codes[c]
+	return Warning{Code: c, Severity: a.Severity, Title: a.Title.In(l), Cause: a.Cause.In(l), Cure: a.Cure.In(l), Since: since}
+}
+
+// Tracker knows what is wrong now. It is safe for concurrent use; the zero value is ready.
+type Tracker struct {
+	Now func() time.Time // nil is time.Now
+
+	mu       sync.Mutex
+	since    map[Code]time.Time
+	watchers map[chan struct{}]struct{}
+}
+
+// Set says whether something is wrong.
+func (t *Tracker) Set(c Code, wrong bool) {
+	if _, known := codes[c]; !known {
+		panic("health: unknown code " + string(c))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, is := t.since[c]; is == wrong {
+		return
+	}
+	if wrong {
+		if t.since == nil {
+			t.since = map[Code]time.Time{}
+		}
+		now := time.Now
+		if t.Now != nil {
+			now = t.Now
+		}
+		t.since[c] = now()
+	} else {
+		delete(t.since, c)
+	}
+	for w := range t.watchers {
+		select {
+		case w <- struct{}{}:
+		default: // it has not looked at the last change yet, and will see this one with it
+		}
+	}
+}
+
+// List says what is wrong, worst first, then by code.
+func (t *Tracker) List(l catalog.Lang) []Warning {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]Warning, 0, len(t.since))
+	for c, since := range t.since {
+		list = append(list, In(c, l, since))
+	}
+	rank := map[Severity]int{Down: 0, Degraded: 1, Note: 2}
+	sort.Slice(list, func(i, j int) bool {
+		if a, b := rank[list[i].Severity], rank[list[j].Severity]; a != b {
+			return a < b
+		}
+		return list[i].Code < list[j].Code
+	})
+	return list
+}
+
+// Watch gives a channel that gets a value after changes, which coalesce, until ctx ends.
+func (t *Tracker) Watch(ctx context.Context) <-chan struct{} {
+	w := make(chan struct{}, 1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.watchers == nil {
+		t.watchers = map[chan struct{}]struct{}{}
+	}
+	t.watchers[w] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.watchers, w)
+	})
+	return w
+}

@@ -1,0 +1,50 @@
+package health
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+)
+
+func TestEveryCodeIsInWords(t *testing.T) {
+	for c, a := range codes {
+		for _, text := range []catalog.Text{a.Title, a.Cause, a.Cure} {
+			if text.VI == "" || text.EN == "" || text.VI == text.EN {
+				t.Errorf("%s lacks a text", c)
+			}
+		}
+		if a.Severity != Down && a.Severity != Degraded && a.Severity != Note {
+			t.Errorf("%s has severity %q", c, a.Severity)
+		}
+	}
+}
+
+func TestTracker(t *testing.T) {
+	start := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	now := start
+	tr := Tracker{Now: func() time.Time { return now }}
+	changed := tr.Watch(t.Context())
+
+	tr.Set(InsuranceOff, true)
+	now = now.Add(time.Minute)
+	tr.Set(PCSCStopped, true)
+	tr.Set(PCSCStopped, true) // the same again is no change
+
+	list := tr.List(catalog.EN)
+	if len(list) != 2 || list[0].Code != PCSCStopped || list[1].Code != InsuranceOff {
+		t.Fatalf("want the worst first, got %+v", list)
+	}
+	if !list[1].Since.Equal(start) {
+		t.Errorf("since %v, want %v", list[1].Since, start)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody was told")
+	}
+	tr.Set(PCSCStopped, false)
+	if list := tr.List(catalog.VI); len(list) != 1 || list[0].Title != "Tra cứu BHYT đang tắt." {
+		t.Errorf("after the cure: %+v", list)
+	}
+}

@@ -1,0 +1,433 @@
+// Package settings is the agent's one settings file: what may be set, what it means, what is allowed, and where a mistake
+// stands.
+//
+// The file is TOML. Everything has a default, so an empty file is a good one. An unknown setting or a value that is not
+// allowed is a Problem with its line and what is allowed; the agent does not start on a file with problems, because a
+// mistyped restriction must not silently be none. Secrets are never in the file: a setting that needs one names a file.
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// MaxFile is the largest settings file in bytes.
+const MaxFile = 256 << 10
+
+// Settings are all settings of `tapcheck run`.
+type Settings struct {
+	Language  string    `toml:"language" allowed:"vi or en" doc:"Language of texts where a client asks for none."`
+	Desk      string    `toml:"desk" allowed:"up to 64 characters" doc:"Name of this desk, where the HIS gives none."`
+	Log       Log       `toml:"log"`
+	HIS       HIS       `toml:"his"`
+	Checkin   Checkin   `toml:"checkin"`
+	Insurance Insurance `toml:"insurance"`
+	Trust     Trust     `toml:"trust"`
+}
+
+// Log settings.
+type Log struct {
+	Level string `toml:"level" allowed:"debug, info, warn or error" doc:"What is logged. No level logs personal data."`
+}
+
+// HIS settings bound the websocket.
+type HIS struct {
+	Ports             []int    `toml:"ports" allowed:"1 to 8 different numbers from 1024 to 65535" doc:"Loopback ports; the first free one is used."`
+	Origins           []string `toml:"origins" allowed:"a list of origins such as https://his.hospital.example, without path or pattern" doc:"Web origins that may connect besides those that have a token. They still need a token to open a session."`
+	MaxConnections    int      `toml:"max_connections" allowed:"1 to 1000" doc:"Connections at the same time."`
+	MaxFrameBytes     int      `toml:"max_frame_bytes" allowed:"65536 to 33554432" doc:"Size of a frame from a client."`
+	RequestsPerSecond int      `toml:"requests_per_second" allowed:"1 to 1000" doc:"Requests per second of one session."`
+}
+
+// Checkin settings.
+type Checkin struct {
+	WaitForCardMs int  `toml:"wait_for_card_ms" allowed:"1000 to 3600000" doc:"How long a job waits for a card."`
+	WaitForNeedMs int  `toml:"wait_for_need_ms" allowed:"1000 to 3600000" doc:"How long a job waits for an answer to job.needs."`
+	ExtendedAPDU  bool `toml:"extended_apdu" allowed:"true or false" doc:"Try extended-length commands. Some readers drop them silently."`
+}
+
+// Insurance settings.
+type Insurance struct {
+	Provider     string `toml:"provider" allowed:"bhyt or off" doc:"Who is asked for eligibility."`
+	URL          string `toml:"url" allowed:"an https address, or http on 127.0.0.1" doc:"Base address of the gateway."`
+	Username     string `toml:"username" allowed:"up to 64 characters" doc:"The facility's transaction account, such as 01004_BV."`
+	PasswordFile string `toml:"password_file" allowed:"path of a file that only the service may read" doc:"File that holds the account's password."`
+	StaffName    string `toml:"staff_name" allowed:"up to 128 characters" doc:"Registered staff member in whose name is looked up."`
+	StaffFile    string `toml:"staff_number_file" allowed:"path of a file that only the service may read" doc:"File that holds that staff member's citizen number."`
+	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
+}
+
+// Trust settings.
+type Trust struct {
+	Folder   string `toml:"folder" allowed:"path of a folder" doc:"The hospital's own CSCA certificates; pinned signers in its subfolder pinned."`
+	Embedded bool   `toml:"embedded_lists" allowed:"true or false" doc:"Trust the public ICAO master lists that come with the program. They hold no CSCA of the citizen card."`
+}
+
+// Default are the settings of an empty file.
+func Default() Settings {
+	return Settings{
+		Language: "vi",
+		Log:      Log{Level: "info"},
+		HIS: HIS{Ports: []int{27480, 27481, 27482, 27483}, MaxConnections: 20, MaxFrameBytes: 8 << 20,
+			RequestsPerSecond: 50},
+		Checkin:   Checkin{WaitForCardMs: 120_000, WaitForNeedMs: 60_000},
+		Insurance: Insurance{Provider: "off", URL: "https://egw.baohiemxahoi.gov.vn", WaitMs: 5_000},
+		Trust:     Trust{Embedded: true},
+	}
+}
+
+// Wait is the insurance wait as a duration.
+func (i Insurance) Wait() time.Duration { return time.Duration(i.WaitMs) * time.Millisecond }
+
+// Problem is one mistake in a file.
+type Problem struct {
+	Line    int    // from 1; 0 where no line is to blame
+	Setting string // dotted name, such as "his.ports"
+	What    string // "unknown setting", "wrong type", "not allowed", "not TOML"
+	Allowed string // what may stand there
+}
+
+// VI is the problem in Vietnamese.
+func (p Problem) VI() string {
+	what := map[string]string{
+		unknown: "không có mục cấu hình này", wrongType: "sai kiểu giá trị", notAllowed: "giá trị không được phép", notTOML: "không đúng cú pháp TOML",
+	}[p.What]
+	return p.words("dòng", what, "được phép")
+}
+
+// EN is the problem in English.
+func (p Problem) EN() string { return p.words("line", p.What, "allowed") }
+
+func (p Problem) words(line, what, allowed string) string {
+	var b strings.Builder
+	if p.Line > 0 {
+		fmt.Fprintf(&b, "%s %d: ", line, p.Line)
+	}
+	if p.Setting != "" {
+		fmt.Fprintf(&b, "%s: ", p.Setting)
+	}
+	b.WriteString(what)
+	if p.Allowed != "" {
+		fmt.Fprintf(&b, " (%s: %s)", allowed, p.Allowed)
+	}
+	return b.String()
+}
+
+const (
+	unknown    = "unknown setting"
+	wrongType  = "wrong type"
+	notAllowed = "not allowed"
+	notTOML    = "not TOML"
+)
+
+// Problems are all mistakes of one file, by line. The values that stand there are not repeated.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	s := make([]string, len(p))
+	for i, one := range p {
+		s[i] = one.EN()
+	}
+	return strings.Join(s, "\n")
+}
+
+// Load reads a file over the defaults. A file that does not exist is an empty one. The error is Problems for a file with
+// mistakes, or the operating system's.
+func Load(path string) (Settings, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Default(), nil
+	}
+	if err != nil {
+		return Settings{}, err
+	}
+	defer f.Close()
+	raw := make([]byte, MaxFile+1)
+	n := 0
+	for n < len(raw) {
+		m, err := f.Read(raw[n:])
+		n += m
+		if err != nil {
+			break
+		}
+	}
+	if n > MaxFile {
+		return Settings{}, Problems{{What: notTOML, Allowed: "at most 256 KiB"}}
+	}
+	return Parse(raw[:n])
+}
+
+// Parse reads a file's content over the defaults.
+func Parse(raw []byte) (Settings, error) {
+	s := Default()
+	// A byte order mark is what Windows' Notepad leaves in front.
+	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))
+	lines, err := keyLines(raw)
+	if err != nil {
+		return Settings{}, err
+	}
+	var problems Problems
+	known := schema()
+	for _, k := range lines {
+		if n := len(problems); n > 0 && strings.HasPrefix(k.name, problems[n-1].Setting+".") {
+			continue // the table that it stands in is unknown already
+		}
+		if _, ok := known[k.name]; !ok && !isTable(known, k.name) {
+			problems = append(problems, Problem{Line: k.line, Setting: k.name, What: unknown, Allowed: nearby(known, k.name)})
+		}
+	}
+	if len(problems) > 0 {
+		return Settings{}, problems
+	}
+	if err := toml.Unmarshal(raw, &s); err != nil {
+		var d *toml.DecodeError
+		if errors.As(err, &d) {
+			line, _ := d.Position()
+			name := strings.Join(d.Key(), ".")
+			if name == "" {
+				name = nameAt(lines, line)
+			}
+			return Settings{}, Problems{{Line: line, Setting: name, What: wrongType, Allowed: known[name].allowed}}
+		}
+		return Settings{}, Problems{{What: notTOML}}
+	}
+	for _, name := range s.check() {
+		problems = append(problems, Problem{Line: lineOf(lines, name), Setting: name, What: notAllowed, Allowed: known[name].allowed})
+	}
+	if len(problems) > 0 {
+		sort.SliceStable(problems, func(i, j int) bool { return problems[i].Line < problems[j].Line })
+		return Settings{}, problems
+	}
+	return s, nil
+}
+
+// check names the settings whose values are not allowed.
+func (s Settings) check() (bad []string) {
+	fail := func(ok bool, name string) {
+		if !ok {
+			bad = append(bad, name)
+		}
+	}
+	in := func(v, lo, hi int) bool { return v >= lo && v <= hi }
+	fail(s.Language == "vi" || s.Language == "en", "language")
+	fail(len(s.Desk) <= 64, "desk")
+	fail(s.Log.Level == "debug" || s.Log.Level == "info" || s.Log.Level == "warn" || s.Log.Level == "error", "log.level")
+	fail(portsOK(s.HIS.Ports), "his.ports")
+	for _, o := range s.HIS.Origins {
+		if !originOK(o) {
+			fail(false, "his.origins")
+			break
+		}
+	}
+	fail(in(s.HIS.MaxConnections, 1, 1000), "his.max_connections")
+	fail(in(s.HIS.MaxFrameBytes, 64<<10, 32<<20), "his.max_frame_bytes")
+	fail(in(s.HIS.RequestsPerSecond, 1, 1000), "his.requests_per_second")
+	fail(in(s.Checkin.WaitForCardMs, 1000, 3_600_000), "checkin.wait_for_card_ms")
+	fail(in(s.Checkin.WaitForNeedMs, 1000, 3_600_000), "checkin.wait_for_need_ms")
+	fail(s.Insurance.Provider == "bhyt" || s.Insurance.Provider == "off", "insurance.provider")
+	fail(gatewayOK(s.Insurance.URL), "insurance.url")
+	fail(len(s.Insurance.Username) <= 64, "insurance.username")
+	fail(len(s.Insurance.StaffName) <= 128, "insurance.staff_name")
+	fail(in(s.Insurance.WaitMs, 100, 60_000), "insurance.wait_ms")
+	if s.Insurance.Provider == "bhyt" {
+		fail(s.Insurance.Username != "", "insurance.username")
+		fail(s.Insurance.PasswordFile != "", "insurance.password_file")
+	}
+	return bad
+}
+
+func portsOK(ports []int) bool {
+	seen := map[int]bool{}
+	for _, p := range ports {
+		if p < 1024 || p > 65535 || seen[p] {
+			return false
+		}
+		seen[p] = true
+	}
+	return len(ports) >= 1 && len(ports) <= 8
+}
+
+func originOK(o string) bool {
+	u, err := url.Parse(o)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
+		u.Path == "" && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(o, "*, ")
+}
+
+func gatewayOK(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return false
+	}
+	host := u.Hostname()
+	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "::1")
+}
+
+// setting is one entry of the schema, taken from the struct's tags.
+type setting struct{ allowed, doc, kind string }
+
+func schema() map[string]setting {
+	m := map[string]setting{}
+	var walk func(t reflect.Type, prefix string)
+	walk = func(t reflect.Type, prefix string) {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name := prefix + f.Tag.Get("toml")
+			if f.Type.Kind() == reflect.Struct {
+				walk(f.Type, name+".")
+				continue
+			}
+			m[name] = setting{allowed: f.Tag.Get("allowed"), doc: f.Tag.Get("doc"), kind: f.Type.String()}
+		}
+	}
+	walk(reflect.TypeFor[Settings](), "")
+	return m
+}
+
+func isTable(known map[string]setting, name string) bool {
+	for k := range known {
+		if strings.HasPrefix(k, name+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// nearby lists what may stand in the table of an unknown name.
+func nearby(known map[string]setting, name string) string {
+	prefix := ""
+	if i := strings.LastIndex(name, "."); i >= 0 && isTable(known, name[:i]) {
+		prefix = name[:i+1]
+	}
+	set := map[string]bool{}
+	for k := range known {
+		if rest, ok := strings.CutPrefix(k, prefix); ok {
+			first, _, _ := strings.Cut(rest, ".")
+			set[prefix+first] = true
+		}
+	}
+	names := make([]string, 0, len(set))
+	for k := range set {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	return strings.Join(names, ", ")
+}
+
+type keyLine struct {
+	name string
+	line int
+}
+
+// keyLines finds the line of every key, which the decoder does not tell once a value has been decoded.
+func keyLines(raw []byte) ([]keyLine, error) {
+	var p unstable.Parser
+	p.Reset(raw)
+	var keys []keyLine
+	table := ""
+	for p.NextExpression() {
+		e := p.Expression()
+		var name string
+		var line int
+		for it := e.Key(); it.Next(); {
+			n := it.Node()
+			if name != "" {
+				name += "."
+			}
+			name += string(n.Data)
+			if line == 0 {
+				line = p.Shape(n.Raw).Start.Line
+			}
+		}
+		switch e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			table = name + "."
+		case unstable.KeyValue:
+			name = table + name
+		default:
+			continue
+		}
+		if len(keys) == 1000 {
+			return nil, Problems{{Line: line, What: notTOML, Allowed: "at most 1000 settings"}}
+		}
+		keys = append(keys, keyLine{name, line})
+	}
+	if err := p.Error(); err != nil {
+		line := 0
+		var pe *unstable.ParserError
+		if errors.As(err, &pe) && pe.Highlight != nil {
+			line = p.Shape(p.Range(pe.Highlight)).Start.Line
+		}
+		return nil, Problems{{Line: line, What: notTOML, Allowed: `name = value, or [table]`}}
+	}
+	return keys, nil
+}
+
+func lineOf(keys []keyLine, name string) int {
+	for _, k := range keys {
+		if k.name == name {
+			return k.line
+		}
+	}
+	return 0
+}
+
+func nameAt(keys []keyLine, line int) string {
+	name := ""
+	for _, k := range keys {
+		if k.line <= line {
+			name = k.name
+		}
+	}
+	return name
+}
+
+// Sample is a commented file with every setting at its default, for IT to start from.
+func Sample() string {
+	var b strings.Builder
+	b.WriteString("# Tapcheck settings. Every line may be left out; what stands here is the default.\n")
+	var walk func(v reflect.Value, prefix string)
+	walk = func(v reflect.Value, prefix string) {
+		t := v.Type()
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Type.Kind() != reflect.Struct {
+				fmt.Fprintf(&b, "\n# %s\n# Allowed: %s.\n#%s = %s\n", f.Tag.Get("doc"), f.Tag.Get("allowed"), f.Tag.Get("toml"), tomlValue(v.Field(i)))
+			}
+		}
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Type.Kind() == reflect.Struct {
+				fmt.Fprintf(&b, "\n[%s%s]\n", prefix, f.Tag.Get("toml"))
+				walk(v.Field(i), prefix+f.Tag.Get("toml")+".")
+			}
+		}
+	}
+	walk(reflect.ValueOf(Default()), "")
+	return b.String()
+}
+
+func tomlValue(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.String:
+		return strconv.Quote(v.String())
+	case reflect.Slice:
+		parts := make([]string, v.Len())
+		for i := range parts {
+			parts[i] = tomlValue(v.Index(i))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	default:
+		return fmt.Sprint(v.Interface())
+	}
+}

@@ -135,7 +135,7 @@ var codes = map[Code]About{
 	DriverPackageAbsent: {Note,
 		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
 		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},
-		catalog.Text{VI: "apt install libccid.", EN: "apt install libccid."}},
+		catalog.Text{VI: "Chạy lệnh: apt install libccid.", EN: "Run: apt install libccid."}},
 }
 
 // Describe gives what is known about a code.

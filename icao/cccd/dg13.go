@@ -1,0 +1,334 @@
+package cccd
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/tapcheck/tapcheck/icao/lds"
+)
+
+// Bounds of what a DG13 may hold. Real ones have less than 1 KiB and 16 fields.
+const (
+	maxDG13   = 64 << 10
+	maxFields = 64
+	maxText   = 2 << 10
+	maxDepth  = 6
+)
+
+// DG13 is Vietnam's own data group. Each field may be missing; a field that is there and is not understood is kept in Unknown.
+type DG13 struct {
+	Number      string // field 1, twelve digits
+	FullName    string // 2, with diacritics
+	DateOfBirth string // 3, ISO 8601, or "1999-01" or "1999" where the card knows no more
+	Sex         string // 4, "male" or "female"
+	Nationality string // 5, as written: "Việt Nam"
+	Ethnicity   string // 6
+	Religion    string // 7
+	Origin      string // 8, place of origin
+	Residence   string // 9, place of residence
+	Features    string // 10, identifying features
+	IssuedAt    string // 11, ISO 8601
+	ExpiresAt   string // 12, ISO 8601
+	NoExpiry    bool   // 12, written as "Không thời hạn"
+	Father      string // 13
+	Mother      string // 13
+	Spouse      string // 14, empty if single
+	OldNumber   string // 15, the nine digits of the old identity card
+
+	// Unknown holds, by field number, the DER values of fields that have no meaning here (16 is one of sixteen characters on
+	// some cards), and of known fields whose value has not the form that it should have. They are personal data too.
+	Unknown map[int][]byte
+}
+
+// ParseDG13 decodes a data group 13, with its tag 6D:
+//
+//	6D { SEQUENCE { INTEGER version, OBJECT IDENTIFIER, SET OF SEQUENCE { INTEGER number, value OPTIONAL } } }
+//
+// Version and identifier are not looked at, and the SET is found by its type, because only one source describes what is
+// around it. The parents' names (field 13) are accepted as two sequences of one string and as one of two. A field
+// that occurs twice, a length that lies or a limit that is passed is lds.ErrMalformed.
+func ParseDG13(raw []byte) (DG13, error) {
+	if len(raw) > maxDG13 {
+		return DG13{}, malformed("larger than 64 KiB")
+	}
+	outer, rest, err := readTLV(raw)
+	if err != nil {
+		return DG13{}, err
+	}
+	if outer.tag != 0x6D || len(rest) != 0 {
+		return DG13{}, malformed("not one template with tag 6D")
+	}
+	records, found, err := findSet(outer.value, 0)
+	if err != nil {
+		return DG13{}, err
+	}
+	if !found {
+		return DG13{}, malformed("no SET of fields")
+	}
+	var d DG13
+	seen := map[int]bool{}
+	for len(records) > 0 {
+		var rec tlv
+		if rec, records, err = readTLV(records); err != nil {
+			return DG13{}, err
+		}
+		if rec.tag != 0x30 {
+			return DG13{}, malformed("a field is not a SEQUENCE")
+		}
+		id, value, err := readTLV(rec.value)
+		if err != nil {
+			return DG13{}, err
+		}
+		if id.tag != 0x02 || len(id.value) != 1 || id.value[0] > 0x7F {
+			return DG13{}, malformed("a field does not begin with its number")
+		}
+		n := int(id.value[0])
+		if seen[n] || len(seen) == maxFields {
+			return DG13{}, malformed("a field occurs twice, or there are too many")
+		}
+		seen[n] = true
+		texts, err := texts(value, nil, 0)
+		if err != nil {
+			return DG13{}, err
+		}
+		if !d.set(n, texts) && len(value) > 0 {
+			if d.Unknown == nil {
+				d.Unknown = map[int][]byte{}
+			}
+			d.Unknown[n] = append([]byte(nil), value...)
+		}
+	}
+	return d, nil
+}
+
+// set stores a field; false if its number or its form is not known.
+func (d *DG13) set(n int, texts []string) bool {
+	if n == 13 && len(texts) >= 1 && len(texts) <= 2 {
+		d.Father = texts[0]
+		if len(texts) == 2 {
+			d.Mother = texts[1]
+		}
+		return true
+	}
+	if len(texts) != 1 {
+		return false
+	}
+	t := texts[0]
+	switch n {
+	case 1:
+		if num, err := ParseNumber(t); err == nil {
+			d.Number = string(num)
+		}
+		return d.Number != ""
+	case 2:
+		d.FullName = t
+	case 3:
+		d.DateOfBirth = writtenDate(t)
+		return d.DateOfBirth != ""
+	case 4:
+		d.Sex = sexOf(t)
+		return d.Sex != ""
+	case 5:
+		d.Nationality = t
+	case 6:
+		d.Ethnicity = t
+	case 7:
+		d.Religion = t
+	case 8:
+		d.Origin = t
+	case 9:
+		d.Residence = t
+	case 10:
+		d.Features = t
+	case 11:
+		d.IssuedAt = writtenDate(t)
+		return d.IssuedAt != ""
+	case 12:
+		d.ExpiresAt = writtenDate(t)
+		d.NoExpiry = endless.MatchString(plain(t))
+		return d.ExpiresAt != "" || d.NoExpiry
+	case 14:
+		d.Spouse = t
+	case 15:
+		d.OldNumber = t
+	default:
+		return false
+	}
+	return true
+}
+
+// Identity gives the person as DG13 describes them, each field with the source "dg13".
+func (d DG13) Identity() lds.Identity {
+	id := lds.Identity{
+		Number: d.Number, FullName: d.FullName, DateOfBirth: d.DateOfBirth, Sex: d.Sex, Residence: d.Residence, Origin: d.Origin,
+		IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt, NoExpiry: d.NoExpiry, Ethnicity: d.Ethnicity, Religion: d.Religion,
+		Features: d.Features, Father: d.Father, Mother: d.Mother, Spouse: d.Spouse, OldNumber: d.OldNumber,
+	}
+	if plain(d.Nationality) == "viet nam" {
+		id.Nationality = "VNM"
+	}
+	for name, set := range map[string]bool{
+		"number": id.Number != "", "fullName": id.FullName != "", "dateOfBirth": id.DateOfBirth != "", "sex": id.Sex != "",
+		"nationality": id.Nationality != "", "residence": id.Residence != "", "origin": id.Origin != "", "issuedAt": id.IssuedAt != "",
+		"expiresAt": id.ExpiresAt != "", "noExpiry": id.NoExpiry, "ethnicity": id.Ethnicity != "", "religion": id.Religion != "",
+		"features": id.Features != "", "father": id.Father != "", "mother": id.Mother != "", "spouse": id.Spouse != "", "oldNumber": id.OldNumber != "",
+	} {
+		if set {
+			if id.Source == nil {
+				id.Source = map[string]string{}
+			}
+			id.Source[name] = "dg13"
+		}
+	}
+	return id
+}
+
+var endless = regexp.MustCompile(`\b(khong|vo) (ky |co )?(thoi )?han\b`)
+
+// plain is a text in lower case without diacritics, for comparing with fixed words.
+func plain(s string) string {
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+			return -1
+		case r == 'đ' || r == 'Đ':
+			return 'd'
+		}
+		return r
+	}, norm.NFD.String(s)))
+}
+
+// writtenDate turns dd/mm/yyyy, mm/yyyy or yyyy into ISO 8601, or gives nothing.
+func writtenDate(s string) string {
+	for _, f := range [][2]string{{"2/1/2006", "2006-01-02"}, {"2-1-2006", "2006-01-02"}, {"1/2006", "2006-01"}, {"2006", "2006"}} {
+		if t, err := time.Parse(f[0], s); err == nil && t.Year() >= 1850 {
+			return t.Format(f[1])
+		}
+	}
+	return ""
+}
+
+// clean brings a text into normal form C without control and formatting characters (a forger could turn the reading
+// direction of the desk's screen with them) and without doubled spaces.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(norm.NFC.String(s)), " ")
+}
+
+// texts collects the strings in a value, in their order.
+func texts(b []byte, into []string, depth int) ([]string, error) {
+	if depth > maxDepth {
+		return nil, malformed("nested too deeply")
+	}
+	for len(b) > 0 {
+		var t tlv
+		var err error
+		if t, b, err = readTLV(b); err != nil {
+			return nil, err
+		}
+		var s string
+		switch t.tag {
+		case 0x30, 0x31, 0xA0, 0xA1:
+			if into, err = texts(t.value, into, depth+1); err != nil {
+				return nil, err
+			}
+			continue
+		case 0x0C, 0x12, 0x13, 0x16, 0x1A: // UTF8String, NumericString, PrintableString, IA5String, VisibleString
+			s = string(t.value)
+		case 0x1E: // BMPString
+			if len(t.value)%2 != 0 {
+				return nil, malformed("a BMPString of an odd length")
+			}
+			units := make([]uint16, len(t.value)/2)
+			for i := range units {
+				units[i] = uint16(t.value[2*i])<<8 | uint16(t.value[2*i+1])
+			}
+			s = string(utf16.Decode(units))
+		default:
+			continue
+		}
+		if len(t.value) > maxText || len(into) == maxFields {
+			return nil, malformed("a text is too long, or there are too many")
+		}
+		if !utf8.ValidString(s) {
+			return nil, malformed("a text is not UTF-8")
+		}
+		if s = clean(s); s != "" {
+			into = append(into, s)
+		}
+	}
+	return into, nil
+}
+
+// findSet looks for the first SET, depth first.
+func findSet(b []byte, depth int) (set []byte, found bool, err error) {
+	if depth > maxDepth {
+		return nil, false, malformed("nested too deeply")
+	}
+	for len(b) > 0 {
+		var t tlv
+		if t, b, err = readTLV(b); err != nil {
+			return nil, false, err
+		}
+		switch t.tag {
+		case 0x31:
+			return t.value, true, nil
+		case 0x30:
+			if set, found, err = findSet(t.value, depth+1); found || err != nil {
+				return set, found, err
+			}
+		}
+	}
+	return nil, false, nil
+}
+
+type tlv struct {
+	tag   byte
+	value []byte
+}
+
+// readTLV takes one element with a one-byte tag and a definite length of up to three bytes (X.690 §8.1.3). Lengths longer than
+// they need to be are accepted, for cards write them; what is signed is compared by its hash, not by its form.
+func readTLV(b []byte) (t tlv, rest []byte, err error) {
+	if len(b) < 2 {
+		return tlv{}, nil, malformed("cut off")
+	}
+	if b[0]&0x1F == 0x1F {
+		return tlv{}, nil, malformed("a tag of several bytes")
+	}
+	n, at := int(b[1]), 2
+	if n >= 0x80 {
+		count := n & 0x7F
+		if count == 0 || count > 3 || len(b) < 2+count {
+			return tlv{}, nil, malformed("a length of a wrong form")
+		}
+		n = 0
+		for _, c := range b[2 : 2+count] {
+			n = n<<8 | int(c)
+		}
+		at += count
+	}
+	if n > len(b)-at {
+		return tlv{}, nil, malformed("a length that passes the end")
+	}
+	return tlv{b[0], b[at : at+n]}, b[at+n:], nil
+}
+
+func malformed(why string) error {
+	return &lds.FileError{File: lds.DG(13), Err: fmt.Errorf("%w: %s", lds.ErrMalformed, why)}
+}

@@ -2,6 +2,8 @@ module github.com/tapcheck/tapcheck
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/aead/cmac v0.0.0-20160719120800-7af84192f0b1 // indirect
 	github.com/ajroetker/go-highway v0.0.4 // indirect

@@ -1,0 +1,66 @@
+# Tapcheck. `make demo` shows the main job, `make test` proves it. Both set up what they need.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell cat installer/VERSION)
+export CGO_ENABLED ?= 1
+STATICCHECK = $(GO) tool -modfile=installer/tools/go.mod staticcheck
+LDFLAGS = -s -w -buildid= -X main.version=$(VERSION)
+# Which tags fit is known only once the set-up has run, so it is asked for in the recipe.
+TAGS    = $$(installer/setup.sh tags)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## bin/tapcheck for this machine
+	@installer/setup.sh build
+	$(GO) build -trimpath -buildvcs=false -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o bin/tapcheck ./cmd/tapcheck
+
+.PHONY: build-windows
+build-windows: ## bin/tapcheck.exe
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/tapcheck.exe ./cmd/tapcheck
+
+.PHONY: demo
+demo: build ## the agent with virtual readers, a card and a local insurance gateway
+	bin/tapcheck demo
+
+.PHONY: setup
+setup: ## what the tests need from the system
+	@installer/setup.sh test
+
+.PHONY: test
+test: setup lint test-go test-builds ## everything that a change must pass
+
+.PHONY: lint
+lint: ## formatting, vet for Linux and Windows, staticcheck
+	@un=$$(gofmt -l agent cmd icao insurance reader); test -z "$$un" || { echo "not gofmt'ed: $$un"; exit 1; }
+	$(GO) vet ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./...
+	$(STATICCHECK) ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(STATICCHECK) ./...
+
+.PHONY: test-go
+test-go: ## all Go tests, with the race detector
+	$(GO) test -race -timeout 9m ./...
+
+.PHONY: test-builds
+test-builds: ## the builds that no test runs: without PC/SC, without cgo, for Windows
+	$(GO) build -tags nopcsc -o /dev/null ./cmd/tapcheck
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tapcheck
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/tapcheck
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) test -exec true ./... >/dev/null
+
+.PHONY: bench
+bench: build ## APDUs, bytes and times on a modelled link, against the floor; start-up time and memory
+	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao
+	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run TestBenchAgent ./cmd/tapcheck
+
+.PHONY: campaign
+campaign: setup ## long seeded campaigns: random handshakes, faults
+	TAPCHECK_CAMPAIGN=1 $(GO) test -count=1 -timeout 60m ./...
+
+.PHONY: clean
+clean: ## what the build made
+	rm -rf bin

@@ -1,0 +1,79 @@
+#!/bin/sh
+# Installs what building or testing Tapcheck needs from the system's packages, or says plainly what is missing.
+#
+#   installer/setup.sh build   PC/SC headers. Without them, and without the right to install them, the build goes on by
+#                              the tag nopcsc: virtual readers only. Says so on standard error.
+#   installer/setup.sh test    also a real pcscd and the virtual reader driver; ends with 1 where it may not install them.
+#   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
+set -eu
+
+headers() { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libpcsclite; }
+
+say() { printf '%s\n' "$*" >&2; }
+
+toolchain() {
+	if ! command -v go >/dev/null 2>&1; then
+		say "Tapcheck needs Go 1.21 or newer (it fetches the pinned toolchain by itself): install Go and put it on the PATH."
+		exit 1
+	fi
+	if ! command -v cc >/dev/null 2>&1 && ! command -v gcc >/dev/null 2>&1; then
+		say "Tapcheck needs a C compiler for PC/SC on Linux: apt-get install gcc"
+		exit 1
+	fi
+}
+
+# missing PACKAGE…: those that are not installed.
+missing() {
+	for p in "$@"; do
+		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || printf '%s ' "$p"
+	done
+}
+
+# install PACKAGE…: 0 when all of them are there afterwards.
+install() {
+	if ! command -v apt-get >/dev/null 2>&1; then
+		say "This is no Debian or Ubuntu. Install by hand what corresponds to: $*"
+		return 1
+	fi
+	want=$(missing "$@")
+	[ -z "$want" ] && return 0
+	as=""
+	if [ "$(id -u)" != 0 ]; then
+		if command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+			as="sudo"
+		else
+			say "Missing packages, and no right to install them. Please run once as root:"
+			say "  apt-get update && apt-get install -y --no-install-recommends $want"
+			return 1
+		fi
+	fi
+	say "Installing: $want"
+	log=$(mktemp)
+	# shellcheck disable=SC2086 # lists of words are meant
+	if ! { $as apt-get update -q && $as env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $want; } >"$log" 2>&1; then
+		say "apt-get failed:"
+		tail -n 5 "$log" >&2
+		rm -f "$log"
+		return 1
+	fi
+	rm -f "$log"
+}
+
+case "${1:-}" in
+tags)
+	headers || echo nopcsc
+	;;
+build)
+	toolchain
+	headers || install libpcsclite-dev pkg-config ||
+		say "Going on without PC/SC: this build has virtual readers only (tag nopcsc)."
+	;;
+test)
+	toolchain
+	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd || exit 1
+	;;
+*)
+	say "usage: installer/setup.sh build|test|tags"
+	exit 2
+	;;
+esac

@@ -25,7 +25,8 @@ const (
 	ReasonSignerAmbiguous    Reason = "SIGNER_AMBIGUOUS" // several signers or certificates, and none is the signer beyond doubt
 	ReasonCountryMismatch    Reason = "COUNTRY_MISMATCH" // signer's country is not the issuing state of DG1
 	ReasonAlgorithmUnknown   Reason = "ALGORITHM_UNKNOWN"
-	ReasonKeyUsage           Reason = "KEY_USAGE" // the certificate may not be used for what it was used for
+	ReasonWeakAlgorithm      Reason = "WEAK_ALGORITHM" // SHA-1: a warning, or why it failed where the hospital's profile says so
+	ReasonKeyUsage           Reason = "KEY_USAGE"      // the certificate may not be used for what it was used for
 	ReasonRevoked            Reason = "REVOKED"
 	ReasonSignerNotAnchored  Reason = "SIGNER_NOT_ANCHORED"
 	ReasonNotYetValid        Reason = "NOT_YET_VALID"

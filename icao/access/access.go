@@ -1,8 +1,32 @@
-// Package access speaks ICAO 9303-11 from the terminal's side: it opens a chip, keeps secure messaging, reads files and proves the chip's keys.
+// Package access speaks ICAO 9303-11 from the terminal's side: it opens a chip, keeps secure messaging, reads files and
+// proves the chip's keys.
+//
+// A [Channel] is one card from power-on to the end. In the order of the standard a caller reads EF.CardAccess in clear, runs
+// [Channel.PACE], selects the application (or selects it and runs [Channel.BAC]), reads files, and runs
+// [Channel.ChipAuthentication] and [Channel.ActiveAuthentication].
+//
+// What it promises:
+//
+//   - Once secure messaging is up, nothing counts that is not protected. An unprotected answer, whatever its status word,
+//     is lds.ErrSecureMessaging with the status word kept.
+//   - A wrong key (lds.ErrKeyRejected) is told from everything else, and a key is never tried twice: chips slow down.
+//   - A password is never used with domain parameters that the card brings itself.
+//   - Everything from the card is bounded in size and count, and malformed bytes are lds.ErrMalformed or lds.ErrProtocol.
+//   - Cancelling takes effect before the next APDU; the transmitter stops a running one.
+//   - No error, and nothing else that leaves the package but the files themselves, holds a secret or personal data. Nothing is logged.
+//
+// The ephemeral secrets, the session keys and the file contents live in ordinary memory.
+//
+// The primitives come from gmrtd, aead/cmac and osanderson/brainpool. The protocols are our own, because those of gmrtd
+// v0.22.1 drop leading zero bytes of shared secrets, accept unprotected answers, mis-encode long Le and odd instructions, and
+// panic on broken answers. No byte of a card reaches gmrtd before its form was checked here, and none of its functions that
+// log (keys among them, at debug level) is called.
 package access
 
 import (
 	"context"
+	"crypto/rand"
+	"io"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
@@ -22,12 +46,41 @@ type Options struct {
 	NoSFI bool
 }
 
+const defaultMaxFile = 512 << 10
+
 // Channel is the APDU layer of one card: command encoding, secure messaging, the ladder of read sizes, and the counters.
 // It is not safe for concurrent use.
-type Channel struct{}
+type Channel struct {
+	t     Transmitter
+	o     Options
+	count Count
+
+	sm    *messaging // nil in clear
+	dead  error      // why the session cannot go on
+	naked int        // unprotected refusals in a row
+
+	rung     int     // of the ladder of read sizes, see blockSize
+	limit    int     // further bound on a block, where the card named one; 0 is none
+	noSFI    bool    // the card refuses short file identifiers
+	sfiWorks [2]bool // short file identifiers were seen to work: in the master file, in the application
+	selected bool    // the application was selected at some time
+	inApp    bool    // and is now
+
+	rand   io.Reader
+	keygen keygen
+}
 
 // NewChannel begins in clear.
-func NewChannel(t Transmitter, o Options) *Channel { panic("unwritten") }
+func NewChannel(t Transmitter, o Options) *Channel {
+	if o.MaxFile <= 0 {
+		o.MaxFile = defaultMaxFile
+	}
+	c := &Channel{t: t, o: o, noSFI: o.NoSFI, rand: rand.Reader, keygen: randomKey(rand.Reader)}
+	if o.Extended <= 256 {
+		c.rung = rungShort
+	}
+	return c
+}
 
 // Count is what went over the wire so far.
 type Count struct {
@@ -37,42 +90,34 @@ type Count struct {
 }
 
 // Count gives the counters.
-func (c *Channel) Count() Count { panic("unwritten") }
+func (c *Channel) Count() Count { return c.count }
 
 // Secure says whether secure messaging is up.
-func (c *Channel) Secure() bool { panic("unwritten") }
+func (c *Channel) Secure() bool { return c.sm != nil && c.dead == nil }
+
+// startMessaging moves to new session keys. The counter starts anew and so does the tolerance for refusals.
+func (c *Channel) startMessaging(m *messaging) {
+	c.sm, c.naked = m, 0
+}
+
+// aid is the eMRTD application's identifier (ICAO 9303-10 §3.3).
+var aid = []byte{0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01}
 
 // SelectApplication selects the eMRTD application (A0000002471001). lds.ErrCardUnsupported if the card has none.
-func (c *Channel) SelectApplication(ctx context.Context) error { panic("unwritten") }
-
-// ReadFile reads one whole file with as few APDUs as the card allows: by short file identifier with the first block,
-// else SELECT; odd-INS READ BINARY past 32,767 bytes. progress, if not nil, gets bytes done and total after each block.
-// Errors: *lds.FileError with lds.ErrFileAbsent, ErrFileRefused, ErrTooLarge, ErrMalformed (length that lies), ErrSecureMessaging; the transmitter's.
-func (c *Channel) ReadFile(ctx context.Context, id lds.FileID, progress func(done, total int)) ([]byte, error) {
-	panic("unwritten")
-}
-
-// PACE opens the chip (ICAO 9303-11 §4.4) with the key's CAN, or its MRZ. cardAccess is the file. On success secure
-// messaging is up and the verdict is passed. lds.ErrKeyRejected for a wrong key, lds.ErrKeyUnsuitable, lds.ErrAccessFailed,
-// or ErrUnsupported if the card offers nothing that we speak.
-func (c *Channel) PACE(ctx context.Context, cardAccess []byte, key lds.Key) (lds.AccessVerdict, error) {
-	panic("unwritten")
-}
-
-// BAC opens the chip with the key's MRZ (ICAO 9303-11 §4.3). The application must have been selected.
-func (c *Channel) BAC(ctx context.Context, key lds.Key) (lds.AccessVerdict, error) { panic("unwritten") }
-
-// ChipAuthentication runs ICAO 9303-11 §6.2 with the keys of DG14 and, when it succeeds, moves secure messaging to the new
-// keys and proves them with one protected command. The verdict's Exchange is what happened; Status and Reason are left to
-// the caller, who knows whether the key is anchored. key identifies the chip's public key that was used (SHA-256 of its
-// SubjectPublicKeyInfo), for the proof that a card that comes back is the same. An error is a transport failure, after
-// which the session is dead; a chip that fails the proof is Exchange Failed without an error, and secure messaging is then dead too.
-func (c *Channel) ChipAuthentication(ctx context.Context, dg14 []byte) (v lds.ExchangeVerdict, key []byte, err error) {
-	panic("unwritten")
-}
-
-// ActiveAuthentication runs ICAO 9303-11 §6.1 with the key of DG15 and, for ECDSA, the hash named in DG14 (nil without
-// one). challenge is eight bytes.
-func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challenge []byte) (v lds.ExchangeVerdict, key []byte, err error) {
-	panic("unwritten")
+func (c *Channel) SelectApplication(ctx context.Context) error {
+	const op = "SELECT eMRTD application"
+	r, err := c.send(ctx, op, command{ins: 0xA4, p1: 0x04, p2: 0x0C, data: aid})
+	if err != nil {
+		return err
+	}
+	switch r.sw {
+	case swOK:
+		c.selected, c.inApp = true, true
+		return nil
+	case swFileNotFound, swDeactivated, swNotSupported, swWrongP1P2, swWrongIns, swWrongCla, swWrongLength:
+		return status(op, r.sw, lds.ErrCardUnsupported)
+	case swSecurity, swConditions:
+		return status(op, r.sw, lds.ErrAccessFailed)
+	}
+	return status(op, r.sw, lds.ErrProtocol)
 }

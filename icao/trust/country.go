@@ -49,7 +49,9 @@ func sameCountry(cert, other string) bool {
 
 // alpha2 gives the two-letter codes that a code of two or three letters can mean; nil if it is not known.
 func alpha2(code string) []string {
-	code = strings.ToUpper(code)
+	if code = strings.ToUpper(code); code == "" {
+		return nil // gmrtd's table has an entry without codes
+	}
 	if c, ok := countries[code]; ok {
 		return c
 	}

@@ -1,9 +1,13 @@
-// Package icao opens a chip, reads the few files that a reception desk needs in the order in which it needs them, and says
-// what they prove.
 package icao
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tapcheck/tapcheck/icao/access"
@@ -32,12 +36,14 @@ type Progress struct {
 // Options say what to read and whom to tell.
 type Options struct {
 	Key      lds.Key
-	Trust    *trust.Store
+	Trust    *trust.Store     // nil has no anchors
 	Now      func() time.Time // nil is time.Now
 	Portrait bool             // read DG2
 	NoChip   bool             // leave chip and active authentication out
-	Extra    []lds.FileID     // further files to read, after the portrait (read --raw)
-	Access   access.Options
+	// Extra are further files to read (read --raw), after the portrait; those of the master file before the application is
+	// selected, because many cards do not go back to the master file.
+	Extra  []lds.FileID
+	Access access.Options
 	// Challenge is the eight bytes of active authentication; nil makes one.
 	Challenge []byte
 
@@ -49,7 +55,7 @@ type Options struct {
 	// OnIdentity is called once, when the identity is consistent, before the chip's keys and the portrait are read. An
 	// error stops the read and is returned as it is. The document must not be changed or kept.
 	OnIdentity func(*Document) error
-	// OnChip is called when chip and active authentication are over, before the portrait.
+	// OnChip is called when chip and active authentication are over, before the portrait. Its error is treated alike.
 	OnChip func(*Document) error
 }
 
@@ -61,13 +67,419 @@ type Document struct {
 	Portrait *lds.Portrait        // nil without one
 	Verdicts lds.Verdicts
 	Anchored bool
+	// Warnings are what the desk should know beyond the verdicts: an exchange that failed although its key proves nothing.
+	Warnings []lds.Reason
 	Count    access.Count
 	// At says when identity, chip proof and everything were done, counted from the start of the read.
 	IdentityAfter, ChipAfter, DoneAfter time.Duration
+
+	zone           lds.MRZ // of DG1, once the identity is there
+	caDone, aaDone bool    // the exchange is over, whatever came of it
+	caKey, aaKey   []byte  // the chip's public key with which it passed; for Resume
 }
 
 // Read reads a chip. It returns the document as far as it came, also with an error. It does not close the transmitter.
-func Read(ctx context.Context, t access.Transmitter, o Options) (*Document, error) { panic("unwritten") }
+func Read(ctx context.Context, t access.Transmitter, o Options) (*Document, error) {
+	r := newReading(o)
+	r.ctx = ctx
+	r.wire = &wire{t: t}
+	r.ch = access.NewChannel(r.wire, o.Access)
+	r.fetch = r.fetchFromChip
+	err := r.run()
+	r.doc.Count.APDUs += r.wire.count.APDUs
+	r.doc.Count.Sent += r.wire.count.Sent
+	r.doc.Count.Received += r.wire.count.Received
+	r.doc.DoneAfter = r.since()
+	return r.doc, err
+}
 
-// Inspect decodes and judges the saved files of a chip, with the same code and the same verdicts as Read, as far as files can tell.
-func Inspect(files map[lds.FileID][]byte, o Options) (*Document, error) { panic("unwritten") }
+// reading is one Read or Inspect under way.
+type reading struct {
+	ctx   context.Context
+	o     Options
+	now   func() time.Time
+	begin time.Time
+	wire  *wire           // nil for Inspect
+	ch    *access.Channel // nil for Inspect
+	// fetch gets one file: from the chip, or from the files that were given.
+	fetch func(lds.FileID) ([]byte, error)
+	doc   *Document
+	insp  *trust.Inspection
+	plan  plan
+	// reopened says that the chip was opened a second time after its session broke: that is done once.
+	reopened bool
+}
+
+func newReading(o Options) *reading {
+	r := &reading{o: o, now: o.Now}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	if r.o.Trust == nil {
+		r.o.Trust = new(trust.Store)
+	}
+	r.begin = r.now()
+	r.doc = &Document{Files: map[lds.FileID][]byte{}, Missing: map[lds.FileID]error{}}
+	v := &r.doc.Verdicts
+	v.Access = lds.AccessVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
+	v.PassiveAuthentication = lds.PassiveVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
+	v.ChipAuthentication = lds.ExchangeVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
+	v.ActiveAuthentication = v.ChipAuthentication
+	v.DocumentValidity = lds.BasisVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
+	v.KeyMatchesChip = v.DocumentValidity
+	return r
+}
+
+func (r *reading) since() time.Duration { return r.now().Sub(r.begin) }
+
+// fatal says whether an error ends the read: the card or the caller is gone, and no further APDU makes sense.
+func (r *reading) fatal(err error) bool {
+	return err != nil && (r.ctx.Err() != nil || r.wire != nil && r.wire.broken != nil)
+}
+
+// fileOnly says whether an error is about one file, so that the rest of the chip can still be read: the file's own fault,
+// or a refusal after which the session lives.
+func (r *reading) fileOnly(err error) bool {
+	var se *lds.StatusError
+	return lds.IsFileFault(err) || errors.As(err, &se) && r.ch != nil && (r.ch.Secure() || r.doc.Verdicts.Access.Status == lds.NotPresent)
+}
+
+func (r *reading) run() error {
+	r.plan.start(r.o)
+	r.report(PhaseAccess, "", 0, 0)
+	if err := r.open(); err != nil {
+		return err
+	}
+	r.report(PhaseIdentity, lds.SOD, 0, 0)
+	sod, err := r.fetch(lds.SOD)
+	if err != nil && (r.fatal(err) || !r.fileOnly(err)) {
+		return err
+	}
+	if prev := r.o.Resume; prev != nil && prev.Files[lds.SOD] != nil {
+		if !bytes.Equal(sod, prev.Files[lds.SOD]) {
+			return r.otherCard()
+		}
+		r.resume(prev)
+	}
+	if err := r.beginJudging(sod, err); err != nil {
+		return err
+	}
+	if r.o.Resume != nil {
+		if err := r.proveAgain(); err != nil {
+			return err
+		}
+	}
+	if r.doc.Identity == nil {
+		if err := r.identity(); err != nil {
+			return err
+		}
+		r.doc.IdentityAfter = r.since()
+		if r.o.OnIdentity != nil {
+			if err := r.o.OnIdentity(r.doc); err != nil {
+				return err
+			}
+		}
+	}
+	if !r.doc.caDone || !r.doc.aaDone {
+		r.report(PhaseChip, "", 0, 0)
+		if err := r.chip(); err != nil {
+			return err
+		}
+		r.doc.ChipAfter = r.since()
+		if r.o.OnChip != nil {
+			if err := r.o.OnChip(r.doc); err != nil {
+				return err
+			}
+		}
+	}
+	r.report(PhasePortrait, "", 0, 0)
+	if r.o.Portrait && r.doc.Portrait == nil {
+		if err := r.portrait(); err != nil {
+			return err
+		}
+	}
+	for _, id := range r.o.Extra {
+		if a, ok := id.Address(); ok && !a.InMF {
+			if _, err := r.want(id); err != nil {
+				return err
+			}
+		}
+	}
+	r.judge()
+	r.plan.finish()
+	r.report(PhasePortrait, "", 0, 0)
+	return nil
+}
+
+// beginJudging takes the EF.SOD, or the fault for which there is none.
+func (r *reading) beginJudging(sod []byte, fault error) error {
+	if fault != nil {
+		r.doc.Missing[lds.SOD] = fault
+	} else {
+		r.doc.Files[lds.SOD] = sod
+	}
+	r.insp = r.o.Trust.Inspect(sod, r.now())
+	j := r.judge()
+	if fault != nil {
+		return asFileError(lds.SOD, fault)
+	}
+	if j.Listed == nil {
+		return &lds.FileError{File: lds.SOD, Err: lds.ErrMalformed}
+	}
+	r.plan.listed(j.Listed)
+	return nil
+}
+
+func asFileError(id lds.FileID, err error) error {
+	var fe *lds.FileError
+	if errors.As(err, &fe) {
+		return err
+	}
+	return &lds.FileError{File: id, Err: err}
+}
+
+// resume takes over what an earlier read of the same chip found.
+func (r *reading) resume(prev *Document) {
+	access, count := r.doc.Verdicts.Access, r.doc.Count
+	d := *prev
+	d.Files, d.Missing = maps.Clone(prev.Files), maps.Clone(prev.Missing)
+	if d.Missing == nil {
+		d.Missing = map[lds.FileID]error{}
+	}
+	maps.Copy(d.Files, r.doc.Files)
+	for id := range r.doc.Files {
+		delete(d.Missing, id)
+	}
+	d.Warnings = slices.Clone(prev.Warnings)
+	d.Verdicts.Access = access
+	count.APDUs += prev.Count.APDUs
+	count.Sent += prev.Count.Sent
+	count.Received += prev.Count.Received
+	d.Count = count
+	r.doc = &d
+}
+
+// otherCard gives the earlier document back as it was: nothing of another card is added to it.
+func (r *reading) otherCard() error {
+	d := *r.o.Resume
+	r.doc = &d
+	return lds.ErrOtherCard
+}
+
+// proveAgain repeats the proof that the chip gave before it was lifted: the same EF.SOD can lie on a copy.
+func (r *reading) proveAgain() error {
+	d := r.doc
+	switch {
+	case d.caKey != nil:
+		v, key, err := r.ch.ChipAuthentication(r.ctx, d.Files[lds.DG(14)])
+		if r.fatal(err) {
+			return err
+		}
+		if err != nil || v.Exchange != lds.Passed || !bytes.Equal(key, d.caKey) {
+			return r.otherCard()
+		}
+	case d.aaKey != nil:
+		challenge, _, err := r.challenge()
+		if err != nil {
+			return err
+		}
+		v, key, err := r.ch.ActiveAuthentication(r.ctx, d.Files[lds.DG(15)], d.Files[lds.DG(14)], challenge)
+		if r.fatal(err) {
+			return err
+		}
+		if err != nil || v.Exchange != lds.Passed || !bytes.Equal(key, d.aaKey) {
+			return r.otherCard()
+		}
+	}
+	return nil
+}
+
+func (r *reading) challenge() (challenge []byte, kind string, err error) {
+	if r.o.Challenge != nil {
+		if len(r.o.Challenge) != 8 {
+			return nil, "", errors.New("challenge of active authentication has not eight bytes")
+		}
+		return r.o.Challenge, "given", nil
+	}
+	c := make([]byte, 8)
+	if _, err := rand.Read(c); err != nil {
+		return nil, "", fmt.Errorf("challenge: %w", err)
+	}
+	return c, "self_issued", nil
+}
+
+// identity reads the files that say who this is, and holds them against the signed hashes.
+func (r *reading) identity() error {
+	dg1, err := r.must(lds.DG(1))
+	if err != nil {
+		r.judge()
+		return err
+	}
+	zone, zoneErr := lds.ParseDG1(dg1)
+	// Other states put other things into DG13 (ICAO 9303-10 §4.7.13 leaves it to them).
+	if zoneErr == nil && zone.Vietnamese() && r.plan.lists(13) {
+		if _, err := r.must(lds.DG(13)); err != nil && (r.fatal(err) || !r.fileOnly(err)) {
+			return err
+		}
+	}
+	r.judge()
+	if zoneErr != nil {
+		return &lds.FileError{File: lds.DG(1), Err: zoneErr}
+	}
+	// Only what the identity is made of counts here: Inspect has all files from the start, Read has not.
+	made := map[lds.FileID][]byte{lds.DG(1): dg1}
+	if dg13, ok := r.doc.Files[lds.DG(13)]; ok {
+		made[lds.DG(13)] = dg13
+	}
+	if j := r.insp.Judge(made); !j.Consistent {
+		return fmt.Errorf("%w (%s)", lds.ErrInconsistent, j.Verdict.Reason)
+	}
+	r.doc.zone = zone
+	r.compose()
+	return nil
+}
+
+// must reads a file before the identity is there: every fault is the caller's. A fault of the file itself is noted, too.
+func (r *reading) must(id lds.FileID) ([]byte, error) {
+	if raw, ok := r.doc.Files[id]; ok {
+		return raw, nil
+	}
+	raw, err := r.fetch(id)
+	if err != nil {
+		if !r.fatal(err) && r.fileOnly(err) {
+			err = asFileError(id, err)
+			r.doc.Missing[id] = err
+		}
+		return nil, err
+	}
+	r.doc.Files[id] = raw
+	return raw, nil
+}
+
+// want reads a file after the identity is there: only the loss of the card or of the caller is an error, everything else
+// is noted, and raw is nil then. A session that broke is opened once more, because the photo is worth it.
+func (r *reading) want(id lds.FileID) (raw []byte, err error) {
+	if raw, ok := r.doc.Files[id]; ok {
+		return raw, nil
+	}
+	if r.doc.Missing[id] != nil {
+		return nil, nil
+	}
+	raw, err = r.fetch(id)
+	if err != nil && !r.fatal(err) && !r.fileOnly(err) {
+		if again := r.reopen(); r.fatal(again) {
+			return nil, again
+		} else if again == nil {
+			raw, err = r.fetch(id)
+		}
+	}
+	switch {
+	case err == nil:
+		r.doc.Files[id] = raw
+		return raw, nil
+	case r.fatal(err):
+		return nil, err
+	}
+	r.doc.Missing[id] = asFileError(id, err)
+	return nil, nil
+}
+
+func (r *reading) fetchFromChip(id lds.FileID) ([]byte, error) {
+	raw, err := r.ch.ReadFile(r.ctx, id, func(done, total int) { r.report("", id, done, total) })
+	if err == nil {
+		r.report("", id, len(raw), len(raw))
+	}
+	return raw, err
+}
+
+// chip runs chip and active authentication as far as the card has them.
+func (r *reading) chip() error {
+	d := r.doc
+	v := &d.Verdicts
+	if r.o.NoChip {
+		v.ChipAuthentication = lds.ExchangeVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}
+		v.ActiveAuthentication = v.ChipAuthentication
+		d.caDone, d.aaDone = true, true
+		return nil
+	}
+	// Both files before both exchanges: when chip authentication fails, the session is over.
+	var dg14, dg15 []byte
+	var err error
+	if r.plan.lists(14) {
+		if dg14, err = r.want(lds.DG(14)); err != nil {
+			return err
+		}
+	}
+	if r.plan.lists(15) {
+		if dg15, err = r.want(lds.DG(15)); err != nil {
+			return err
+		}
+	}
+	r.judge()
+	if ready := r.exchangeReady(14, dg14, &v.ChipAuthentication); ready && !d.caDone {
+		ex, key, err := r.ch.ChipAuthentication(r.ctx, dg14)
+		if r.fatal(err) {
+			return err
+		}
+		if err != nil {
+			ex = lds.ExchangeVerdict{Exchange: lds.Failed, Protocol: ex.Protocol}
+		}
+		if ex.Exchange == lds.Passed {
+			d.caKey = key
+		}
+		v.ChipAuthentication = r.exchanged(14, dg14, ex, lds.ReasonChipAuthFailed)
+		if ex.Exchange == lds.Failed && (r.o.Portrait && r.plan.lists(2) || dg15 != nil || len(r.o.Extra) > 0) {
+			// Secure messaging is dead on both sides; what is left to read needs a new session.
+			if err := r.reopen(); r.fatal(err) {
+				d.caDone = true
+				return err
+			}
+		}
+	}
+	d.caDone = true
+	if ready := r.exchangeReady(15, dg15, &v.ActiveAuthentication); ready && !d.aaDone {
+		challenge, kind, err := r.challenge()
+		if err != nil {
+			return err
+		}
+		ex, key, err := r.ch.ActiveAuthentication(r.ctx, dg15, dg14, challenge)
+		if r.fatal(err) {
+			return err
+		}
+		if err != nil {
+			ex = lds.ExchangeVerdict{Exchange: lds.NotDone, Reason: lds.ReasonRefusedByCard, Protocol: ex.Protocol}
+		}
+		ex.Challenge = kind
+		if ex.Exchange == lds.Passed {
+			d.aaKey = key
+		}
+		v.ActiveAuthentication = r.exchanged(15, dg15, ex, lds.ReasonActiveAuthFailed)
+	}
+	d.aaDone = true
+	return nil
+}
+
+// portrait reads DG2 and gives its picture out if it matches its hash.
+func (r *reading) portrait() error {
+	id := lds.DG(2)
+	if !r.plan.lists(2) {
+		r.doc.Missing[id] = &lds.FileError{File: id, Err: lds.ErrFileAbsent}
+		return nil
+	}
+	raw, err := r.want(id)
+	if err != nil || raw == nil {
+		return err
+	}
+	r.judge()
+	if !r.sound(id, raw) {
+		r.doc.Missing[id] = &lds.FileError{File: id, Err: lds.ErrInconsistent}
+		return nil
+	}
+	p, err := lds.ParseDG2(raw)
+	if err != nil {
+		r.doc.Missing[id] = &lds.FileError{File: id, Err: err}
+		return nil
+	}
+	r.doc.Portrait = &p
+	return nil
+}

@@ -1,0 +1,29 @@
+// Package icao opens a chip, reads the few files that a reception desk needs in the order in which it needs them, and says
+// what they prove.
+//
+// # The order
+//
+// Read goes: access (EF.CardAccess in clear, PACE, else BAC), EF.SOD, DG1 and on Vietnamese cards DG13 — then the identity is
+// consistent or the read ends — DG14 and DG15 with chip and active authentication, the portrait in DG2, and what else was asked for. Only
+// files that are wanted and that the EF.SOD lists are read; EF.COM is not believed and not read.
+//
+// # What it promises
+//
+//   - A chip that has access control is never read without it. Where a chip offers no PACE that we speak, BAC is used if the
+//     key allows it, and AccessVerdict.Fallback says so. A wrong key is tried once: chips slow down.
+//   - An identity comes out only when the files that it is made of match the signed hashes and the signature matches its
+//     signer; a picture only when it does too.
+//   - One file that is refused, absent or broken is noted in Document.Missing and costs nothing else.
+//   - Verdicts of chip and active authentication are passed only on a key that an anchored signer signed. Exchange tells what
+//     happened between card and reader all the same.
+//   - Cancelling the context takes effect before the next APDU. Nothing is logged, and no error holds data of the card.
+//
+// # Errors
+//
+// The transmitter's own errors come out as they are, wrapped: a removed card is the reader package's ErrCardRemoved. Of lds:
+// ErrKeyMissing, ErrKeyRejected (the chip has seen a wrong key), ErrKeyUnsuitable (this chip needs the other kind of key),
+// ErrCardUnsupported, ErrAccessFailed, ErrSecureMessaging, ErrProtocol, ErrInconsistent (with the document, whose verdict says
+// how), ErrOtherCard, and *lds.FileError for a file without which there is no identity (EF.SOD, DG1).
+//
+// The standard is ICAO Doc 9303 parts 10 (files) and 11 (protocols).
+package icao

@@ -1,0 +1,169 @@
+package icao
+
+import "github.com/tapcheck/tapcheck/icao/access"
+
+// FloorInput is a card, and what is wanted of it, as far as it decides how many APDUs it must take.
+type FloorInput struct {
+	Files      []int  // sizes in bytes of the files that are read after access control
+	Protocol   string // "PACE", "BAC", or empty for a card without access control
+	CardAccess int    // size of EF.CardAccess in bytes; 0 if there is none
+	Point      int    // bytes of a public key of PACE: 65 for an uncompressed point on a curve of 256 bits
+	CA         bool   // chip authentication
+	CAPoint    int    // bytes of its public key
+	DES        bool   // 3DES session keys instead of AES; for BAC always
+	AA         int    // bytes of active authentication's signature, 0 for none
+	Response   int    // bytes of the largest response that card and reader bear, without status word: 256 short, up to 65536
+}
+
+// Floor is the fewest APDUs that the standard allows for a card, and their bytes: what a read is measured against. Wrong
+// guesses, SELECTs of files, proofs that the next command gives anyway, and blocks that are not full are all above it.
+//
+//	EF.CardAccess                 ⌈size/256⌉ in clear, by short file identifier (ICAO 9303-10 §3.6.3.2, 9303-11 §4.2)
+//	PACE                          5: MSE:Set AT and four GENERAL AUTHENTICATE (9303-11 §4.4.4)
+//	SELECT of the application     1 (9303-10 §3.6.2)
+//	BAC                           2: GET CHALLENGE, EXTERNAL AUTHENTICATE (9303-11 §4.3)
+//	each file                     ⌈size/block⌉: the short file identifier comes with the first full block (9303-10 §3.6.3.2)
+//	chip authentication           2: MSE:Set AT and GENERAL AUTHENTICATE, or with 3DES 1: MSE:Set KAT (9303-11 §6.2.4);
+//	                              the next protected command is the proof, so 1 more only if none follows
+//	active authentication         1: INTERNAL AUTHENTICATE (9303-11 §6.1)
+//
+// block is what fits a response beside the data objects of secure messaging (9303-11 §9.8.4): with c the cipher's block
+// of 16 (AES) or 8 (3DES) bytes and R the response, c·⌊(R − 14 − h)/c⌋ − 1, where 14 are DO'99' and DO'8E', h is the head of
+// DO'87', and the last byte is padding: 223 and 231 for a short response. Past 32,767 bytes the odd instruction wraps each block into
+// DO'53', four bytes less.
+func Floor(in FloorInput) access.Count {
+	var n access.Count
+	send := func(sent, received int) {
+		n.APDUs++
+		n.Sent += sent
+		n.Received += received + 2
+	}
+	response := in.Response
+	if response <= 0 {
+		response = 256
+	}
+	long := response > 256
+	des := in.DES || in.Protocol == "BAC"
+	cipher := 16
+	if des {
+		cipher = 8
+	}
+	secure := in.Protocol != ""
+	block := response
+	if secure {
+		head := 4
+		if long {
+			head = 5
+		}
+		block = cipher*((response-14-head)/cipher) - 1
+	}
+
+	// protected gives the sizes of a command with its data and of its response under secure messaging.
+	protected := func(data, le int) {
+		if !secure {
+			sent := 4
+			switch {
+			case data > 255 || le > 256:
+				sent += 1
+				if data > 0 {
+					sent += 2 + data
+				}
+				if le > 0 {
+					sent += 2
+				}
+			default:
+				if data > 0 {
+					sent += 1 + data
+				}
+				if le > 0 {
+					sent++
+				}
+			}
+			send(sent, le)
+			return
+		}
+		body := 10 // DO'8E'
+		if data > 0 {
+			body += object(1 + padded(data, cipher))
+		}
+		answer := 14
+		if le > 0 {
+			body += 3 // DO'97'
+			answer += object(1 + padded(le, cipher))
+		}
+		sent := 4 + 1 + body + 1
+		if body > 255 || answer > 256 {
+			if le > 256 {
+				body++
+			}
+			sent = 4 + 3 + body + 2
+		}
+		send(sent, answer)
+	}
+
+	if in.Protocol != "" {
+		// A terminal that speaks PACE looks for it first, also where there is none.
+		for left, first := in.CardAccess, true; left > 0 || first; left, first = left-256, false {
+			send(5, max(0, min(left, 256)))
+		}
+	}
+	switch in.Protocol {
+	case "PACE":
+		nonce := 16 // one block at least, two of 3DES (9303-11 §4.4.4.1)
+		send(4+1+15+1-1, 0)
+		send(4+1+2+1, object(object(nonce)))
+		send(4+1+object(object(in.Point))+1, object(object(in.Point)))
+		send(4+1+object(object(in.Point))+1, object(object(in.Point)))
+		send(4+1+object(object(8))+1, object(object(8)))
+		protected(7, 0)
+	case "BAC":
+		send(4+1+7, 0)
+		send(5, 8)
+		send(4+1+40+1, 40)
+	default:
+		send(4+1+7, 0)
+	}
+	for _, size := range in.Files {
+		for at := 0; at < size; {
+			take := block
+			if at > 0x7FFF {
+				take -= 4
+			}
+			take = min(take, size-at)
+			if at > 0x7FFF {
+				protected(5, take+4)
+			} else {
+				protected(0, take)
+			}
+			at += take
+		}
+	}
+	if in.CA {
+		if des {
+			protected(object(in.CAPoint), 0)
+		} else {
+			protected(12, 0)
+			protected(object(object(in.CAPoint)), 2)
+		}
+	}
+	if in.AA > 0 {
+		protected(8, in.AA)
+	} else if in.CA && len(in.Files) == 0 {
+		protected(0, 1)
+	}
+	return n
+}
+
+// padded is a length with padding method 2 of ISO 9797-1: always at least one byte more, in whole blocks.
+func padded(n, block int) int { return (n/block + 1) * block }
+
+// object is the length of a data object with a one-byte tag and n bytes of value.
+func object(n int) int {
+	switch {
+	case n < 0x80:
+		return 2 + n
+	case n < 0x100:
+		return 3 + n
+	}
+	return 4 + n
+}

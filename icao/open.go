@@ -1,0 +1,209 @@
+package icao
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tapcheck/tapcheck/icao/access"
+	"github.com/tapcheck/tapcheck/icao/lds"
+)
+
+// wire stands between the channels and the transmitter. It counts, and it remembers that the card or the caller is gone:
+// what came back from higher up may no longer tell a removed card from a refused file.
+type wire struct {
+	t      access.Transmitter
+	count  access.Count
+	broken error
+}
+
+// maxAPDUs bounds one read. The largest file that is allowed takes some 5,000 blocks of 100 bytes.
+const maxAPDUs = 20000
+
+func (w *wire) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	if err := ctx.Err(); err != nil {
+		w.broken = err
+		return nil, err
+	}
+	if w.count.APDUs >= maxAPDUs {
+		w.broken = fmt.Errorf("%w: a read without end", lds.ErrProtocol)
+		return nil, w.broken
+	}
+	w.count.APDUs++
+	w.count.Sent += len(apdu)
+	resp, err := w.t.Transmit(ctx, apdu)
+	if err == nil && len(resp) < 2 {
+		err = access.ErrShortResponse
+	}
+	if err != nil {
+		w.broken = err
+		return nil, err
+	}
+	w.count.Received += len(resp)
+	return resp, nil
+}
+
+// open opens the chip (ICAO 9303-11 §4.2): EF.CardAccess in clear tells whether it speaks PACE; only where it offers none
+// that we speak, and the key has an MRZ, BAC is used.
+func (r *reading) open() error {
+	for _, id := range r.o.Extra {
+		// Free to read, and out of reach once the application is selected.
+		if id == lds.ATRInfo {
+			if _, err := r.must(id); r.fatal(err) {
+				return err
+			}
+		}
+	}
+	cardAccess, err := r.fetch(lds.CardAccess)
+	switch {
+	case r.fatal(err):
+		return err
+	case err == nil:
+		r.doc.Files[lds.CardAccess] = cardAccess
+	default:
+		cardAccess = nil
+		for _, id := range r.o.Extra {
+			if id == lds.CardAccess {
+				r.doc.Missing[id] = asFileError(id, err)
+			}
+		}
+	}
+	fallback := ""
+	if cardAccess != nil {
+		if r.o.Key.Empty() {
+			return lds.ErrKeyMissing
+		}
+		v, err := r.ch.PACE(r.ctx, cardAccess, r.o.Key)
+		switch {
+		case err == nil:
+			r.doc.Verdicts.Access = r.opened(v, "")
+			if err := r.securedMasterFile(); err != nil {
+				return err
+			}
+			return r.ch.SelectApplication(r.ctx)
+		case r.fatal(err):
+			return err
+		case errors.Is(err, access.ErrUnsupported):
+			fallback = "PACE: no variant that is supported"
+		case errors.Is(err, lds.ErrMalformed):
+			fallback = "PACE: EF.CardAccess is malformed"
+		default:
+			return err
+		}
+	}
+	if err := r.ch.SelectApplication(r.ctx); err != nil {
+		return err
+	}
+	for _, id := range r.o.Extra {
+		if id == lds.CardSecurity {
+			r.doc.Missing[id] = &lds.FileError{File: id, Err: lds.ErrFileRefused} // needs PACE (ICAO 9303-11 §9.2.11)
+		}
+	}
+	if r.o.Key.MRZ == nil {
+		return r.withoutBAC(fallback)
+	}
+	v, err := r.ch.BAC(r.ctx, r.o.Key)
+	if err == nil {
+		r.doc.Verdicts.Access = r.opened(v, fallback)
+		return nil
+	}
+	var se *lds.StatusError
+	if !r.fatal(err) && !errors.Is(err, lds.ErrKeyRejected) && errors.As(err, &se) && noSuchCommand(se.SW) {
+		if open := r.plain(fallback); open == nil || r.fatal(open) {
+			return open
+		}
+	}
+	return err
+}
+
+// withoutBAC is for a key that BAC cannot use: the chip is asked whether it has BAC, and read in clear only if it has
+// no access control at all.
+func (r *reading) withoutBAC(fallback string) error {
+	// GET CHALLENGE is BAC's first step (ICAO 9303-11 §4.3.1) and harmless: nothing is tried with it.
+	resp, err := r.wire.Transmit(r.ctx, []byte{0x00, 0x84, 0x00, 0x00, 0x08})
+	if err != nil {
+		return err
+	}
+	sw := uint16(resp[len(resp)-2])<<8 | uint16(resp[len(resp)-1])
+	if noSuchCommand(sw) {
+		if err := r.plain(fallback); err == nil || r.fatal(err) {
+			return err
+		}
+	}
+	if r.o.Key.Empty() {
+		return lds.ErrKeyMissing
+	}
+	return lds.ErrKeyUnsuitable
+}
+
+// noSuchCommand says that the chip does not know a command, or not here: instruction, class or function not supported.
+func noSuchCommand(sw uint16) bool {
+	return sw == 0x6D00 || sw == 0x6E00 || sw == 0x6A81 || sw == 0x6881 || sw == 0x6882
+}
+
+// plain reads the EF.SOD in clear: a card without PACE and without BAC that gives it has no access control, which is that
+// card's nature (ICAO 9303-11 §4.1 leaves it to the issuer).
+func (r *reading) plain(fallback string) error {
+	sod, err := r.fetch(lds.SOD)
+	if err != nil {
+		return err
+	}
+	// Kept so that it is not read twice.
+	r.doc.Files[lds.SOD] = sod
+	r.doc.Verdicts.Access = lds.AccessVerdict{Status: lds.NotPresent, Reason: lds.ReasonNoAccessControl, Fallback: fallback}
+	fetch := r.fetch
+	r.fetch = func(id lds.FileID) ([]byte, error) {
+		if id == lds.SOD {
+			return sod, nil
+		}
+		return fetch(id)
+	}
+	return nil
+}
+
+func (r *reading) opened(v lds.AccessVerdict, fallback string) lds.AccessVerdict {
+	v.Status, v.Reason = lds.Passed, ""
+	v.KeyFrom = r.o.Key.From
+	if v.Fallback == "" {
+		v.Fallback = fallback
+	}
+	return v
+}
+
+// securedMasterFile reads those of the extra files that lie in the master file and need PACE.
+func (r *reading) securedMasterFile() error {
+	for _, id := range r.o.Extra {
+		if id == lds.CardSecurity {
+			if _, err := r.must(id); err != nil && (r.fatal(err) || !r.fileOnly(err)) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reopen opens the chip a second time, once in a read, after its session broke. The EF.CardAccess is the one that was read.
+func (r *reading) reopen() error {
+	if r.ch == nil || r.reopened {
+		return lds.ErrSecureMessaging
+	}
+	r.reopened = true
+	r.ch = access.NewChannel(r.wire, r.o.Access)
+	switch r.doc.Verdicts.Access.Protocol {
+	case "PACE":
+		if _, err := r.ch.PACE(r.ctx, r.doc.Files[lds.CardAccess], r.o.Key); err != nil {
+			return err
+		}
+		return r.ch.SelectApplication(r.ctx)
+	case "BAC":
+		if err := r.ch.SelectApplication(r.ctx); err != nil {
+			return err
+		}
+		_, err := r.ch.BAC(r.ctx, r.o.Key)
+		return err
+	}
+	return r.ch.SelectApplication(r.ctx)
+}

@@ -1,8 +1,38 @@
-// Package checkin is the job engine: one tap from card to result. It decides who gets a tap, and survives whatever happens to card, gateway, disk and client.
+// Package checkin is the job engine: one tap from card to result. It decides who gets a tap, and survives whatever happens
+// to card, gateway, disk and client.
+//
+// # Who gets a tap
+//
+// A reader serves one job at a time, and jobs wait in the order of their start. A card belongs to the job that claims it:
+// it never satisfies another one until it was lifted and put down again, which the monitor's insertion numbers tell even
+// if nobody saw it leave. A card that was put down while no job waited for it may be claimed once, within
+// Config.Claimable. Two cards at once are a question to the desk (choose_reader), never a guess, unless one of them came
+// while the job was already waiting.
+//
+// # What a job is
+//
+// One goroutine that goes through acquire, connect, read, picture, look-up and record; whatever it needs of the desk it
+// says as a Need with an expiry, and every wait ends: by the answer, by the expiry, by cancel or by Close. All state that
+// is visible from outside lies under the engine's one mutex, and events are numbered and handed out under it, so that
+// every owner sees the events of a job in the order of their Seq.
+//
+// # What leaves
+//
+// Identity leaves when it is consistent, filtered by what was asked and what the owner may see, after its disclosure is
+// in the Book. If the Book refuses, the result is marked (Recorded false), the writing is tried again later, and the
+// patient is not kept waiting. Errors leave as ids of the catalogue and nothing else (Explain). Log gets check-in ids,
+// states and error ids: no job id (a HIS may put a patient's number into it), no owner, no name.
+//
+// A panic below a job ends that job as INTERNAL and nothing else.
 package checkin
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
@@ -24,7 +54,7 @@ type Book interface {
 	PutAttempt(ctx context.Context, a journal.Attempt) error
 }
 
-// Config is what an engine works with.
+// Config is what an engine works with. Readers and Read are needed, everything else may be left out.
 type Config struct {
 	Readers   reader.Monitor
 	Read      func(ctx context.Context, t access.Transmitter, o icao.Options) (*icao.Document, error) // icao.Read
@@ -34,8 +64,8 @@ type Config struct {
 	Portrait  func(ctx context.Context, p lds.Portrait) (Picture, error)
 	Book      Book
 	Simulated bool
-	Now       func() time.Time
-	// Log gets what happened, without personal data.
+	Now       func() time.Time // of the times in results; nil is time.Now
+	// Log gets what happened, without personal data. It must return soon and not call the engine.
 	Log func(event string, fields map[string]any)
 
 	WaitForCard   time.Duration // 0 is 2 minutes
@@ -44,43 +74,554 @@ type Config struct {
 	Reposition    time.Duration // how long a lifted card may stay away; 0 is 10 s
 	Claimable     time.Duration // how long a card put down before may be claimed; 0 is 60 s
 	Reload        time.Duration // how long an owner without a socket keeps its jobs; 0 is 15 s
+
+	MaxJobs     int           // unfinished jobs of all owners; 0 is 64
+	MaxPerOwner int           // unfinished jobs of one owner; 0 is 8
+	Retain      time.Duration // how long a finished job answers job.status; 0 is 10 minutes
+	MaxRetained int           // finished jobs that are kept; the oldest go first; 0 is 64
 }
+
+// Bounds that nobody needs to set.
+const (
+	keyTries      = 3                // keys that a chip may reject within one job: chips slow down with each
+	readLimit     = 60 * time.Second // one reading attempt; a slow card needs 20 s
+	connectLimit  = 20 * time.Second
+	busyLimit     = 10 * time.Second // how long another program may hold the card
+	retryPause    = 250 * time.Millisecond
+	maxRounds     = 20 // reading attempts within one job, whatever the reasons
+	maxFaults     = 3  // resets and transmission faults within one job
+	portraitLimit = 10 * time.Second
+	bookWait      = time.Second // how long the disk may keep a patient waiting, once per job
+	bookSlots     = 8           // writes at a time, also stuck ones
+	checkSlots    = 32          // look-ups at a time, also stuck ones
+	maxCatchUp    = 1000        // writes that wait for the disk to come back
+	catchUpEvery  = 15 * time.Second
+	eventBuffer   = 256 // events that an owner's socket may be behind
+	progressEvery = 50 * time.Millisecond
+	sweepEvery    = 30 * time.Second
+	cancelWait    = 2 * time.Second // how long Cancel waits for the job to end
+)
 
 // Engine runs jobs. It is safe for concurrent use.
-type Engine struct{}
+type Engine struct {
+	cfg  Config
+	salt [32]byte // of the request digests
+
+	mu       sync.Mutex
+	jobs     map[jobKey]*job
+	queue    []*job // waiting for a tap, in order
+	finished []*job // in order of their end
+	active   int
+	perOwner map[Owner]int
+	infos    map[string]reader.Info
+	order    []string // ids of infos, as the monitor orders them
+	health   error
+	slots    map[string]*slot
+	subs     map[Owner]map[*subscriber]struct{}
+	grace    map[Owner]*time.Timer
+	changed  chan struct{} // closed and replaced when anything above moves
+	stopping bool
+	panics   int
+	late     []write // writes that wait for the disk
+	lost     int
+
+	books  chan struct{} // semaphores
+	checks chan struct{}
+
+	stop  context.CancelFunc // of the loops
+	ctx   context.Context
+	gone  chan struct{}  // closed when Close ends subscriptions
+	wg    sync.WaitGroup // jobs and what they started
+	loops sync.WaitGroup // watch, catchUp and what they started
+	subWG sync.WaitGroup
+}
+
+type jobKey struct {
+	owner Owner
+	id    string
+}
+
+// slot is what the engine remembers about one reader.
+type slot struct {
+	insertion uint64    // of the card that lies there or lay there last
+	arrived   time.Time // when the engine saw it first
+	awaited   *job      // the job at the head of the queue when it came
+	used      uint64    // insertion that a job claimed
+	anyUsed   bool
+	holder    *job
+}
+
+type subscriber struct {
+	ch   chan Event
+	done bool
+}
 
 // New starts an engine.
-func New(c Config) *Engine { panic("unwritten") }
+func New(c Config) *Engine {
+	or := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	or(&c.WaitForCard, 2*time.Minute)
+	or(&c.WaitForNeed, time.Minute)
+	or(&c.InsuranceWait, 5*time.Second)
+	or(&c.Reposition, 10*time.Second)
+	or(&c.Claimable, time.Minute)
+	or(&c.Reload, 15*time.Second)
+	or(&c.Retain, 10*time.Minute)
+	for _, n := range []struct {
+		at *int
+		v  int
+	}{{&c.MaxJobs, 64}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}} {
+		if *n.at <= 0 {
+			*n.at = n.v
+		}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = func(string, map[string]any) {}
+	}
+	e := &Engine{
+		cfg: c, jobs: map[jobKey]*job{}, perOwner: map[Owner]int{}, infos: map[string]reader.Info{}, slots: map[string]*slot{},
+		subs: map[Owner]map[*subscriber]struct{}{}, grace: map[Owner]*time.Timer{}, changed: make(chan struct{}),
+		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), gone: make(chan struct{}),
+	}
+	rand.Read(e.salt[:]) // never fails (crypto/rand)
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	watch := c.Readers.Watch(e.ctx)
+	e.mu.Lock()
+	e.reconcile()
+	e.mu.Unlock()
+	e.loops.Go(func() { e.watch(watch) })
+	e.loops.Go(e.catchUp)
+	return e
+}
 
-// Start begins a check-in for an owner, within its rights. The same job id with the same request answers the same.
+// watch follows the readers until the engine stops.
+func (e *Engine) watch(changes <-chan struct{}) {
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case _, open := <-changes:
+			if !open {
+				changes = nil // the monitor is closed: what waits for a card runs into its time
+			}
+		case <-sweep.C:
+		}
+		e.locked(func() {
+			e.reconcile()
+			e.sweep()
+		})
+	}
+}
+
+// locked does something under the mutex, and lets it go also when that panics.
+func (e *Engine) locked(do func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	do()
+}
+
+// broadcast wakes everything that waits for a change. The mutex is held.
+func (e *Engine) broadcast() {
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// sweep forgets finished jobs that are too old or too many. The mutex is held.
+func (e *Engine) sweep() {
+	now := time.Now()
+	n := 0
+	for n < len(e.finished) && (len(e.finished)-n > e.cfg.MaxRetained || now.Sub(e.finished[n].ended) >= e.cfg.Retain) {
+		delete(e.jobs, e.finished[n].key)
+		n++
+	}
+	if n > 0 {
+		e.finished = slices.Delete(e.finished, 0, n)
+	}
+}
+
+// Start begins a check-in for an owner, within its rights. The same job id with the same request answers the same, as long
+// as the job is remembered (Config.Retain after its end). Errors are of the catalogue: BAD_REQUEST, NOT_AVAILABLE,
+// FORBIDDEN, KEY_MALFORMED, QR_FOREIGN, JOB_ID_TAKEN, TOO_MANY_JOBS, AGENT_STOPPING.
 func (e *Engine) Start(ctx context.Context, o Owner, r Rights, lang catalog.Lang, req Request) (Accepted, error) {
-	panic("unwritten")
+	return e.start(ctx, o, r, lang, req, false)
 }
 
-// CardRead begins a chip check-in without insurance and face.
+// CardRead begins a chip check-in without insurance and face. Errors are those of Start.
 func (e *Engine) CardRead(ctx context.Context, o Owner, r Rights, lang catalog.Lang, req Request) (Accepted, error) {
-	panic("unwritten")
+	if req.Means == "" {
+		req.Means = MeansChip
+	}
+	if req.Means != MeansChip {
+		return Accepted{}, bad("means", "card.read reads chips")
+	}
+	if req.Insurance != "" && req.Insurance != "off" {
+		return Accepted{}, bad("insurance", "card.read looks nothing up")
+	}
+	req.Insurance, req.Eligibility, req.Face = "off", nil, ""
+	return e.start(ctx, o, r, lang, req, true)
 }
 
-// Provide answers a need.
-func (e *Engine) Provide(ctx context.Context, o Owner, p Provision) error { panic("unwritten") }
+func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang, req Request, readOnly bool) (Accepted, error) {
+	if err := ctx.Err(); err != nil {
+		return Accepted{}, Explain(err)
+	}
+	if lang != catalog.EN {
+		lang = catalog.VI
+	}
+	digest := e.digest(req, readOnly) // of what came, before defaults
+	req = clone(req)
+	if err := req.check(); err != nil {
+		return Accepted{}, err
+	}
+	if err := permit(r, &req); err != nil {
+		return Accepted{}, err
+	}
+	key, kerr := parseKey(req.Key)
+	if kerr != nil {
+		return Accepted{}, kerr
+	}
+	req.Key = nil // lives on as the parsed key only
+	fields, picture, limited := grant(req.Fields, r.Fields, req.Portrait)
 
-// Cancel ends a job; a job that is over stays as it is.
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sweep()
+	id := jobKey{o, req.JobID}
+	if known := e.jobs[id]; known != nil {
+		if known.digest != digest {
+			return Accepted{}, catalog.New(catalog.JobIDTaken, nil)
+		}
+		return known.accepted, nil
+	}
+	switch {
+	case e.stopping:
+		return Accepted{}, catalog.New(catalog.AgentStopping, nil)
+	case e.active >= e.cfg.MaxJobs, e.perOwner[o] >= e.cfg.MaxPerOwner:
+		return Accepted{}, catalog.New(catalog.TooManyJobs, nil)
+	}
+	j := &job{
+		e: e, key: id, digest: digest, lang: lang, req: req, readOnly: readOnly, cardKey: key, fields: fields,
+		picture: picture && req.Means == MeansChip, limited: limited, state: Waiting, phase: PhaseWaiting,
+		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}),
+		checkinID: newID(e.cfg.Now()), startedAt: e.cfg.Now(), started: time.Now(),
+	}
+	j.accepted = Accepted{JobID: req.JobID, CheckinID: j.checkinID, State: Waiting}
+	j.ctx, j.cancel = context.WithCancelCause(context.Background())
+	e.jobs[id] = j
+	e.active++
+	e.perOwner[o]++
+	if req.Means == MeansChip {
+		j.waitCause = catalog.CardTimeout
+		e.queue = append(e.queue, j)
+		e.reconcile()
+	}
+	e.wg.Go(j.run)
+	return j.accepted, nil
+}
+
+// permit holds a request against the rights, and settles who looks insurance up.
+func permit(r Rights, req *Request) *catalog.Error {
+	if req.Means == MeansChip && !r.Read {
+		return catalog.New(catalog.Forbidden, map[string]any{"right": "read"})
+	}
+	if req.Means == MeansNumber && !r.Read && !r.Insurance {
+		return catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
+	}
+	switch req.Insurance {
+	case "agent":
+		if !r.Insurance {
+			return catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
+		}
+	case "":
+		req.Insurance = "agent"
+		if !r.Insurance {
+			req.Insurance = "off"
+		}
+	}
+	return nil
+}
+
+// digest tells requests apart without keeping the secrets in them.
+func (e *Engine) digest(req Request, readOnly bool) [32]byte {
+	b, _ := json.Marshal(struct {
+		Read bool
+		Request
+	}{readOnly, req}) // a Request holds nothing that cannot be encoded
+	return sha256.Sum256(append(e.salt[:], b...))
+}
+
+// clone copies what the caller could change behind our back.
+func clone(r Request) Request {
+	r.Expect, r.Subject, r.Operator, r.Visit = copyOf(r.Expect), copyOf(r.Subject), copyOf(r.Operator), copyOf(r.Visit)
+	r.Timeouts, r.Portrait, r.Wait = copyOf(r.Timeouts), copyOf(r.Portrait), copyOf(r.Wait)
+	r.Fields = slices.Clone(r.Fields)
+	if r.Eligibility = copyOf(r.Eligibility); r.Eligibility != nil {
+		r.Eligibility.Card, r.Eligibility.Route = copyOf(r.Eligibility.Card), copyOf(r.Eligibility.Route)
+		r.Eligibility.Differences = slices.Clone(r.Eligibility.Differences)
+		// On whose word it stands is not for the client to say.
+		r.Eligibility.Source, r.Eligibility.Raw = "his", nil
+	}
+	return r
+}
+
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+// find gives a job of an owner; another's is unknown, as if it did not exist. The mutex is held.
+func (e *Engine) find(o Owner, id string) (*job, error) {
+	e.sweep()
+	if j := e.jobs[jobKey{o, id}]; j != nil {
+		return j, nil
+	}
+	return nil, catalog.New(catalog.JobUnknown, nil)
+}
+
+// Provide answers a need, or brings the key of a job that still waits for its card. Errors are of the catalogue:
+// JOB_UNKNOWN, JOB_NOT_WAITING, BAD_REQUEST, KEY_MALFORMED, QR_FOREIGN; after any of them the need stays open.
+func (e *Engine) Provide(ctx context.Context, o Owner, p Provision) error {
+	if err := ctx.Err(); err != nil {
+		return Explain(err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j, err := e.find(o, p.JobID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.Key != nil && p.Reader != "":
+		return bad("key", "either a key or a reader")
+	case p.Key != nil:
+		open := j.need != nil && j.need.Need == NeedKey
+		early := j.req.Means == MeansChip && !j.state.Final() && j.cardKey.Empty() && !j.reading
+		if !open && !early {
+			return catalog.New(catalog.JobNotWaiting, nil)
+		}
+		key, kerr := parseKey(p.Key)
+		if kerr != nil {
+			return kerr
+		}
+		if key.Empty() {
+			return bad("key", "missing")
+		}
+		j.cardKey = key
+	case p.Reader != "":
+		if j.need == nil || j.need.Need != NeedChooseReader {
+			return catalog.New(catalog.JobNotWaiting, nil)
+		}
+		if !slices.Contains(j.need.Readers, p.Reader) {
+			return bad("reader", "not one of those to choose from")
+		}
+		j.chosen = p.Reader
+		e.reconcile()
+	default:
+		return bad("key", "missing")
+	}
+	e.broadcast()
+	return nil
+}
+
+// Cancel ends a job; a job that is over stays as it is. It waits until the job has let its reader go, for at most 2 s. The
+// error is JOB_UNKNOWN.
 func (e *Engine) Cancel(ctx context.Context, o Owner, jobID string) (JobStatus, error) {
-	panic("unwritten")
+	e.mu.Lock()
+	j, err := e.find(o, jobID)
+	if err != nil {
+		e.mu.Unlock()
+		return JobStatus{}, err
+	}
+	e.mu.Unlock()
+	j.cancel(catalog.New(catalog.Cancelled, nil))
+	patience := time.NewTimer(cancelWait)
+	defer patience.Stop()
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+	case <-patience.C:
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return j.status(), nil
 }
 
-// Status tells how a job stands.
-func (e *Engine) Status(ctx context.Context, o Owner, jobID string) (JobStatus, error) {
-	panic("unwritten")
+// Status tells how a job stands. The error is JOB_UNKNOWN.
+func (e *Engine) Status(_ context.Context, o Owner, jobID string) (JobStatus, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j, err := e.find(o, jobID)
+	if err != nil {
+		return JobStatus{}, err
+	}
+	return j.status(), nil
 }
 
 // Attach gives the events of all jobs of an owner until ctx ends. When the last one detaches, the owner's jobs that are
 // not detached are cancelled after Config.Reload, unless it attaches again. A channel that is not drained is closed.
-func (e *Engine) Attach(ctx context.Context, o Owner) <-chan Event { panic("unwritten") }
+func (e *Engine) Attach(ctx context.Context, o Owner) <-chan Event {
+	s := &subscriber{ch: make(chan Event, eventBuffer)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping || ctx.Err() != nil {
+		close(s.ch)
+		return s.ch
+	}
+	if e.subs[o] == nil {
+		e.subs[o] = map[*subscriber]struct{}{}
+	}
+	e.subs[o][s] = struct{}{}
+	if t := e.grace[o]; t != nil {
+		t.Stop()
+		delete(e.grace, o)
+	}
+	e.subWG.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-e.gone:
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.detach(o, s)
+	})
+	return s.ch
+}
+
+// detach ends a subscription, and starts the grace of an owner that has none left. The mutex is held.
+func (e *Engine) detach(o Owner, s *subscriber) {
+	if s.done {
+		return
+	}
+	s.done = true
+	close(s.ch)
+	delete(e.subs[o], s)
+	if len(e.subs[o]) > 0 {
+		return
+	}
+	delete(e.subs, o)
+	if e.stopping {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(e.cfg.Reload, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.grace[o] != t {
+			return // it came back
+		}
+		delete(e.grace, o)
+		for _, j := range e.jobs {
+			if j.key.owner == o && !j.req.Detached && !j.state.Final() {
+				j.cancel(catalog.New(catalog.Cancelled, nil))
+			}
+		}
+	})
+	e.grace[o] = t
+}
+
+// publish hands an event to everybody of an owner. Who does not keep up is let go: nobody is waited for. The mutex is held.
+func (e *Engine) publish(o Owner, ev Event) {
+	for s := range e.subs[o] {
+		select {
+		case s.ch <- ev:
+		default:
+			e.cfg.Log("subscriber.slow", nil)
+			e.detach(o, s)
+		}
+	}
+}
 
 // Waiting tells which owners wait for a tap, in order, for the console.
-func (e *Engine) Waiting() []Owner { panic("unwritten") }
+func (e *Engine) Waiting() []Owner {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []Owner
+	for _, j := range e.queue {
+		out = append(out, j.key.owner)
+	}
+	return out
+}
 
-// Close ends every job as cancelled and waits for them.
-func (e *Engine) Close(ctx context.Context) error { panic("unwritten") }
+// Close ends every job as cancelled and waits for them, and for what is being written down, as long as ctx allows.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.stopping = true
+	for _, t := range e.grace {
+		t.Stop()
+	}
+	clear(e.grace)
+	for _, j := range e.jobs {
+		if !j.state.Final() {
+			j.cancel(catalog.New(catalog.AgentStopping, nil))
+		}
+	}
+	e.mu.Unlock()
+	err := wait(ctx, &e.wg)
+	e.stop()
+	if werr := wait(ctx, &e.loops); err == nil {
+		err = werr
+	}
+	e.mu.Lock()
+	select {
+	case <-e.gone:
+	default:
+		close(e.gone) // after the last event
+	}
+	e.mu.Unlock()
+	if werr := wait(ctx, &e.subWG); err == nil {
+		err = werr
+	}
+	return err
+}
+
+// wait waits for a group, as long as ctx allows.
+func wait(ctx context.Context, wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// newID makes the id of a check-in: 26 characters, sortable by time (the ULID form: 48 bits of milliseconds and 80 random
+// bits in Crockford's base 32).
+func newID(at time.Time) string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	var b [16]byte
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	rand.Read(b[6:])
+	out := make([]byte, 26)
+	// 128 bits are 26 groups of five with two zero bits in front.
+	for i := range out {
+		var v byte
+		for bit := range 5 {
+			n := i*5 + bit - 2
+			v <<= 1
+			if n >= 0 {
+				v |= b[n/8] >> (7 - n%8) & 1
+			}
+		}
+		out[i] = alphabet[v]
+	}
+	return string(out)
+}

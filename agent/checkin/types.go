@@ -179,6 +179,7 @@ type Timings struct {
 // Result is the final result, or what is already known of it.
 type Result struct {
 	JobID       string                 `json:"jobId"`
+	Seq         int                    `json:"seq,omitempty"` // as in Progress; absent where no job stands behind it
 	CheckinID   string                 `json:"checkinId"`
 	State       State                  `json:"state"`
 	Recorded    bool                   `json:"recorded"`
@@ -204,11 +205,21 @@ type Result struct {
 // Need is job.needs: what a job waits for before it goes on.
 type Need struct {
 	JobID     string        `json:"jobId"`
+	Seq       int           `json:"seq"`             // as in Progress
 	Need      string        `json:"need"`            // insert_card, reposition_card, return_card, key, choose_reader
 	Cause     *catalog.Wire `json:"cause,omitempty"` // why, in words for the desk
 	ExpiresAt time.Time     `json:"expiresAt"`
 	Readers   []string      `json:"readers,omitempty"` // choose_reader: ids
 }
+
+// What a job can need. The values go over the wire and are frozen.
+const (
+	NeedInsertCard     = "insert_card"
+	NeedRepositionCard = "reposition_card"
+	NeedReturnCard     = "return_card"
+	NeedKey            = "key"
+	NeedChooseReader   = "choose_reader"
+)
 
 // Provision is job.provide: the answer to a need.
 type Provision struct {
@@ -225,6 +236,14 @@ type Progress struct {
 	Percent int    `json:"percent"`
 	Hint    *Step  `json:"hint,omitempty"`
 }
+
+// Methods of events. The values go over the wire and are frozen.
+const (
+	EventProgress = "job.progress"
+	EventPartial  = "job.partial"
+	EventNeeds    = "job.needs"
+	EventResult   = "job.result"
+)
 
 // Event is a notification for the owner of a job. Method is job.progress, job.partial, job.needs or job.result; Params is
 // already encoded, so that one event is encoded once however many sockets get it.

@@ -1,0 +1,433 @@
+package checkin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/icao"
+	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/reader"
+)
+
+// chip is a check-in with a card.
+func (j *job) chip() error {
+	if err := j.acquire(); err != nil {
+		return err
+	}
+	doc, err := j.readCard()
+	if err != nil {
+		return err
+	}
+	return j.showPortrait(doc)
+}
+
+// acquire waits for a card. Afterwards the job holds a reader, until release.
+func (j *job) acquire() error {
+	deadline := j.started.Add(j.waitLimit())
+	err := j.await(func() time.Time {
+		// Who does not want to wait does not, unless it is the desk that must choose.
+		if !j.waits() && (j.need == nil || j.need.Need != NeedChooseReader) {
+			return j.started
+		}
+		return deadline
+	}, func() bool { return j.reader != "" })
+	if err == nil {
+		return nil
+	}
+	j.e.mu.Lock()
+	if errors.Is(err, errExpired) {
+		id := j.waitCause
+		if id == catalog.CardTimeout && !j.waits() {
+			id = catalog.NoCard
+		}
+		err = catalog.New(id, nil)
+	}
+	j.e.mu.Unlock()
+	j.e.release(j, true)
+	return err
+}
+
+// interruption is why a reading has to find its card again.
+type interruption struct {
+	need  string     // what to ask for while no card can be used
+	cause catalog.ID // and why; also what the job fails with
+	since time.Time
+	limit time.Duration
+	// renew wants a card that was put down after the one with the insertion `after`: the monitor may not have seen yet
+	// that that one is gone.
+	renew bool
+	after uint64
+}
+
+// readCard reads the card, through everything that can happen to it on the way. The reader is let go when it returns.
+func (j *job) readCard() (doc *icao.Document, err error) {
+	e := j.e
+	defer func() { e.release(j, err != nil || doc == nil) }()
+	e.mu.Lock()
+	j.progress(PhaseConnecting, 0)
+	e.mu.Unlock()
+	var (
+		resume  *icao.Document // what was read before the card was lifted
+		why     interruption
+		rejects int
+		faults  int
+	)
+	for range maxRounds {
+		if err := j.awaitKey(catalog.KeyMissing); err != nil {
+			return nil, err
+		}
+		session, insertion, err := j.connect(&why)
+		if err != nil {
+			return nil, err
+		}
+		got, err := j.readOnce(session, resume)
+		if err == nil {
+			return got, nil
+		}
+		if j.ctx.Err() != nil {
+			return nil, context.Cause(j.ctx)
+		}
+		id := Explain(err).ID
+		if resume != nil && id == catalog.KeyRejected {
+			id = catalog.OtherCard // the key was right for the card that was lifted
+		}
+		if got != nil && id != catalog.OtherCard && len(got.Files) > 0 {
+			resume = got
+		}
+		j.log("read.broke", map[string]any{"error": string(id)})
+		again := interruption{cause: id, since: time.Now(), limit: j.needLimit()}
+		switch id {
+		case catalog.CardRemoved, catalog.NoCard:
+			again.cause = catalog.CardRemoved
+			again.need, again.limit, again.renew, again.after = NeedRepositionCard, e.cfg.Reposition, true, insertion
+		case catalog.OtherCard:
+			// The right one may still come, within the time that it has.
+			again.need, again.limit, again.renew, again.after = NeedRepositionCard, e.cfg.Reposition, true, insertion
+			if !why.since.IsZero() {
+				again.since = why.since
+			}
+		case catalog.CardMute:
+			again.need, again.renew, again.after = NeedRepositionCard, true, insertion
+		case catalog.ReaderAbsent, catalog.PCSCStopped, catalog.ReaderBusy:
+			again.need = NeedInsertCard
+			if err := j.pause(retryPause); err != nil {
+				return nil, err
+			}
+		case catalog.CardReset, catalog.ReaderFault:
+			if faults++; faults >= maxFaults {
+				return nil, err
+			}
+			again.need = NeedRepositionCard
+			if err := j.pause(retryPause); err != nil {
+				return nil, err
+			}
+		case catalog.KeyRejected, catalog.KeyUnsuitable, catalog.KeyMissing:
+			if rejects++; rejects >= keyTries {
+				return nil, err
+			}
+			resume = nil
+			e.mu.Lock()
+			j.cardKey = lds.Key{} // it is never tried again without the desk
+			e.mu.Unlock()
+			if err := j.awaitKey(id); err != nil {
+				return nil, err
+			}
+			// The desk may have taken the card up to read the number on it.
+			again = interruption{need: NeedInsertCard, cause: catalog.CardRemoved, since: time.Now(), limit: j.needLimit()}
+		default:
+			return nil, err
+		}
+		why = again
+	}
+	return nil, catalog.New(why.cause, nil)
+}
+
+// awaitKey asks the desk for a key, if there is none.
+func (j *job) awaitKey(cause catalog.ID) error {
+	e := j.e
+	until := time.Now().Add(j.needLimit())
+	err := j.await(func() time.Time { return until }, func() bool {
+		if !j.cardKey.Empty() {
+			j.clearNeed()
+			return true
+		}
+		j.needs(NeedKey, cause, nil, until)
+		return false
+	})
+	if errors.Is(err, errExpired) {
+		return catalog.New(cause, nil)
+	}
+	e.mu.Lock()
+	j.clearNeed()
+	e.mu.Unlock()
+	return err
+}
+
+// connect opens the card in the job's reader as soon as one is there that can be used, within the time that the
+// interruption allows; a reader, a service or another program that is in the way gets the time that a need has.
+func (j *job) connect(why *interruption) (s reader.Session, insertion uint64, err error) {
+	e := j.e
+	if why.since.IsZero() {
+		*why = interruption{need: NeedInsertCard, cause: catalog.CardRemoved, since: time.Now(), limit: j.needLimit()}
+	}
+	var busy time.Time
+	faults := 0
+	for range 1 + int(busyLimit/retryPause) + int(j.needLimit()/retryPause) {
+		failure := why.cause
+		err := j.await(func() time.Time { return why.since.Add(why.limit) }, func() bool {
+			info, known := e.infos[j.reader]
+			stale := why.renew && info.Insertion == why.after
+			need, cause := why.need, why.cause
+			switch {
+			case e.health != nil:
+				need, cause, why.limit = NeedInsertCard, catalog.PCSCStopped, max(why.limit, j.needLimit())
+			case !known || info.State == reader.Absent:
+				need, cause, why.limit = NeedInsertCard, catalog.ReaderAbsent, max(why.limit, j.needLimit())
+			case info.State == reader.Card && !stale:
+				j.clearNeed()
+				return true
+			case info.State == reader.Mute && !stale:
+				need, cause, why.limit = NeedRepositionCard, catalog.CardMute, max(why.limit, j.needLimit())
+			case info.State == reader.Busy && !stale:
+				need, cause, why.limit = NeedRepositionCard, catalog.ReaderBusy, max(why.limit, j.needLimit())
+			case info.State == reader.Error:
+				need, cause, why.limit = NeedRepositionCard, catalog.ReaderFault, max(why.limit, j.needLimit())
+			}
+			failure = cause
+			j.needs(need, cause, nil, why.since.Add(why.limit))
+			return false
+		})
+		if errors.Is(err, errExpired) {
+			return nil, 0, catalog.New(failure, nil)
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		ctx, cancel := context.WithTimeout(j.ctx, connectLimit)
+		s, err := e.cfg.Readers.Connect(ctx, j.reader)
+		cancel()
+		if err == nil {
+			at := s.Reader()
+			e.mu.Lock()
+			if slot := e.slots[j.reader]; slot != nil {
+				slot.used, slot.anyUsed = at.Insertion, true
+			}
+			j.virtual = at.Virtual
+			e.mu.Unlock()
+			return s, at.Insertion, nil
+		}
+		if j.ctx.Err() != nil {
+			return nil, 0, context.Cause(j.ctx)
+		}
+		e.mu.Lock()
+		now := e.infos[j.reader].Insertion
+		e.mu.Unlock()
+		switch id := Explain(err).ID; id {
+		case catalog.NoCard, catalog.CardRemoved:
+			why.renew, why.after = true, now
+		case catalog.CardMute:
+			why.need, why.cause, why.renew, why.after = NeedRepositionCard, catalog.CardMute, true, now
+			why.limit = max(why.limit, time.Since(why.since)+j.needLimit())
+		case catalog.ReaderBusy:
+			if busy.IsZero() {
+				busy = time.Now()
+			}
+			if time.Since(busy) >= busyLimit {
+				return nil, 0, err
+			}
+		case catalog.ReaderAbsent, catalog.PCSCStopped:
+			// The monitor will say so in a moment, and say when it is over.
+		case catalog.CardReset, catalog.ReaderFault:
+			if faults++; faults >= maxFaults {
+				return nil, 0, err
+			}
+		default:
+			return nil, 0, err
+		}
+		if err := j.pause(retryPause); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, 0, catalog.New(why.cause, nil)
+}
+
+// readOnce reads what the session gives, and closes it whatever happens.
+func (j *job) readOnce(s reader.Session, resume *icao.Document) (*icao.Document, error) {
+	defer s.Close()
+	e := j.e
+	ctx, cancel := context.WithTimeout(j.ctx, readLimit)
+	defer cancel()
+	e.mu.Lock()
+	key := j.cardKey
+	j.reading = true
+	if j.view == nil || j.view.identity == nil {
+		j.tapped = time.Now()
+	}
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		j.reading = false
+		e.mu.Unlock()
+	}()
+	o := icao.Options{
+		Key: key, Now: e.cfg.Now, Portrait: j.picture, Access: e.cfg.Access, Resume: resume,
+		OnProgress: func(p icao.Progress) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			if ctx.Err() == nil {
+				j.progress(Phase(p.Phase), p.Percent)
+			}
+		},
+		OnIdentity: j.onIdentity,
+		OnChip: func(d *icao.Document) error {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			j.see(d)
+			j.partial(false)
+			return nil
+		},
+	}
+	if e.cfg.Trust != nil {
+		o.Trust = e.cfg.Trust()
+	}
+	doc, err := e.cfg.Read(ctx, s, o)
+	if doc != nil && !errors.Is(err, lds.ErrOtherCard) && !errors.Is(err, lds.ErrPersonUnexpected) {
+		e.locked(func() { j.see(doc) })
+	}
+	if err == nil && doc == nil {
+		err = errors.New("read gave no document")
+	}
+	if err == nil && doc.Identity == nil {
+		err = lds.ErrInconsistent // complete means that somebody was identified
+	}
+	return doc, err
+}
+
+// see keeps what a result needs of a document. An identity that was proved stays proved when a later reading of the same
+// chip breaks off before it. The mutex is held.
+func (j *job) see(d *icao.Document) {
+	v := viewOf(d)
+	if old := j.view; old != nil && old.identity != nil && v.identity == nil {
+		return
+	}
+	j.view = v
+}
+
+// onIdentity is called when the identity is consistent: it holds it against what was expected, puts the disclosure on
+// record, begins the look-up and tells the owner, in this order.
+func (j *job) onIdentity(d *icao.Document) error {
+	e := j.e
+	if d.Identity == nil {
+		return nil
+	}
+	e.mu.Lock()
+	known := j.view
+	e.mu.Unlock()
+	if known != nil && known.identity != nil {
+		// A reading that continues: the person has been told already, and must be the same.
+		if known.identity.Number != d.Identity.Number || known.identity.DocumentNumber != d.Identity.DocumentNumber {
+			return lds.ErrOtherCard
+		}
+		return nil
+	}
+	if x := j.req.Expect; x != nil {
+		number := d.Identity.Number
+		if number == "" { // a passport without a personal number is known by its own
+			number = d.Identity.DocumentNumber
+		}
+		if number != x.Number {
+			return lds.ErrPersonUnexpected
+		}
+	}
+	if j.ctx.Err() != nil {
+		return context.Cause(j.ctx)
+	}
+	j.disclose(named(Filter(d.Identity, j.fields))...)
+	e.locked(func() {
+		j.see(d)
+		j.timings.IdentityMs = j.sinceTap()
+	})
+	defer close(j.told) // once: whoever comes here again knows the person
+	j.lookUp(insurance.Request{Number: d.Identity.Number, FullName: d.Identity.FullName, DateOfBirth: d.Identity.DateOfBirth, Sex: d.Identity.Sex})
+	j.countSigner(d.Verdicts.PassiveAuthentication.Signer)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j.partial(false)
+	return nil
+}
+
+// countSigner asks the book how often this desk has seen a signer. A book that cannot say leaves it unsaid.
+func (j *job) countSigner(s *lds.Signer) {
+	e := j.e
+	e.mu.Lock()
+	known, hopeless := j.signer != nil, j.noBook
+	e.mu.Unlock()
+	if s == nil || s.SHA256 == "" || known || hopeless || e.cfg.Book == nil {
+		return
+	}
+	seen, sum := make(chan int, 1), s.SHA256
+	ok, _ := e.onDisk(&e.wg, func(ctx context.Context) error {
+		n, err := e.cfg.Book.SignerSeen(ctx, sum)
+		if err == nil {
+			seen <- n
+		}
+		return err
+	}, func() {})
+	if !ok {
+		return
+	}
+	n := <-seen
+	e.mu.Lock()
+	j.signer = &n
+	e.mu.Unlock()
+}
+
+// showPortrait turns the chip's photo into one that can be shown. A photo that cannot is a warning, never more.
+func (j *job) showPortrait(doc *icao.Document) error {
+	e := j.e
+	if doc.Portrait == nil || !j.picture {
+		return nil
+	}
+	pic, err := func() (p Picture, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				j.caught(r)
+				err = errors.New("decoder panicked")
+			}
+		}()
+		if e.cfg.Portrait == nil {
+			return p, errors.New("no decoder")
+		}
+		ctx, cancel := context.WithTimeout(j.ctx, portraitLimit)
+		defer cancel()
+		return e.cfg.Portrait(ctx, *doc.Portrait)
+	}()
+	if j.ctx.Err() != nil {
+		return context.Cause(j.ctx)
+	}
+	if err != nil || len(pic.Data) == 0 {
+		j.log("portrait.unreadable", map[string]any{"format": formatOf(doc.Portrait)})
+		e.mu.Lock()
+		j.pictErr = errors.Join(err, errors.New("no picture"))
+		e.mu.Unlock()
+		return nil
+	}
+	j.disclose(FieldPortrait)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j.portrait = &pic
+	j.partial(true)
+	return nil
+}
+
+// formatOf names a format that we know, and nothing that a card made up.
+func formatOf(p *lds.Portrait) string {
+	switch p.Format {
+	case "jpeg", "jp2", "j2k":
+		return p.Format
+	}
+	return "other"
+}

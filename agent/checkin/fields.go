@@ -1,0 +1,123 @@
+package checkin
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/tapcheck/tapcheck/icao/lds"
+)
+
+// FieldPortrait is the name of the picture within Rights.Fields and Request.Fields.
+const FieldPortrait = "portrait"
+
+// DefaultFields is what admission needs, given when a request names no fields. What the law calls sensitive and what is
+// about other people (religion, ethnicity, relatives, features, the old number) is never among it.
+func DefaultFields() []string {
+	return []string{"number", "fullName", "dateOfBirth", "sex", "nationality", "residence", "documentNumber", "issuedAt", "expiresAt", "noExpiry"}
+}
+
+// textFields finds the text fields of an identity by their JSON names.
+var textFields = map[string]func(*lds.Identity) *string{
+	"number":         func(i *lds.Identity) *string { return &i.Number },
+	"fullName":       func(i *lds.Identity) *string { return &i.FullName },
+	"dateOfBirth":    func(i *lds.Identity) *string { return &i.DateOfBirth },
+	"sex":            func(i *lds.Identity) *string { return &i.Sex },
+	"nationality":    func(i *lds.Identity) *string { return &i.Nationality },
+	"residence":      func(i *lds.Identity) *string { return &i.Residence },
+	"origin":         func(i *lds.Identity) *string { return &i.Origin },
+	"documentNumber": func(i *lds.Identity) *string { return &i.DocumentNumber },
+	"documentType":   func(i *lds.Identity) *string { return &i.DocumentType },
+	"issuingState":   func(i *lds.Identity) *string { return &i.IssuingState },
+	"issuedAt":       func(i *lds.Identity) *string { return &i.IssuedAt },
+	"expiresAt":      func(i *lds.Identity) *string { return &i.ExpiresAt },
+	"ethnicity":      func(i *lds.Identity) *string { return &i.Ethnicity },
+	"religion":       func(i *lds.Identity) *string { return &i.Religion },
+	"features":       func(i *lds.Identity) *string { return &i.Features },
+	"father":         func(i *lds.Identity) *string { return &i.Father },
+	"mother":         func(i *lds.Identity) *string { return &i.Mother },
+	"spouse":         func(i *lds.Identity) *string { return &i.Spouse },
+	"oldNumber":      func(i *lds.Identity) *string { return &i.OldNumber },
+}
+
+// AllFields are the names of all identity fields, sorted.
+func AllFields() []string {
+	all := append(slices.Collect(maps.Keys(textFields)), "noExpiry")
+	slices.Sort(all)
+	return all
+}
+
+func knownField(name string) bool { return name == "noExpiry" || textFields[name] != nil }
+
+// Filter copies the named fields of an identity, and where they came from, and nothing else.
+func Filter(i *lds.Identity, fields []string) *lds.Identity {
+	if i == nil {
+		return nil
+	}
+	out := &lds.Identity{}
+	for _, name := range fields {
+		if name == "noExpiry" {
+			out.NoExpiry = i.NoExpiry
+			continue
+		}
+		at := textFields[name]
+		if at == nil {
+			continue
+		}
+		*at(out) = *at(i)
+		if from := i.Source[name]; from != "" && *at(out) != "" {
+			if out.Source == nil {
+				out.Source = map[string]string{}
+			}
+			out.Source[name] = from
+		}
+	}
+	return out
+}
+
+// named lists the fields that hold something: what a disclosure lists.
+func named(i *lds.Identity) []string {
+	var out []string
+	for name, at := range textFields {
+		if *at(i) != "" {
+			out = append(out, name)
+		}
+	}
+	if i.NoExpiry {
+		out = append(out, "noExpiry")
+	}
+	slices.Sort(out)
+	return out
+}
+
+// grant decides what a job may give: what was asked (or the default) within the ceiling. limited says that something was
+// asked for that is not given.
+func grant(asked, ceiling []string, portrait *bool) (fields []string, picture, limited bool) {
+	explicit := len(asked) > 0
+	if !explicit {
+		asked = DefaultFields()
+	}
+	for _, name := range asked {
+		switch {
+		case name == FieldPortrait:
+			// Whether there is a picture is said by the request's own member.
+		case !knownField(name) || !slices.Contains(ceiling, name):
+			// "noExpiry" is the other half of "expiresAt": who may have the one may have the other.
+			if name == "noExpiry" && slices.Contains(ceiling, "expiresAt") {
+				fields = append(fields, name)
+				continue
+			}
+			limited = limited || explicit
+		case !slices.Contains(fields, name):
+			fields = append(fields, name)
+		}
+	}
+	if explicit && slices.Contains(fields, "expiresAt") && !slices.Contains(fields, "noExpiry") {
+		fields = append(fields, "noExpiry")
+	}
+	picture = portrait == nil || *portrait
+	if picture && !slices.Contains(ceiling, FieldPortrait) {
+		picture = false
+		limited = limited || portrait != nil
+	}
+	return fields, picture, limited
+}

@@ -1,0 +1,343 @@
+package checkin
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/icao"
+	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/insurance"
+)
+
+// ResultOptions is what a result is made of, besides the document.
+type ResultOptions struct {
+	Lang             catalog.Lang // of the texts
+	JobID, CheckinID string
+	Means            Means    // empty is MeansChip
+	Fields           []string // identity fields to give; nil is DefaultFields
+	PortraitWanted   bool
+	Portrait         *Picture
+	PortraitErr      error // why there is no picture although the chip has one
+	Eligibility      *insurance.Eligibility
+	SignerSeen       *int     // how often the signer was seen at this desk before; nil is not known
+	Subject          *Subject // the person on the HIS's word, where the means is not a chip
+	Limited          bool     // fields were asked for that are not given
+	Recorded         bool
+	Simulated        bool
+	Virtual          bool // the reader is no real hardware
+	Operator         *Operator
+	Desk             string
+	Visit            *Visit
+	StartedAt        time.Time
+	FinishedAt       time.Time
+	Timings          Timings
+	// Err ended it; nil is a complete check-in. CANCELLED and AGENT_STOPPING make a cancelled one.
+	Err error
+}
+
+// view is what a result says of a chip: copies, so that a document under way can change behind it.
+type view struct {
+	identity *lds.Identity // everything that the chip says; filtered on the way out
+	verdicts lds.Verdicts
+	missing  map[lds.FileID]error
+}
+
+// viewOf copies what a result needs of a document.
+func viewOf(doc *icao.Document) *view {
+	if doc == nil {
+		return nil
+	}
+	v := &view{verdicts: doc.Verdicts, missing: maps.Clone(doc.Missing)}
+	if doc.Identity != nil {
+		i := *doc.Identity
+		i.Source = maps.Clone(i.Source)
+		v.identity = &i
+	}
+	pa := &v.verdicts.PassiveAuthentication
+	pa.Checked, pa.Warnings = slices.Clone(pa.Checked), slices.Clone(pa.Warnings)
+	if pa.Signer != nil {
+		s := *pa.Signer
+		pa.Signer = &s
+	}
+	v.verdicts.KeyMatchesChip.Compared = slices.Clone(v.verdicts.KeyMatchesChip.Compared)
+	v.verdicts.KeyMatchesChip.Differs = slices.Clone(v.verdicts.KeyMatchesChip.Differs)
+	return v
+}
+
+// ResultOf puts a result together from a document as far as it was read (nil: none) and what else is known: the way in
+// which the engine does it, for programs that read without an engine. The document may be one that broke off.
+func ResultOf(doc *icao.Document, o ResultOptions) Result { return assemble(viewOf(doc), o) }
+
+// noChip are the verdicts where the means is not a chip.
+func noChip() lds.Verdicts {
+	x := lds.ExchangeVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip}
+	b := lds.BasisVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip}
+	return lds.Verdicts{
+		Access:                lds.AccessVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip},
+		PassiveAuthentication: lds.PassiveVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip},
+		ChipAuthentication:    x, ActiveAuthentication: x,
+		DocumentValidity: b, KeyMatchesChip: b,
+	}
+}
+
+// reached fills what a broken-off read left open, so that no verdict is ever without a status.
+func reached(v *lds.Verdicts) {
+	for _, p := range []struct {
+		s *lds.Status
+		r *lds.Reason
+	}{
+		{&v.Access.Status, &v.Access.Reason},
+		{&v.PassiveAuthentication.Status, &v.PassiveAuthentication.Reason},
+		{&v.ChipAuthentication.Status, &v.ChipAuthentication.Reason},
+		{&v.ActiveAuthentication.Status, &v.ActiveAuthentication.Reason},
+		{&v.DocumentValidity.Status, &v.DocumentValidity.Reason},
+		{&v.KeyMatchesChip.Status, &v.KeyMatchesChip.Reason},
+	} {
+		if *p.s == "" {
+			*p.s, *p.r = lds.NotDone, lds.ReasonNotReached
+		}
+	}
+}
+
+func assemble(v *view, o ResultOptions) Result {
+	if o.Means == "" {
+		o.Means = MeansChip
+	}
+	if o.Fields == nil {
+		o.Fields = DefaultFields()
+	}
+	r := Result{
+		JobID: o.JobID, CheckinID: o.CheckinID, State: Complete, Recorded: o.Recorded, Simulated: o.Simulated, Means: o.Means,
+		StartedAt: o.StartedAt, FinishedAt: o.FinishedAt, Operator: o.Operator, Desk: o.Desk, Visit: o.Visit, Timings: o.Timings,
+		Portrait: o.Portrait, Eligibility: o.Eligibility,
+	}
+	if o.Virtual {
+		r.Reader = "virtual"
+	}
+	failure := Explain(o.Err)
+	if failure != nil {
+		r.State, r.Error = Failed, failure.Wire(o.Lang)
+		if stopped(failure) {
+			r.State = Cancelled
+		}
+	}
+	person := failure != nil && failure.ID == catalog.PersonUnexpected
+	switch {
+	case o.Means != MeansChip:
+		r.Verdicts = &Verdicts{Verdicts: noChip(), Face: FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip}}
+	case v != nil && !person: // of another person's card nothing is told, not even how genuine it is
+		r.Identity = Filter(v.identity, o.Fields)
+		verdicts := v.verdicts
+		reached(&verdicts)
+		if s := verdicts.PassiveAuthentication.Signer; s != nil && o.SignerSeen != nil {
+			c := *s
+			c.SeenBefore = o.SignerSeen
+			verdicts.PassiveAuthentication.Signer = &c
+		}
+		r.Verdicts = &Verdicts{Verdicts: verdicts, Face: FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}}
+	}
+	if person {
+		r.Portrait, r.Eligibility = nil, nil
+	}
+	r.Claim = claim(r.Identity, o.Subject, r.Eligibility)
+	r.Warnings = words(warningIDs(r, v, o), o.Lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })
+	r.Next = words(nextIDs(r, failure), o.Lang, catalog.StepText, func(id, text string) Step { return Step{id, text} })
+	return r
+}
+
+// stopped says that nobody failed: somebody wanted it to end.
+func stopped(e *catalog.Error) bool {
+	return e.ID == catalog.Cancelled || e.ID == catalog.AgentStopping
+}
+
+// words puts ids into words, each once; an id without words is not said.
+func words[T any](ids []string, l catalog.Lang, say func(string, catalog.Lang) (string, bool), make func(id, text string) T) []T {
+	out := []T{} // never nil: the protocol promises an array
+	for i, id := range ids {
+		if text, ok := say(id, l); ok && !slices.Contains(ids[:i], id) {
+			out = append(out, make(id, text))
+		}
+	}
+	return out
+}
+
+func warningIDs(r Result, v *view, o ResultOptions) (ids []string) {
+	add := func(when bool, id string) {
+		if when {
+			ids = append(ids, id)
+		}
+	}
+	add(r.Simulated, catalog.WarnSimulated)
+	add(o.Virtual && !r.Simulated, catalog.WarnVirtualReader)
+	add(o.Limited, catalog.WarnFieldsLimited)
+	if r.Verdicts != nil && r.Means == MeansChip {
+		c := r.Verdicts.Verdicts
+		add(c.PassiveAuthentication.Signer != nil && o.SignerSeen != nil && *o.SignerSeen == 0, catalog.WarnSignerNew)
+		for _, w := range c.PassiveAuthentication.Warnings {
+			add(true, string(w)) // said only if the catalogue has words for it
+		}
+		add(c.DocumentValidity.Status == lds.Failed, catalog.WarnDocumentExpired)
+		add(c.KeyMatchesChip.Status == lds.Failed, catalog.WarnKeyDiffers)
+		add(c.Access.Fallback != "", catalog.WarnDowngrade)
+		add(proofFailed(c.ChipAuthentication) || proofFailed(c.ActiveAuthentication), catalog.WarnExchangeFailed)
+		if v.identity != nil {
+			for id, err := range v.missing {
+				switch {
+				case id == lds.DG(2): // said below
+				case id == lds.DG(13) && !errors.Is(err, lds.ErrFileAbsent):
+					add(true, catalog.WarnDG13Unreadable)
+				default:
+					add(errors.Is(err, lds.ErrFileRefused), catalog.WarnFileRefused)
+				}
+			}
+		}
+		if o.PortraitWanted && r.Identity != nil && r.Portrait == nil && r.State == Complete {
+			why, broken := v.missing[lds.DG(2)]
+			broken = broken && !errors.Is(why, lds.ErrFileAbsent)
+			if o.PortraitErr != nil || broken {
+				add(true, catalog.WarnPortraitBad)
+			} else {
+				add(true, catalog.WarnNoPortrait)
+			}
+		}
+	}
+	add(r.Eligibility != nil && len(r.Eligibility.Differences) > 0, catalog.WarnNameDiffers)
+	add(r.State.Final() && !r.Recorded, catalog.WarnNotRecorded)
+	return ids
+}
+
+func proofFailed(v lds.ExchangeVerdict) bool {
+	return v.Status == lds.Failed || v.Exchange == lds.Failed
+}
+
+// nextIDs says what the desk does now. Whatever happened, there is something that it can do: care comes first.
+func nextIDs(r Result, failure *catalog.Error) (ids []string) {
+	add := func(id ...string) { ids = append(ids, id...) }
+	switch {
+	case r.State == Cancelled:
+		if r.Identity != nil {
+			add(catalog.StepReturnCard)
+		}
+		return ids
+	case failure != nil:
+		switch {
+		case failure.ID == catalog.DataInconsistent:
+			add(catalog.StepCallSupervisor)
+		case failure.ID == catalog.PersonUnexpected || failure.ID == catalog.OtherCard:
+			add(catalog.StepReturnCard, catalog.StepTryAgain)
+			return ids
+		case r.Identity != nil: // the person was proved before it broke off
+			add(catalog.StepProceed, catalog.StepCheckPapers)
+		case failure.ID == catalog.Internal || r.Error != nil && r.Error.Retriable:
+			add(catalog.StepTryAgain, catalog.StepPaperAdmission)
+		default:
+			add(catalog.StepPaperAdmission)
+		}
+	default:
+		genuine := true
+		if r.Verdicts != nil && r.Means == MeansChip {
+			v := r.Verdicts.Verdicts
+			genuine = v.PassiveAuthentication.Status != lds.Failed && !proofFailed(v.ChipAuthentication) && !proofFailed(v.ActiveAuthentication)
+			if !genuine {
+				add(catalog.StepCallSupervisor)
+			} else {
+				add(catalog.StepProceed)
+			}
+			if v.DocumentValidity.Status == lds.Failed || v.KeyMatchesChip.Status == lds.Failed {
+				add(catalog.StepCheckPapers)
+			}
+		} else {
+			add(catalog.StepProceed)
+		}
+	}
+	if e := r.Eligibility; e != nil {
+		if _, ok := catalog.StepText(e.Advice, catalog.VI); ok && e.State != insurance.Pending {
+			add(e.Advice)
+		} else {
+			switch e.State {
+			case insurance.NotEligible:
+				add(catalog.StepNotCovered)
+			case insurance.Check:
+				add(catalog.StepCheckPapers)
+			case insurance.Pending:
+				add(catalog.StepLookupLater)
+				if e.Reason == string(catalog.InsuranceRejected) {
+					add(catalog.StepTellIT)
+				}
+			case insurance.Unknown:
+				if e.Reason == string(catalog.InsuranceRequest) {
+					add(catalog.StepFixInput)
+				}
+				add(catalog.StepAskInsuranceCard)
+			}
+		}
+		if len(e.Differences) > 0 {
+			add(catalog.StepCheckIdentity)
+		}
+	}
+	if r.Means == MeansChip {
+		if r.Portrait != nil {
+			add(catalog.StepComparePhoto)
+		}
+		if r.Identity != nil {
+			add(catalog.StepReturnCard)
+		}
+	}
+	return ids
+}
+
+// claim gives values as the ministry writes them (QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT, table XML0): only what is known, and of
+// the person only what the job may give.
+func claim(i *lds.Identity, s *Subject, e *insurance.Eligibility) map[string]string {
+	c := map[string]string{}
+	put := func(tag, value string) {
+		if value != "" {
+			c[tag] = value
+		}
+	}
+	var number, name, birth, sex string
+	switch {
+	case i != nil:
+		number, name, birth, sex = i.Number, i.FullName, i.DateOfBirth, i.Sex
+	case s != nil:
+		number, name, birth, sex = s.Number, s.FullName, s.DateOfBirth, s.Sex
+	}
+	if twelveDigits.MatchString(number) {
+		put("SO_CCCD", number)
+	}
+	put("HO_TEN", name)
+	put("NGAY_SINH", claimBirth(birth))
+	put("GIOI_TINH", map[string]string{"male": "1", "female": "2", "unspecified": "3"}[sex])
+	// Values of a card that is not valid do not belong into a claim.
+	if e != nil && e.Card != nil && (e.State == insurance.Eligible || e.State == insurance.Check) {
+		put("MA_THE_BHYT", e.Card.Code)
+		put("MA_DKBD", e.Card.RegisteredFacility)
+		put("GT_THE_TU", claimDay(e.Card.From))
+		put("GT_THE_DEN", claimDay(e.Card.To))
+	}
+	if len(c) == 0 {
+		return nil
+	}
+	return c
+}
+
+// claimBirth writes a date of birth as yyyymmddHHMM; what is not known of it is zeros.
+func claimBirth(iso string) string {
+	if !validDate(iso) {
+		return ""
+	}
+	d := strings.ReplaceAll(iso, "-", "")
+	return d + strings.Repeat("0", 12-len(d))
+}
+
+// claimDay writes a whole date as yyyymmdd.
+func claimDay(iso string) string {
+	if len(iso) != len(time.DateOnly) || !validDate(iso) {
+		return ""
+	}
+	return strings.ReplaceAll(iso, "-", "")
+}

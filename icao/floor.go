@@ -110,7 +110,7 @@ func Floor(in FloorInput) access.Count {
 	switch in.Protocol {
 	case "PACE":
 		nonce := 16 // one block at least, two of 3DES (9303-11 §4.4.4.1)
-		send(4+1+15+1-1, 0)
+		send(4+1+15, 0)
 		send(4+1+2+1, object(object(nonce)))
 		send(4+1+object(object(in.Point))+1, object(object(in.Point)))
 		send(4+1+object(object(in.Point))+1, object(object(in.Point)))

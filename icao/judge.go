@@ -112,6 +112,14 @@ func (r *reading) exchanged(n int, raw []byte, v lds.ExchangeVerdict, failed lds
 	case lds.Passed, lds.Failed:
 		// An expired signer is still who signed the key: time is passive authentication's to complain about.
 		late := passive.Verdict.Reason == lds.ReasonExpired || passive.Verdict.Reason == lds.ReasonNotYetValid
+		if v.Exchange == lds.Failed {
+			if v.Reason != "" {
+				failed = v.Reason
+			}
+			if !slices.Contains(r.doc.Warnings, failed) {
+				r.doc.Warnings = append(r.doc.Warnings, failed)
+			}
+		}
 		switch {
 		case passive.Anchored && v.Exchange == lds.Failed:
 			v.Status, v.Reason = lds.Failed, failed
@@ -122,9 +130,6 @@ func (r *reading) exchanged(n int, raw []byte, v lds.ExchangeVerdict, failed lds
 			v.Status, v.Reason = lds.Failed, lds.ReasonPassiveAuthFailed
 		default:
 			v.Status, v.Reason = lds.NotVerifiable, lds.ReasonKeyNotAnchored
-		}
-		if v.Exchange == lds.Failed && !slices.Contains(r.doc.Warnings, failed) {
-			r.doc.Warnings = append(r.doc.Warnings, failed)
 		}
 	case lds.NotPresent:
 		v.Status = lds.NotPresent

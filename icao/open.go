@@ -185,12 +185,30 @@ func (r *reading) securedMasterFile() error {
 	return nil
 }
 
-// reopen opens the chip a second time, once in a read, after its session broke. The EF.CardAccess is the one that was read.
+// reopen opens the chip a second time, once in a read, after its session broke. The EF.CardAccess is the one that was
+// read. If that fails, nothing more is asked of the chip: it is not read in clear.
 func (r *reading) reopen() error {
+	if r.lost != nil {
+		return r.lost
+	}
 	if r.ch == nil || r.reopened {
-		return lds.ErrSecureMessaging
+		r.lost = lds.ErrSecureMessaging
+		return r.lost
 	}
 	r.reopened = true
+	if err := r.openAgain(); err != nil {
+		r.lost = err
+		return err
+	}
+	return nil
+}
+
+func (r *reading) openAgain() error {
+	// An unprotected command ends the session that the chip may still hold (ICAO 9303-11 §9.8.8), and this one goes back to
+	// where access control begins. Whatever the chip answers to it: the Vietnamese card stays where it is, and opens there.
+	if _, err := r.wire.Transmit(r.ctx, []byte{0x00, 0xA4, 0x00, 0x0C, 0x02, 0x3F, 0x00}); err != nil {
+		return err
+	}
 	r.ch = access.NewChannel(r.wire, r.o.Access)
 	switch r.doc.Verdicts.Access.Protocol {
 	case "PACE":

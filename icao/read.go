@@ -106,8 +106,10 @@ type reading struct {
 	doc   *Document
 	insp  *trust.Inspection
 	plan  plan
-	// reopened says that the chip was opened a second time after its session broke: that is done once.
+	// reopened says that the chip was opened a second time after its session broke: that is done once. lost is why it
+	// could not be.
 	reopened bool
+	lost     error
 }
 
 func newReading(o Options) *reading {
@@ -385,6 +387,9 @@ func (r *reading) want(id lds.FileID) (raw []byte, err error) {
 }
 
 func (r *reading) fetchFromChip(id lds.FileID) ([]byte, error) {
+	if r.lost != nil {
+		return nil, r.lost
+	}
 	raw, err := r.ch.ReadFile(r.ctx, id, func(done, total int) { r.report("", id, done, total) })
 	if err == nil {
 		r.report("", id, len(raw), len(raw))
@@ -437,7 +442,7 @@ func (r *reading) chip() error {
 		}
 	}
 	d.caDone = true
-	if ready := r.exchangeReady(15, dg15, &v.ActiveAuthentication); ready && !d.aaDone {
+	if ready := r.exchangeReady(15, dg15, &v.ActiveAuthentication); ready && !d.aaDone && r.lost == nil {
 		challenge, kind, err := r.challenge()
 		if err != nil {
 			return err

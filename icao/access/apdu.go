@@ -150,6 +150,9 @@ func (c *Channel) send(ctx context.Context, op string, cmd command) (response, e
 		return r, err
 	}
 
+	if err := ctx.Err(); err != nil {
+		return response{}, err // before the command is counted
+	}
 	before := c.sm.ssc.clone()
 	r, err := c.collect(ctx, c.sm.protect(cmd))
 	if err != nil {

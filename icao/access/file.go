@@ -21,12 +21,13 @@ const (
 // block is how many bytes of a file to ask for at once, and whether in extended form. In a protected response the data
 // objects take their part: a short one holds 223 bytes (AES) or 231 (3DES), and asking for 256 would rely on the chip to cut.
 func (c *Channel) block() (n int, extended bool) {
-	wire := [...]int{min(c.o.Extended, 65536), 256, 256, 256}[c.rung]
+	rung := c.effectiveRung()
+	wire := [...]int{min(c.o.Extended, 65536), 256, 256, 256}[rung]
 	n = wire
 	if c.sm != nil {
 		n = c.sm.capacity(wire)
 	}
-	switch c.rung {
+	switch rung {
 	case rung192:
 		n = min(n, 192)
 	case rung128:
@@ -35,18 +36,31 @@ func (c *Channel) block() (n int, extended bool) {
 	if c.limit > 0 {
 		n = min(n, c.limit)
 	}
-	return n, c.rung == rungExtended
+	return n, rung == rungExtended
+}
+
+// effectiveRung keeps to short length before access control: the only file there is small, and cards are known that take an
+// extended command in clear for a mistake.
+func (c *Channel) effectiveRung() int {
+	if c.sm == nil && !c.inApp {
+		return max(c.rung, rungShort)
+	}
+	return c.rung
 }
 
 // down takes one step on the ladder; false at its end.
 func (c *Channel) down() bool {
-	if c.rung+1 >= rungs {
+	rung := c.effectiveRung()
+	if rung+1 >= rungs {
 		return false
 	}
-	c.rung++
+	c.rung = rung + 1
 	c.limit = 0
 	return true
 }
+
+// wholeFile is a want while the length of the file is not known.
+const wholeFile = 65536
 
 // maxOffset is the last offset that READ BINARY with an even instruction can address: bit 8 of P1 means a short file identifier.
 const maxOffset = 0x7FFF
@@ -98,8 +112,8 @@ func (c *Channel) readBinary(ctx context.Context, op string, sfi byte, offset, w
 		switch {
 		case sw>>8 == 0x6C && sw != 0x6C00 && tries < rungs+2 && exact != int(sw&0xFF):
 			exact = int(sw & 0xFF)
-			if exact < n && exact < want && exact >= 32 && offset+exact < offset+want {
-				c.limit = exact // the card's own block; asked for more it would refuse each time
+			if want < wholeFile && exact < want && exact >= 32 {
+				c.limit = exact // not the end of the file, so the card's own block: asked for more it would refuse each time
 			}
 			continue
 		case (sw == swWrongLength || sw>>8 == 0x6C) && tries < rungs+2 && c.down():
@@ -137,8 +151,13 @@ func tlvOverhead(n int) int {
 // Errors: *lds.FileError with lds.ErrFileAbsent, ErrFileRefused, ErrTooLarge, ErrMalformed (length that lies), ErrSecureMessaging; the transmitter's.
 func (c *Channel) ReadFile(ctx context.Context, id lds.FileID, progress func(done, total int)) ([]byte, error) {
 	data, err := c.readFile(ctx, id, progress)
+	for _, about := range []error{lds.ErrFileAbsent, lds.ErrFileRefused, lds.ErrTooLarge, lds.ErrMalformed, lds.ErrSecureMessaging, lds.ErrProtocol} {
+		if errors.Is(err, about) {
+			return nil, &lds.FileError{File: id, Err: err}
+		}
+	}
 	if err != nil {
-		return nil, &lds.FileError{File: id, Err: err}
+		return nil, err
 	}
 	return data, nil
 }
@@ -191,7 +210,7 @@ func (c *Channel) readFile(ctx context.Context, id lds.FileID, progress func(don
 		if empty > 3 || reads > 32+len(data)/24 {
 			return nil, fmt.Errorf("card does not deliver the length that the file states: %w", lds.ErrMalformed)
 		}
-		want := 65536
+		want := wholeFile
 		if total >= 0 {
 			want = total - len(data)
 		}
@@ -238,7 +257,7 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 		where = 0
 	}
 	if !c.noSFI {
-		r, err := c.readBinary(ctx, op, a.SFI, 0, 65536)
+		r, err := c.readBinary(ctx, op, a.SFI, 0, wholeFile)
 		sw := r.sw
 		if err != nil {
 			if sw = naked(err); sw == 0 {
@@ -278,7 +297,7 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 	if r.sw != swOK {
 		return r, fileStatus(selectOp(a.FID), r.sw)
 	}
-	if r, err = c.readBinary(ctx, op, 0, 0, 65536); err != nil {
+	if r, err = c.readBinary(ctx, op, 0, 0, wholeFile); err != nil {
 		return r, err
 	}
 	if r.sw != swOK && r.sw != swEndOfFile {

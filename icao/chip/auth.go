@@ -1,0 +1,421 @@
+package chip
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"crypto/subtle"
+	"math/big"
+	"slices"
+)
+
+// paceRun is one run of PACE with generic mapping (ICAO 9303-11 §4.4).
+type paceRun struct {
+	offer  PACEOffer
+	suite  suite
+	c      *curve
+	secret []byte // of the password
+	step   int
+	nonce  []byte
+	mapped *curve
+	own    point
+	theirs point
+	shared []byte
+}
+
+func find(nodes []node, tag uint32) []byte {
+	for _, n := range nodes {
+		if n.tag == tag {
+			return n.value
+		}
+	}
+	return nil
+}
+
+func (c *Chip) manageSecurity(a apdu) uint16 {
+	nodes, ok := allTLV(a.data)
+	if !ok {
+		c.violation("MANAGE SECURITY ENVIRONMENT whose data do not parse")
+		return 0x6A80
+	}
+	c.pace, c.ca = nil, nil
+	switch uint16(a.p1)<<8 | uint16(a.p2) {
+	case 0xC1A4:
+		return c.setPACE(nodes)
+	case 0x41A4:
+		return c.setChipAuth(nodes)
+	case 0x41A6:
+		return c.keyAgreementTemplate(nodes)
+	}
+	return 0x6A86
+}
+
+func (c *Chip) setPACE(nodes []node) uint16 {
+	if len(c.p.PACE) == 0 {
+		return 0x6A81
+	}
+	var offers []PACEOffer
+	for _, o := range c.p.PACE {
+		if bytes.Equal(oidValue(o.oid()), find(nodes, 0x80)) {
+			offers = append(offers, o)
+		}
+	}
+	id := find(nodes, 0x84)
+	if id != nil {
+		offers = slices.DeleteFunc(offers, func(o PACEOffer) bool {
+			return len(id) != 1 || int(id[0]) != curveByName(o.Curve).paramID
+		})
+	} else if c.p.AskParameterID || len(offers) > 1 {
+		c.violation("PACE: MSE:Set AT without the domain parameters although they are ambiguous")
+		return 0x6A80
+	}
+	if len(offers) == 0 {
+		c.violation("PACE: MSE:Set AT for what EF.CardAccess does not offer")
+		return 0x6A80
+	}
+	run := &paceRun{offer: offers[0], c: curveByName(offers[0].Curve)}
+	run.suite, _ = suiteByName(run.offer.Cipher)
+	switch ref := find(nodes, 0x83); {
+	case bytes.Equal(ref, []byte{1}) && slices.Contains(c.p.PACEPasswords, "mrz"):
+		h := sha1.Sum(c.mrzSecret())
+		run.secret = h[:]
+	case bytes.Equal(ref, []byte{2}) && slices.Contains(c.p.PACEPasswords, "can"):
+		run.secret = []byte(c.card.who.CAN())
+	default:
+		return 0x6A88
+	}
+	c.pace = run
+	return 0x9000
+}
+
+func (c *Chip) mrzSecret() []byte {
+	who := c.card.who
+	doc := who.DocumentNumber()
+	if c.p.Document == "td3" {
+		doc = who.Passport
+	}
+	return mrzSecret(doc, yymmdd(who.DateOfBirth), who.expiryMRZ())
+}
+
+func (c *Chip) generalAuthenticate(a apdu) ([]byte, uint16) {
+	do, rest, ok := takeTLV(a.data)
+	if a.p1 != 0 || a.p2 != 0 {
+		return nil, 0x6A86
+	}
+	if !ok || len(rest) != 0 || do.tag != 0x7C {
+		c.violation("GENERAL AUTHENTICATE without DO7C")
+		c.pace, c.ca = nil, nil
+		return nil, 0x6A80
+	}
+	nodes, ok := allTLV(do.value)
+	if !ok {
+		c.pace, c.ca = nil, nil
+		return nil, 0x6A80
+	}
+	chained := a.cla&0x10 != 0
+	switch {
+	case c.pace != nil:
+		run := c.pace
+		c.pace = nil // each step puts it back; any error ends the run
+		if last := run.step == 3; last == chained {
+			c.violation("PACE: GENERAL AUTHENTICATE with the wrong chaining bit (ICAO 9303-11 §4.4.4.2)")
+			if last {
+				return nil, 0x6883
+			}
+			return nil, 0x6985
+		}
+		return c.paceStep(run, nodes)
+	case c.ca != nil:
+		s := *c.ca
+		c.ca = nil
+		if chained {
+			c.violation("chip authentication: GENERAL AUTHENTICATE is not chained")
+			return nil, 0x6883
+		}
+		return c.chipAuthenticate(s, nodes)
+	}
+	c.violation("GENERAL AUTHENTICATE without MSE:Set AT")
+	return nil, 0x6985
+}
+
+func (c *Chip) paceStep(run *paceRun, nodes []node) ([]byte, uint16) {
+	answer := func(tag uint32, value []byte) ([]byte, uint16) {
+		run.step++
+		c.pace = run
+		return tlv(0x7C, tlv(tag, value)), 0x9000
+	}
+	only := func(tag uint32) []byte {
+		if len(nodes) != 1 || nodes[0].tag != tag {
+			c.violation("PACE: wrong data object for this step")
+			return nil
+		}
+		return nodes[0].value
+	}
+	t := c.p.Timing
+	switch run.step {
+	case 0:
+		if len(nodes) != 0 {
+			c.violation("PACE: first GENERAL AUTHENTICATE must be empty")
+			return nil, 0x6A80
+		}
+		if over := c.tries - c.p.FreeTries; over > 0 && c.p.SlowMS > 0 {
+			c.delay("penalty", float64(c.p.SlowMS)*float64(int(1)<<min(over-1, 6)))
+		}
+		c.delay("nonce", t.NonceMS)
+		run.nonce = c.random(16)
+		return answer(0x80, run.suite.cbc(run.suite.kdf(run.secret, 3), nil, run.nonce, true))
+
+	case 1:
+		c.delay("mapping", t.MappingMS)
+		v := only(0x81)
+		theirs, err := run.c.decode(v)
+		if err != nil {
+			c.violation("PACE: mapping key is not a point of the curve")
+			return nil, 0x6A80
+		}
+		k, err := run.c.scalarWithZeros(theirs, max(c.o.Secrets.Mapping, 0), c.o.Rand)
+		if err != nil {
+			return nil, 0x6F00
+		}
+		h := run.c.mult(theirs, k)
+		c.last = Secrets{leadingZeros(run.c.secret(h)), -1, -1}
+		s := new(big.Int).SetBytes(run.nonce)
+		base := run.c.sum(run.c.mult(run.c.g, s), h)
+		if base.infinite() {
+			return nil, 0x6A80
+		}
+		run.mapped = run.c.withBase(base)
+		return answer(0x82, run.c.encode(run.c.mult(run.c.g, k)))
+
+	case 2:
+		c.delay("agreement", t.AgreementMS)
+		theirs, err := run.mapped.decode(only(0x83))
+		if err != nil {
+			c.violation("PACE: ephemeral key is not a point of the curve")
+			return nil, 0x6A80
+		}
+		k, err := run.mapped.scalarWithZeros(theirs, max(c.o.Secrets.Agreement, 0), c.o.Rand)
+		if err != nil {
+			return nil, 0x6F00
+		}
+		run.own, run.theirs = run.mapped.mult(run.mapped.g, k), theirs
+		if run.own.equal(theirs) {
+			c.violation("PACE: terminal sent the chip's own key")
+			return nil, 0x6A80
+		}
+		run.shared = run.mapped.secret(run.mapped.mult(theirs, k))
+		c.last.Agreement = leadingZeros(run.shared)
+		return answer(0x84, run.mapped.encode(run.own))
+	}
+
+	c.delay("token", t.TokenMS)
+	token := only(0x85)
+	kmac := run.suite.kdf(run.shared, 2)
+	if subtle.ConstantTimeCompare(token, run.token(kmac, run.own)) != 1 {
+		c.tries++
+		return nil, statusWord(c.p.WrongPassword, 0x6300)
+	}
+	c.tries = 0
+	c.next = func() {
+		c.sm = newSession(run.suite, run.shared, nil)
+		c.opened = true
+	}
+	return tlv(0x7C, tlv(0x86, run.token(kmac, run.theirs))), 0x9000
+}
+
+// token authenticates one side's knowledge of the key by the other side's ephemeral public key (ICAO 9303-11 §4.4.3.4).
+func (r *paceRun) token(kmac []byte, q point) []byte {
+	return r.suite.token(kmac, tlv(0x7F49, oid(r.offer.oid()), tlv(0x86, r.c.encode(q))))
+}
+
+func (c *Chip) getChallenge(a apdu) ([]byte, uint16) {
+	if !c.p.BAC || !c.inside {
+		return nil, 0x6D00
+	}
+	if a.ne != 8 && !a.allNe || a.p1 != 0 || a.p2 != 0 || len(a.data) != 0 {
+		return nil, 0x6700
+	}
+	c.rnd = c.random(8)
+	return slices.Clone(c.rnd), 0x9000
+}
+
+// externalAuthenticate is the mutual authentication of basic access control (ICAO 9303-11 §4.3.1).
+func (c *Chip) externalAuthenticate(a apdu) ([]byte, uint16) {
+	if !c.p.BAC || !c.inside {
+		return nil, 0x6D00
+	}
+	rnd := c.rnd
+	c.rnd = nil
+	if rnd == nil {
+		c.violation("BAC: EXTERNAL AUTHENTICATE without a challenge")
+		return nil, 0x6985
+	}
+	if len(a.data) != 40 || a.p1 != 0 || a.p2 != 0 {
+		return nil, 0x6700
+	}
+	c.delay("bac", c.p.Timing.BACMS)
+	s := suites[0]
+	seed := sha1.Sum(c.mrzSecret())
+	kenc, kmac := s.kdf(seed[:16], 1), s.kdf(seed[:16], 2)
+	if subtle.ConstantTimeCompare(s.mac(kmac, pad(a.data[:32], s.block)), a.data[32:]) != 1 {
+		c.tries++
+		return nil, 0x6300
+	}
+	m := s.cbc(kenc, nil, a.data[:32], false)
+	if !bytes.Equal(m[8:16], rnd) {
+		c.violation("BAC: the challenge came back wrong")
+		return nil, 0x6300
+	}
+	kic := c.random(16)
+	e := s.cbc(kenc, nil, slices.Concat(rnd, m[:8], kic), true)
+	shared := make([]byte, 16)
+	for i := range shared {
+		shared[i] = kic[i] ^ m[16+i]
+	}
+	ssc := slices.Concat(rnd[4:], m[4:8])
+	c.tries = 0
+	c.next = func() {
+		c.sm = newSession(s, shared, ssc)
+		c.opened = true
+	}
+	return append(e, s.mac(kmac, pad(e, s.block))...), 0x9000
+}
+
+func (c *Chip) setChipAuth(nodes []node) uint16 {
+	if c.p.CA == nil || !c.inside {
+		return 0x6A88
+	}
+	if c.sm == nil {
+		c.violation("chip authentication without secure messaging")
+		return 0x6982
+	}
+	if c.p.Clone == "refuses" {
+		return 0x6982
+	}
+	if c.p.CA.NoInfo || !bytes.Equal(find(nodes, 0x80), oidValue(c.p.CA.oid())) {
+		c.violation("chip authentication: MSE:Set AT for what DG14 does not offer")
+		return 0x6A80
+	}
+	if !c.chipAuthKey(find(nodes, 0x84)) {
+		return 0x6A88
+	}
+	s, _ := suiteByName(c.p.CA.Cipher)
+	c.ca = &s
+	return 0x9000
+}
+
+// chipAuthKey says whether a private key reference names the key. Where DG14 gives none, none is wanted.
+func (c *Chip) chipAuthKey(ref []byte) bool {
+	if ref == nil {
+		return c.p.CA.KeyID == 0
+	}
+	return len(ref) <= 4 && new(big.Int).SetBytes(ref).Int64() == int64(c.p.CA.KeyID)
+}
+
+func (c *Chip) chipAuthenticate(s suite, nodes []node) ([]byte, uint16) {
+	sw := c.agree(s, find(nodes, 0x80))
+	if sw != 0x9000 {
+		return nil, sw
+	}
+	return tlv(0x7C), 0x9000
+}
+
+// keyAgreementTemplate is chip authentication in one command, for 3DES (ICAO 9303-11 §6.2.4.1).
+func (c *Chip) keyAgreementTemplate(nodes []node) uint16 {
+	if c.p.CA == nil || !c.inside || !c.p.CA.KAT && !c.p.CA.NoInfo {
+		return 0x6A88
+	}
+	if c.sm == nil {
+		c.violation("chip authentication without secure messaging")
+		return 0x6982
+	}
+	if c.p.Clone == "refuses" {
+		return 0x6982
+	}
+	if !c.chipAuthKey(find(nodes, 0x84)) {
+		return 0x6A88
+	}
+	return c.agree(suites[0], find(nodes, 0x91))
+}
+
+// agree computes new session keys; they count from the next command on.
+func (c *Chip) agree(s suite, public []byte) uint16 {
+	c.delay("chip authentication", c.p.Timing.ChipAuthMS)
+	k := c.card.ca
+	theirs, err := k.c.decode(public)
+	if err != nil {
+		c.violation("chip authentication: terminal's key is not a point of the curve")
+		return 0x6A80
+	}
+	d := k.priv
+	if c.p.Clone == "wrong-key" || c.p.Clone == "naked-9000" {
+		if d, err = k.c.scalar(c.o.Rand); err != nil {
+			return 0x6F00
+		}
+	}
+	shared := k.c.secret(k.c.mult(theirs, d))
+	c.last.ChipAuth = leadingZeros(shared)
+	c.next = func() {
+		c.sm = newSession(s, shared, nil)
+		c.naked = c.p.Clone == "naked-9000"
+	}
+	return 0x9000
+}
+
+// internalAuthenticate is active authentication (ICAO 9303-11 §6.1).
+func (c *Chip) internalAuthenticate(a apdu) ([]byte, uint16) {
+	if !c.inside || c.card.aa == nil {
+		return nil, 0x6D00
+	}
+	if !c.opened && !c.p.Open {
+		return nil, 0x6982
+	}
+	if c.p.Clone == "refuses" {
+		return nil, 0x6982
+	}
+	if len(a.data) != 8 || a.p1 != 0 || a.p2 != 0 {
+		c.violation("active authentication: the challenge has eight bytes")
+		return nil, 0x6700
+	}
+	c.delay("active authentication", c.p.Timing.ActiveAuthMS)
+	h, err := hashByName(c.p.AA.Hash)
+	if err != nil {
+		return nil, 0x6F00
+	}
+	k := c.card.aa
+	if k.c == nil {
+		sig := k.iso9796(h, a.data, c.random)
+		if c.p.Clone != "" {
+			// A clone has no private key: something of the right length must do.
+			sig = append([]byte{0}, c.random(len(sig)-1)...)
+		}
+		return sig, 0x9000
+	}
+	d := k.priv
+	if c.p.Clone != "" {
+		if d, err = k.c.scalar(c.o.Rand); err != nil {
+			return nil, 0x6F00
+		}
+	}
+	r, s, err := k.c.ecdsaSign(d, h.sum(a.data), c.o.Rand)
+	if err != nil {
+		return nil, 0x6F00
+	}
+	return k.c.plain(r, s), 0x9000
+}
+
+// iso9796 signs with digital signature scheme 1 of ISO/IEC 9796-2, partial recovery: M1 is the chip's random part, M2 the challenge.
+func (k *key) iso9796(h hashAlg, m2 []byte, random func(int) []byte) []byte {
+	trailer := []byte{0xBC}
+	switch h.name {
+	case "SHA-224":
+		trailer = []byte{0x38, 0xCC}
+	case "SHA-256":
+		trailer = []byte{0x34, 0xCC}
+	case "SHA-384":
+		trailer = []byte{0x36, 0xCC}
+	case "SHA-512":
+		trailer = []byte{0x35, 0xCC}
+	}
+	m1 := random(k.size() - 1 - h.new().Size() - len(trailer))
+	return k.rsaPrivate(slices.Concat([]byte{0x6A}, m1, h.sum(slices.Concat(m1, m2)), trailer))
+}

@@ -1,0 +1,274 @@
+package chip
+
+import (
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed data
+var data embed.FS
+
+// Profile is a kind of card as data: what it answers to reset, what it holds, and every habit that a reader has to cope
+// with. It is a plain value: a test takes one by name and changes what it wants to try. Status words are written as four
+// hexadecimal digits; an empty one stands for the default that is named with the field.
+type Profile struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	ATR         string `json:"atr"` // hexadecimal
+	Contactless bool   `json:"contactless"`
+
+	NoApplication bool   `json:"noApplication,omitempty"` // no eMRTD at all: every command is 6D00, SELECT 6A82
+	Document      string `json:"document"`                // "td1" (card) or "td3" (passport)
+
+	PACE          []PACEOffer `json:"pace,omitempty"`          // offered in EF.CardAccess, first is the one without parameter id in MSE
+	PACEPasswords []string    `json:"pacePasswords,omitempty"` // "mrz", "can"
+	BAC           bool        `json:"bac,omitempty"`
+	// Open needs no access control at all; every file but DG3 and DG4 is readable in clear.
+	Open bool `json:"open,omitempty"`
+
+	CardAccessLists       []string `json:"cardAccessLists,omitempty"`       // further entries: "ta", "ca"
+	CardAccessInside      bool     `json:"cardAccessInside,omitempty"`      // EF.CardAccess can also be selected from within the application
+	SelectMF              string   `json:"selectMF,omitempty"`              // answer to SELECT MF; default 9000
+	SFI                   string   `json:"sfi,omitempty"`                   // answer to READ BINARY with a short file identifier; default 9000
+	MaxLe                 int      `json:"maxLe,omitempty"`                 // READ BINARY that asks explicitly for more gets 6700; 0 is no such limit
+	OverLong              string   `json:"overLong,omitempty"`              // when the bytes asked for do not fit: "9000" gives what fits (default), else this status
+	PastEnd               string   `json:"pastEnd,omitempty"`               // when an explicit Le goes past the end: "6282" with the data (default), "9000" with the data, else this status alone
+	WrongPassword         string   `json:"wrongPassword,omitempty"`         // PACE token wrong; default 6300
+	FreeTries             int      `json:"freeTries,omitempty"`             // wrong passwords before the chip becomes slow
+	SlowMS                int      `json:"slowMs,omitempty"`                // added per further wrong password, doubling, up to 64 times this
+	Extended              *Extents `json:"extended,omitempty"`              // extended length, absent where the chip refuses it with 6700
+	AskParameterID        bool     `json:"askParameterId,omitempty"`        // MSE:Set AT without DO84 is refused even if unambiguous
+	CardAccessTrailer     string   `json:"cardAccessTrailer,omitempty"`     // hexadecimal bytes after the SET, as some files carry
+	ActiveAuthOverLong    string   `json:"activeAuthOverLong,omitempty"`    // answer when the signature does not fit; default 6700
+	ReadTailTruncate      int      `json:"readTailTruncate,omitempty"`      // at most that many bytes per READ BINARY, whatever was asked; 0 is no limit
+	PlainSelectDropsRight bool     `json:"plainSelectDropsRight,omitempty"` // a plain command under secure messaging is served after the session was dropped, instead of 6987
+
+	CA *CAProfile `json:"ca,omitempty"`
+	AA *AAProfile `json:"aa,omitempty"`
+
+	DG13    string   `json:"dg13,omitempty"`    // layout of the parents: "A" two sequences, "B" one; "little" the eight sure fields; empty without DG13
+	Photo   string   `json:"photo,omitempty"`   // "jpeg", "jp2" or empty without DG2
+	Refused []string `json:"refused,omitempty"` // "DG3": listed, hashed, and answered with 6982
+	Absent  []string `json:"absent,omitempty"`  // files taken away after the EF.SOD was signed
+	// Padding makes DG2 that many bytes longer (after the picture), for files past 32,767 bytes.
+	Padding int `json:"padding,omitempty"`
+
+	// Forged cards are signed by an issuer of their own with the real one's names (see Issuer.Forger).
+	Forged bool `json:"forged,omitempty"`
+	// Clone has the files but not the private keys: "wrong-key" answers with other keys, "naked-9000" plays along with bare
+	// 9000 under secure messaging, "refuses" with 6982.
+	Clone string `json:"clone,omitempty"`
+
+	Hash   string `json:"hash,omitempty"` // of the EF.SOD; default SHA-256
+	Timing Timing `json:"timing"`
+}
+
+// PACEOffer is one PACEInfo: generic mapping with ECDH.
+type PACEOffer struct {
+	Cipher string `json:"cipher"` // "3DES", "AES-128", "AES-192", "AES-256"
+	Curve  string `json:"curve"`  // one of Curves
+}
+
+// Extents are what a chip takes in extended length, in bytes of the whole APDU.
+type Extents struct {
+	MaxCommand  int  `json:"maxCommand"`
+	MaxResponse int  `json:"maxResponse"` // data bytes of the (protected) response, without status word
+	Announce    bool `json:"announce"`    // EF.ATR/INFO is there and says so (ISO 7816-4 DO7F66)
+}
+
+// CAProfile is chip authentication version 1 with ECDH.
+type CAProfile struct {
+	Cipher    string `json:"cipher"`
+	Curve     string `json:"curve"`
+	KeyID     int    `json:"keyId,omitempty"`  // 0 without
+	KAT       bool   `json:"kat,omitempty"`    // MSE:Set KAT as well (3DES only)
+	NoInfo    bool   `json:"noInfo,omitempty"` // DG14 holds the key alone, which means KAT with 3DES
+	NamedKey  bool   `json:"namedKey,omitempty"`
+	Corrupted bool   `json:"corrupted,omitempty"` // the key in DG14 is not a point of its curve
+}
+
+// AAProfile is active authentication.
+type AAProfile struct {
+	Type     string `json:"type"`            // "rsa" or "ecdsa"
+	Curve    string `json:"curve,omitempty"` // ecdsa
+	Bits     int    `json:"bits,omitempty"`  // rsa
+	Hash     string `json:"hash"`            // of the signature
+	Announce bool   `json:"announce"`        // ActiveAuthenticationInfo in DG14
+	NamedKey bool   `json:"namedKey,omitempty"`
+}
+
+// Timing is what a chip of this kind takes to compute, in milliseconds per step. It is told to Options.Delay, and nothing here sleeps.
+type Timing struct {
+	APDUMS           float64 `json:"apduMs"` // per command, without transmission
+	KBitPerSecond    float64 `json:"kbitPerSecond"`
+	NonceMS          float64 `json:"nonceMs"`
+	MappingMS        float64 `json:"mappingMs"`
+	AgreementMS      float64 `json:"agreementMs"`
+	TokenMS          float64 `json:"tokenMs"`
+	BACMS            float64 `json:"bacMs"`
+	ChipAuthMS       float64 `json:"chipAuthMs"`
+	ActiveAuthMS     float64 `json:"activeAuthMs"`
+	ReadMSPerKiB     float64 `json:"readMsPerKiB"`
+	SecureMSPerBlock float64 `json:"secureMsPerBlock"`
+}
+
+func (p Profile) clone() Profile {
+	p.PACE = slices.Clone(p.PACE)
+	p.PACEPasswords = slices.Clone(p.PACEPasswords)
+	p.CardAccessLists = slices.Clone(p.CardAccessLists)
+	p.Refused = slices.Clone(p.Refused)
+	p.Absent = slices.Clone(p.Absent)
+	if p.Extended != nil {
+		e := *p.Extended
+		p.Extended = &e
+	}
+	if p.CA != nil {
+		e := *p.CA
+		p.CA = &e
+	}
+	if p.AA != nil {
+		e := *p.AA
+		p.AA = &e
+	}
+	return p
+}
+
+// statusWord reads a status word that a profile declares.
+func statusWord(s string, def uint16) uint16 {
+	if s == "" {
+		return def
+	}
+	v, err := strconv.ParseUint(s, 16, 16)
+	if err != nil {
+		return def
+	}
+	return uint16(v)
+}
+
+func (p Profile) check() error {
+	for _, s := range []string{p.SelectMF, p.SFI, p.OverLong, p.PastEnd, p.WrongPassword, p.ActiveAuthOverLong} {
+		if s != "" {
+			if v, err := strconv.ParseUint(s, 16, 16); err != nil || len(s) != 4 || v < 0x6000 {
+				return fmt.Errorf("chip: profile %s: %q is no status word", p.Name, s)
+			}
+		}
+	}
+	if _, err := hex.DecodeString(p.ATR); err != nil {
+		return fmt.Errorf("chip: profile %s: ATR: %w", p.Name, err)
+	}
+	if _, err := hex.DecodeString(p.CardAccessTrailer); err != nil {
+		return fmt.Errorf("chip: profile %s: trailer: %w", p.Name, err)
+	}
+	curveOK := func(s string) error {
+		if curveByName(s) == nil {
+			return fmt.Errorf("chip: profile %s: unknown curve %q", p.Name, s)
+		}
+		return nil
+	}
+	suiteOK := func(s string) error {
+		if _, ok := suiteByName(s); !ok {
+			return fmt.Errorf("chip: profile %s: unknown cipher %q", p.Name, s)
+		}
+		return nil
+	}
+	for _, o := range p.PACE {
+		if err := suiteOK(o.Cipher); err != nil {
+			return err
+		}
+		if err := curveOK(o.Curve); err != nil {
+			return err
+		}
+	}
+	if p.CA != nil {
+		if err := suiteOK(p.CA.Cipher); err != nil {
+			return err
+		}
+		if err := curveOK(p.CA.Curve); err != nil {
+			return err
+		}
+		if (p.CA.KAT || p.CA.NoInfo) && p.CA.Cipher != "3DES" {
+			return fmt.Errorf("chip: profile %s: MSE:Set KAT is for 3DES only (ICAO 9303-11 §6.2.4.1)", p.Name)
+		}
+	}
+	if p.AA != nil {
+		if _, err := hashByName(p.AA.Hash); err != nil {
+			return err
+		}
+		switch p.AA.Type {
+		case "rsa":
+			if p.AA.Bits < 1024 || p.AA.Bits > 4096 || p.AA.Bits%16 != 0 {
+				return fmt.Errorf("chip: profile %s: RSA of %d bits", p.Name, p.AA.Bits)
+			}
+		case "ecdsa":
+			if err := curveOK(p.AA.Curve); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("chip: profile %s: active authentication %q", p.Name, p.AA.Type)
+		}
+	}
+	if !slices.Contains([]string{"", "A", "B", "little"}, p.DG13) {
+		return fmt.Errorf("chip: profile %s: DG13 layout %q", p.Name, p.DG13)
+	}
+	if !slices.Contains([]string{"", "jpeg", "jp2"}, p.Photo) {
+		return fmt.Errorf("chip: profile %s: photo %q", p.Name, p.Photo)
+	}
+	if !slices.Contains([]string{"", "wrong-key", "naked-9000", "refuses"}, p.Clone) {
+		return fmt.Errorf("chip: profile %s: clone %q", p.Name, p.Clone)
+	}
+	if p.Document != "td1" && p.Document != "td3" {
+		return fmt.Errorf("chip: profile %s: document %q", p.Name, p.Document)
+	}
+	if p.Padding < 0 || p.Padding > 1<<20 {
+		return fmt.Errorf("chip: profile %s: padding of %d bytes", p.Name, p.Padding)
+	}
+	return nil
+}
+
+var profiles = sync.OnceValue(func() []Profile {
+	var list []Profile
+	mustLoad("data/profiles.json", &list)
+	for _, p := range list {
+		if err := p.check(); err != nil {
+			panic(err)
+		}
+	}
+	return list
+})
+
+func mustLoad(name string, into any) {
+	raw, err := data.ReadFile(name)
+	if err != nil {
+		panic("chip: " + err.Error())
+	}
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		panic("chip: " + name + ": " + err.Error())
+	}
+}
+
+// Profiles lists the kinds of cards that come with the package. Each is the caller's own copy.
+func Profiles() []Profile {
+	out := make([]Profile, 0, len(profiles()))
+	for _, p := range profiles() {
+		out = append(out, p.clone())
+	}
+	return out
+}
+
+// ProfileByName finds one of Profiles.
+func ProfileByName(name string) (Profile, error) {
+	for _, p := range profiles() {
+		if p.Name == name {
+			return p.clone(), nil
+		}
+	}
+	return Profile{}, fmt.Errorf("chip: no profile %q", name)
+}

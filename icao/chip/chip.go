@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -29,12 +30,12 @@ type Options struct {
 }
 
 // ForcedSecrets makes shared secrets begin with exactly so many zero bytes, which happens by itself once in 256 (65,536) runs.
-// A reader that cuts them off computes other keys than the chip. -1 in Mapping or Agreement leaves it to chance, and so does 0.
+// A reader that cuts them off computes other keys than the chip. 0 leaves it to chance.
 type ForcedSecrets struct {
 	Mapping   int // x coordinate of the point H in PACE's generic mapping
 	Agreement int // x coordinate of the shared secret of PACE
 	// ChipAuth is for the shared secret of chip authentication. The chip's key there is static, so that the terminal's
-	// ephemeral public key (X9.62, uncompressed) must be known beforehand: Terminal, from a reader with a seeded source.
+	// ephemeral public key (X9.62, uncompressed) must be known beforehand: Terminal, from a reader with a source of its own.
 	ChipAuth int
 	Terminal []byte
 }
@@ -42,9 +43,11 @@ type ForcedSecrets struct {
 // Secrets counts the leading zero bytes of the shared secrets of the last run; -1 where there was none.
 type Secrets struct{ Mapping, Agreement, ChipAuth int }
 
-// Chip is a simulated eMRTD chip with a card in it. It is for one goroutine. Its memory survives Reset as a real chip's does: only
-// files and the count of wrong passwords.
+// Chip is a simulated eMRTD chip with a card in it. Reset leaves it what a real chip keeps without power: its files and
+// the count of wrong passwords. It is safe for concurrent use, so that a fault plan can change during a read; the hooks of
+// Options run inside its methods and must not call them.
 type Chip struct {
+	mu    sync.Mutex
 	card  *Card
 	p     Profile
 	o     Options
@@ -110,13 +113,23 @@ func (c *Chip) Files() map[string][]byte {
 }
 
 // Secrets tells of the last PACE and chip authentication, so that a test can see that it provoked what it meant to.
-func (c *Chip) Secrets() Secrets { return c.last }
+func (c *Chip) Secrets() Secrets {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
 
 // Open says whether access control has been passed since the last reset or loss of secure messaging.
-func (c *Chip) Open() bool { return c.opened }
+func (c *Chip) Open() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened
+}
 
 // Reset takes power away and gives it back.
 func (c *Chip) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.drop()
 	c.inside, c.file, c.naked, c.rnd = false, "", false, nil
 	c.last = Secrets{-1, -1, -1}
@@ -143,6 +156,8 @@ func (c *Chip) delay(step string, ms float64) {
 // Transmit answers one command APDU with data and status word. Nil means that the chip does not answer at all: a fault
 // plan has removed or muted it. Any bytes are allowed.
 func (c *Chip) Transmit(cmd []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.faults.run(cmd, c.process)
 }
 
@@ -194,15 +209,19 @@ func (c *Chip) process(cmd []byte) (resp, bare []byte) {
 	}
 	if c.sm == nil {
 		out, sw := c.command(a, min(capacity, a.ne))
-		c.commit(sw)
-		if len(out) > 0 && a.ne == 0 {
+		switch {
+		case len(out) > 0 && a.ne == 0:
 			c.violation("command without Le whose answer has data")
 			c.drop()
 			return same(0x6700)
-		}
-		if len(out) > a.ne {
+		case len(out) > capacity:
+			c.drop()
+			return same(0x6700)
+		case len(out) > a.ne:
+			c.drop()
 			return same(0x6C00 | uint16(len(out)&0xFF))
 		}
+		c.commit(sw)
 		resp = append(out, status(sw)...)
 		return resp, resp
 	}

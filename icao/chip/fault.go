@@ -18,6 +18,15 @@ const (
 	FaultReplace  FaultKind = "replace"  // Data comes instead, after the command was executed
 )
 
+// Valid says whether the kind is one of the above.
+func (k FaultKind) Valid() bool {
+	switch k {
+	case FaultRemove, FaultMute, FaultStatus, FaultFlip, FaultTruncate, FaultLengthen, FaultNaked, FaultReplay, FaultReplace:
+		return true
+	}
+	return false
+}
+
 // Fault is one thing that goes wrong at one command. At counts commands from 0 since the last Reset or SetFaults; with INS
 // not 0 only commands of that instruction are counted, so that {INS: 0x88} is the first active authentication.
 // A fault strikes once, or at each power-up with Repeat, or at every counted command from At on with Always.
@@ -45,12 +54,18 @@ const keptAnswers = 64
 
 // SetFaults replaces the fault plan and begins to count anew. It does not bring a removed card back: that is Reset.
 func (c *Chip) SetFaults(list []Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	gone := c.faults.gone
 	c.faults = faultPlan{list: slices.Clone(list), done: make([]bool, len(list)), seen: make([]int, len(list)), gone: gone}
 }
 
 // Count is the number of commands since the last Reset or SetFaults.
-func (c *Chip) Count() int { return c.faults.count }
+func (c *Chip) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.faults.count
+}
 
 func (p *faultPlan) reset() {
 	p.gone, p.count, p.past = false, 0, nil
@@ -104,7 +119,7 @@ func (p *faultPlan) run(cmd []byte, process func([]byte) (resp, bare []byte)) []
 		resp = slices.Clone(resp)
 		switch f.Kind {
 		case FaultFlip:
-			bit := uint(f.N) % uint(len(resp)*8)
+			bit := uint(f.N) % uint(len(resp)*8) // an answer has at least its status word
 			resp[bit/8] ^= 0x80 >> (bit % 8)
 		case FaultTruncate:
 			resp = resp[:max(len(resp)-max(f.N, 0), 0)]

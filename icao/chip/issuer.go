@@ -51,6 +51,9 @@ type CertOptions struct {
 	KeyUsage            int  // default certificate and CRL signing for a CSCA, digital signature for a document signer; -1 leaves the extension out
 	NotCA               bool // CSCA only: basicConstraints says that it is none
 	NoKeyIdentifiers    bool // leave subject and authority key identifiers out
+	// KeyIdentifier is claimed instead of the key's own hash, as a forger would claim the real authority's. In a CSCA it
+	// also becomes the authority key identifier of everything that it signs.
+	KeyIdentifier []byte
 	PathLen             int  // CSCA only; -1 leaves the constraint out, default 0
 	UnknownCritical     bool // carries a critical extension that nobody knows
 }
@@ -126,7 +129,8 @@ func defaults(o *CertOptions, from, to time.Time, usage int) {
 	}
 }
 
-// Forger makes an issuer that has nothing of this one but its names: what a forger would set up.
+// Forger makes an issuer that has nothing of this one but its names: what a forger would set up. See also
+// CertOptions.KeyIdentifier.
 func (i *Issuer) Forger() (*Issuer, error) {
 	o := i.o
 	o.Seed = append(slices.Clone(i.seed), "forger"...)
@@ -167,6 +171,17 @@ func (k *key) identifier() []byte {
 	return h[:]
 }
 
+// authority is the key identifier of the CSCA, as it claims it.
+func (i *Issuer) authority() []byte {
+	if i.o.CSCA.KeyIdentifier != nil {
+		return i.o.CSCA.KeyIdentifier
+	}
+	return i.csca.identifier()
+}
+
+// CSCAKeyIdentifier is the subject key identifier of the CSCA's certificate.
+func (i *Issuer) CSCAKeyIdentifier() []byte { return slices.Clone(i.authority()) }
+
 func extension(arc string, critical bool, value []byte) []byte {
 	if critical {
 		return seq(oid(arc), boolTrue(), octets(value))
@@ -200,8 +215,12 @@ func (i *Issuer) certificate(k *key, o CertOptions, ca bool) ([]byte, error) {
 	serial[0] = serial[0]&0x3F | 0x40
 	var ext [][]byte
 	if !o.NoKeyIdentifiers {
-		ext = append(ext, extension("2.5.29.35", false, seq(tlv(0x80, i.csca.identifier()))))
-		ext = append(ext, extension("2.5.29.14", false, octets(k.identifier())))
+		ext = append(ext, extension("2.5.29.35", false, seq(tlv(0x80, i.authority()))))
+		id := o.KeyIdentifier
+		if id == nil {
+			id = k.identifier()
+		}
+		ext = append(ext, extension("2.5.29.14", false, octets(id)))
 	}
 	if o.KeyUsage > 0 {
 		ext = append(ext, extension("2.5.29.15", true, usageBits(o.KeyUsage)))
@@ -254,7 +273,7 @@ func (i *Issuer) CRL(thisUpdate, nextUpdate time.Time, revoked ...[]byte) ([]byt
 		parts = append(parts, seq(entries...))
 	}
 	parts = append(parts, tlv(0xA0, seq(
-		extension("2.5.29.35", false, seq(tlv(0x80, i.csca.identifier()))),
+		extension("2.5.29.35", false, seq(tlv(0x80, i.authority()))),
 		extension("2.5.29.20", false, integer(1)))))
 	tbs := seq(parts...)
 	sig, err := i.csca.sign(h, i.o.CSCA.PSS, tbs, newStream(i.seed, "crl", thisUpdate.String()))
@@ -399,7 +418,11 @@ func (i *Issuer) signerInfo(content []byte, o SODOptions, first bool, rnd io.Rea
 	}
 	version, sid := integer(1), []byte(nil)
 	if o.BySKI {
-		version, sid = integer(3), tlv(0x80, i.ds.identifier())
+		id := i.o.DS.KeyIdentifier
+		if id == nil {
+			id = i.ds.identifier()
+		}
+		version, sid = integer(3), tlv(0x80, id)
 	} else {
 		serial, issuer, err := serialAndIssuer(i.dsDER)
 		if err != nil {

@@ -2,6 +2,7 @@ package icao_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"testing"
@@ -150,4 +151,13 @@ func (l *link) read(t testing.TB, o icao.Options) (*icao.Document, error) {
 		o.Trust = trusting()
 	}
 	return icao.Read(t.Context(), l, o)
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -31,7 +31,7 @@ func (r *reading) judge() trust.Judgement {
 		}
 	}
 	r.doc.Verdicts.PassiveAuthentication = j.Verdict
-	r.doc.Anchored = j.Anchored
+	r.doc.Anchored = j.Anchored && len(j.Verdict.Checked) > 0 // a signature over files that nobody has seen anchors nothing
 	if r.doc.Identity != nil {
 		r.compare()
 	}

@@ -1,0 +1,21 @@
+//go:build !linux && !windows
+
+package portrait
+
+import (
+	"os"
+	"os/exec"
+	"runtime/debug"
+)
+
+const selfPath = ""
+
+func prepare(*exec.Cmd) {}
+
+func confine(*os.Process) (release func(), err error) { return func() {}, nil }
+
+// confineSelf: systems that we do not ship for get the time limit of the parent and this.
+func confineSelf() error {
+	debug.SetMemoryLimit(childMemory * 3 / 4)
+	return nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,17 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/icao/trust"
 )
+
+// campaign says that the long forms of tests are wanted.
+var campaign = os.Getenv("TAPCHECK_CAMPAIGN") != ""
+
+// benchLink changes the parameters of the link for the table of make bench.
+var benchLink func(*link)
+
+// nopContext is never done.
+type nopContext struct{ context.Context }
+
+func (nopContext) Err() error { return nil }
 
 // errGone stands for what a reader says when the card was lifted.
 var errGone = errors.New("test: card is gone")
@@ -27,6 +39,7 @@ type link struct {
 	chip    *chip.Chip
 	now     time.Time
 	apdus   int
+	bytes   int                     // both ways
 	before  func(n int, cmd []byte) // called with the number of the APDU, from 0, before it is sent
 	perAPDU time.Duration
 	bits    float64 // per second
@@ -41,6 +54,7 @@ func (l *link) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
 	}
 	l.apdus++
 	resp := l.chip.Transmit(cmd)
+	l.bytes += len(cmd) + len(resp)
 	l.now = l.now.Add(l.perAPDU + time.Duration(float64(8*(len(cmd)+len(resp)))/l.bits*float64(time.Second)))
 	if resp == nil {
 		return nil, errGone
@@ -111,6 +125,9 @@ func (c card) insert(t testing.TB) (*link, chip.Persona) {
 		c.issuer = issuer()
 	}
 	l := &link{now: day, perAPDU: 15 * time.Millisecond, bits: 212000}
+	if benchLink != nil {
+		benchLink(l)
+	}
 	c.options.Delay = l.delay
 	l.chip, err = chip.New(p, who, c.issuer, c.options)
 	if err != nil {

@@ -4,13 +4,15 @@ import "github.com/tapcheck/tapcheck/icao/access"
 
 // FloorInput is a card, and what is wanted of it, as far as it decides how many APDUs it must take.
 type FloorInput struct {
-	Files      []int  // sizes in bytes of the files that are read after access control
+	Files      []int  // sizes in bytes of the files that are read after access control, before chip authentication
+	AfterCA    []int  // and of those that are read after it, under its keys
 	Protocol   string // "PACE", "BAC", or empty for a card without access control
 	CardAccess int    // size of EF.CardAccess in bytes; 0 if there is none
 	Point      int    // bytes of a public key of PACE: 65 for an uncompressed point on a curve of 256 bits
 	CA         bool   // chip authentication
 	CAPoint    int    // bytes of its public key
-	DES        bool   // 3DES session keys instead of AES; for BAC always
+	DES        bool   // 3DES session keys of PACE instead of AES; those of BAC always are
+	CADES      bool   // 3DES session keys of chip authentication
 	AA         int    // bytes of active authentication's signature, 0 for none
 	Response   int    // bytes of the largest response that card and reader bear, without status word: 256 short, up to 65536
 }
@@ -44,18 +46,20 @@ func Floor(in FloorInput) access.Count {
 	}
 	long := response > 256
 	des := in.DES || in.Protocol == "BAC"
-	cipher := 16
-	if des {
-		cipher = 8
-	}
 	secure := in.Protocol != ""
-	block := response
-	if secure {
+	cipher, block := 16, response
+	keys := func(des bool) {
+		if cipher = 16; des {
+			cipher = 8
+		}
 		head := 4
 		if long {
 			head = 5
 		}
 		block = cipher*((response-14-head)/cipher) - 1
+	}
+	if secure {
+		keys(des)
 	}
 
 	// protected gives the sizes of a command with its data and of its response under secure messaging.
@@ -123,34 +127,41 @@ func Floor(in FloorInput) access.Count {
 	default:
 		send(4+1+7, 0)
 	}
-	for _, size := range in.Files {
-		for at := 0; at < size; {
-			take := block
-			if at > 0x7FFF {
-				take -= 4
+	read := func(files []int) {
+		for _, size := range files {
+			for at := 0; at < size; {
+				take := block
+				if at > 0x7FFF {
+					take -= 4
+				}
+				take = min(take, size-at)
+				if at > 0x7FFF {
+					protected(5, take+4)
+				} else {
+					protected(0, take)
+				}
+				at += take
 			}
-			take = min(take, size-at)
-			if at > 0x7FFF {
-				protected(5, take+4)
-			} else {
-				protected(0, take)
-			}
-			at += take
 		}
 	}
+	read(in.Files)
 	if in.CA {
-		if des {
+		if in.CADES {
 			protected(object(in.CAPoint), 0)
 		} else {
 			protected(12, 0)
 			protected(object(object(in.CAPoint)), 2)
 		}
+		if secure {
+			keys(in.CADES)
+		}
 	}
 	if in.AA > 0 {
 		protected(8, in.AA)
-	} else if in.CA && len(in.Files) == 0 {
+	} else if in.CA && len(in.AfterCA) == 0 {
 		protected(0, 1)
 	}
+	read(in.AfterCA)
 	return n
 }
 

@@ -14,12 +14,12 @@ import (
 )
 
 // The card is lifted at every APDU of a read, and put down again: the read goes on, ends as if nothing had been, and the
-// identity is told once.
+// identity is told once. Far into the photo one block is like the other: there only some are tried, all with TAPCHECK_CAMPAIGN.
 func TestLiftedAtEveryAPDU(t *testing.T) {
 	for _, c := range []struct {
-		profile string
-		step    int
-	}{{"cccd-mk", 1}, {"passport-bac", 7}, {"cccd-nosfi", 11}} {
+		profile    string
+		from, step int
+	}{{"cccd-mk", 0, 1}, {"passport-bac", 1, 7}, {"cccd-nosfi", 3, 11}} {
 		t.Run(c.profile, func(t *testing.T) {
 			key := func(who chip.Persona) lds.Key {
 				if c.profile == "passport-bac" {
@@ -37,7 +37,14 @@ func TestLiftedAtEveryAPDU(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for n := 0; n < l.apdus; n += c.step {
+			step := c.step
+			if campaign {
+				step = 1
+			}
+			for n := c.from; n < l.apdus; n += step {
+				if n > 32 && !campaign {
+					step = 19
+				}
 				told := 0
 				o := icao.Options{Key: key(who), Portrait: true, Trust: trusting(), OnIdentity: func(*icao.Document) error { told++; return nil }}
 				l := &link{now: day, bits: 1e9}

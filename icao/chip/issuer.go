@@ -53,9 +53,9 @@ type CertOptions struct {
 	NoKeyIdentifiers    bool // leave subject and authority key identifiers out
 	// KeyIdentifier is claimed instead of the key's own hash, as a forger would claim the real authority's. In a CSCA it
 	// also becomes the authority key identifier of everything that it signs.
-	KeyIdentifier []byte
-	PathLen             int  // CSCA only; -1 leaves the constraint out, default 0
-	UnknownCritical     bool // carries a critical extension that nobody knows
+	KeyIdentifier   []byte
+	PathLen         int  // CSCA only; -1 leaves the constraint out, default 0
+	UnknownCritical bool // carries a critical extension that nobody knows
 }
 
 // IssuerOptions describe an issuing state: a CSCA and one document signer. The zero value is a good one.

@@ -82,10 +82,10 @@ func (p Persona) check() error {
 }
 
 // CAN is the card access number: the last six digits of the card's number. Nothing is printed on the card as a CAN.
-func (p Persona) CAN() string { return p.Number[len(p.Number)-6:] }
+func (p Persona) CAN() string { return p.Number[max(len(p.Number)-6, 0):] }
 
 // DocumentNumber is the number in the MRZ's document number field: the last nine digits of the card's number.
-func (p Persona) DocumentNumber() string { return p.Number[3:] }
+func (p Persona) DocumentNumber() string { return p.Number[max(len(p.Number)-9, 0):] }
 
 // QR is the text of the QR code on the front of the card (2021 form): number, old number, name, date of birth, sex,
 // address and date of issue, parted by bars.

@@ -257,6 +257,7 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 		where = 0
 	}
 	if !c.noSFI {
+		rung, limit := c.rung, c.limit
 		r, err := c.readBinary(ctx, op, a.SFI, 0, wholeFile)
 		sw := r.sw
 		if err != nil {
@@ -275,6 +276,7 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 			}
 			return r, fileStatus(op, sw)
 		case sfiRefused(sw):
+			c.rung, c.limit = rung, limit // perhaps it was the identifier, and not the length, that was refused
 		case err != nil:
 			return r, err
 		default:

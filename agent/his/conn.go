@@ -21,7 +21,6 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/keys"
-	"github.com/tapcheck/tapcheck/reader"
 )
 
 // Bounds of a connection that are nobody's business to set.
@@ -245,9 +244,6 @@ func (c *conn) handle(frame []byte) {
 	if r.id != nil {
 		c.send(answer(r.id, result, e, c.lang()))
 	}
-	if m.after != nil && e == nil {
-		m.after(c)
-	}
 	if e != nil && e.ID == catalog.TokenRejected {
 		c.s.count(e.ID)
 		if c.wrong++; c.wrong >= maxWrongTokens {
@@ -383,11 +379,13 @@ func (c *conn) write() {
 // tokenLives is for the goroutines beside the reader: subs is set after session, and so orders the two.
 func (c *conn) tokenLives() bool { return c.s.c.Tokens.Valid(c.session.token.ID) }
 
-// follow starts what an open session is told about. It runs after the answer to session.open is queued.
-func (c *conn) follow(known []reader.Info) {
+// follow starts what an open session is told about. It listens before the answer to session.open is queued, so that
+// nothing is missed, and order keeps the notifications behind that answer.
+func (c *conn) follow() {
 	events := c.s.c.Engine.Attach(c.ctx, c.session.owner)
-	c.wg.Go(func() { c.relay(events) })
 	changes := c.s.c.Readers.Watch(c.ctx)
+	known := c.readerList(c.s.c.Readers.Readers())
+	c.wg.Go(func() { c.relay(events) })
 	c.wg.Go(func() { c.watch(changes, known) })
 }
 
@@ -418,8 +416,7 @@ func (c *conn) relay(events <-chan checkin.Event) {
 }
 
 // watch tells about readers that changed since known.
-func (c *conn) watch(changes <-chan struct{}, known []reader.Info) {
-	before := c.readerList(known)
+func (c *conn) watch(changes <-chan struct{}, before []readerWire) {
 	for {
 		after := c.readerList(c.s.c.Readers.Readers())
 		if c.subs.Load().readers {

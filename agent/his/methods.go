@@ -27,9 +27,8 @@ const ProveTag = "tapcheck agent.prove v1\x00"
 // method is one method of the protocol. Without run it is known and not served.
 type method struct {
 	run     func(ctx context.Context, c *conn, params json.RawMessage) (any, error)
-	early   bool          // may come before session.open
-	ordered bool          // its answer goes before any notification that it causes
-	after   func(c *conn) // once the answer is queued
+	early   bool // may come before session.open
+	ordered bool // its answer goes before any notification that it causes
 }
 
 // table is every method of the protocol: the whole of what a client can reach.
@@ -42,7 +41,7 @@ func (s *Server) table() map[string]method {
 		t[name] = m
 	}
 	add("agent.prove", method{run: prove, early: true})
-	add("session.open", method{run: openSession, early: true, ordered: true, after: func(c *conn) { c.follow(c.s.c.Readers.Readers()) }})
+	add("session.open", method{run: openSession, early: true, ordered: true})
 	add("agent.status", method{run: status})
 	add("reader.list", method{run: listReaders})
 	add("checkin.start", method{run: startCheckin, ordered: true})
@@ -199,6 +198,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 	c.session = s
 	c.subs.Store(subs)
 	c.ws.SetReadLimit(c.s.c.Limits.FrameBytes)
+	c.follow()
 	c.s.c.Log("session opened", map[string]any{"token": token.ID, "desktop": c.who.origin == ""})
 	return struct {
 		SessionID string         `json:"sessionId"`

@@ -1,0 +1,202 @@
+package his
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+)
+
+// TestGateLetsInOnlyLoopbackHostOriginTokenSession holds the gate's rule: each row of testdata/gate.tsv is a request as it
+// comes over the wire, with what it must be answered.
+func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
+	r := newRig(t, func(c *Config) {
+		c.Origins = []string{"https://listed.example"}
+		c.Session = func(_ context.Context, _, remote netip.AddrPort) (string, error) {
+			if remote.Port() == 50009 {
+				return "", ErrNoSession
+			}
+			return "uid:1000", nil
+		}
+	})
+	l := newPipeListener()
+	r.run([]net.Listener{l})
+
+	raw, err := os.ReadFile("testdata/gate.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for i, line := range strings.Split(strings.TrimSpace(string(raw)), "\n") {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		rows++
+		f := strings.Split(line, "\t")
+		if len(f) != 6 {
+			t.Fatalf("line %d has %d columns", i+1, len(f))
+		}
+		route, peer, host, origin, auth, want := f[0], f[1], f[2], f[3], f[4], f[5]
+		t.Run(fmt.Sprintf("line %d", i+1), func(t *testing.T) {
+			var req strings.Builder
+			path := map[string]string{"socket": "/v1", "discovery": "/.well-known/tapcheck.json"}[route]
+			req.WriteString("GET " + path + " HTTP/1.1\r\n")
+			header := func(name, values string) {
+				if values == "-" {
+					return
+				}
+				for _, v := range strings.Split(values, "|") {
+					req.WriteString(name + ": " + r.expand(strings.Replace(v, "EMPTY", "", 1)) + "\r\n")
+				}
+			}
+			header("Host", host)
+			header("Origin", origin)
+			header("Authorization", auth)
+			if route == "socket" {
+				req.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: tapcheck.v1\r\n")
+			}
+			c := l.dial(peer)
+			defer c.Close()
+			if _, err := io.WriteString(c, req.String()+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := ""
+			if resp.StatusCode != http.StatusSwitchingProtocols {
+				b, _ := io.ReadAll(resp.Body)
+				body = string(b)
+			}
+			got := fmt.Sprint(resp.StatusCode)
+			if reason := resp.Header.Get(ReasonHeader); reason != "" && resp.StatusCode != http.StatusOK {
+				got += " " + reason
+				var w catalog.Wire
+				if json.Unmarshal([]byte(body), &w) != nil || string(w.ID) != reason || w.Text == "" {
+					t.Errorf("body %q does not explain %s", body, reason)
+				}
+			}
+			if route == "discovery" {
+				got += " " + readable(t, resp, origin, body)
+			}
+			if got != want {
+				t.Errorf("%s %s: Host %q, Origin %q, Authorization %q: got %q, want %q", route, peer, host, origin, auth, got, want)
+			}
+			for _, secret := range r.secrets {
+				if strings.Contains(body, secret) {
+					t.Error("the answer echoes a token")
+				}
+			}
+		})
+	}
+	if rows < 100 {
+		t.Errorf("only %d rows", rows)
+	}
+	log := r.logged()
+	for _, leak := range []string{"evil", "his.example", r.secrets["DESKTOP"], "50000"} {
+		if strings.Contains(log, leak) {
+			t.Errorf("the log holds %q", leak)
+		}
+	}
+	if n := r.server.Refusals(); n[catalog.OriginDenied] < 40 || n[catalog.HostDenied] < 20 || n[catalog.PeerDenied] < 5 || n[catalog.TokenRejected] < 4 {
+		t.Errorf("refusals were not counted: %v", n)
+	}
+	if lines := strings.Count(log, "refused "); lines == 0 || lines > 10 {
+		t.Errorf("%d log lines about refusals: a hostile page could fill the disk", lines)
+	}
+}
+
+// readable says what the page of an origin can read of a discovery answer, as browsers decide it.
+func readable(t *testing.T, resp *http.Response, origin, body string) string {
+	t.Helper()
+	if !strings.Contains(resp.Header.Get("Vary"), "Origin") {
+		t.Error("no Vary: Origin")
+	}
+	cors := resp.Header.Values("Access-Control-Allow-Origin")
+	if resp.Header.Get("Access-Control-Allow-Credentials") != "" {
+		t.Error("credentials are allowed")
+	}
+	var d map[string]any
+	_ = json.Unmarshal([]byte(body), &d)
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		if len(cors) > 0 {
+			t.Errorf("a refusal is readable for %q", cors)
+		}
+		return "nothing"
+	case origin == "-":
+		if len(cors) > 0 {
+			t.Errorf("echoes %q without an Origin", cors)
+		}
+	case len(cors) != 1 || cors[0] != origin:
+		t.Errorf("echoes %q", cors)
+	}
+	if d["allowed"] == false {
+		if len(d) != 1 {
+			t.Errorf("a refused page learns %s", body)
+		}
+		return "refused"
+	}
+	for _, k := range []string{"agent", "protocol", "url", "subprotocol", "instanceId", "simulator"} {
+		if _, ok := d[k]; !ok {
+			t.Errorf("%s is missing in %s", k, body)
+		}
+	}
+	if d["url"] != "ws://127.0.0.1:27480/v1" {
+		t.Errorf("url is %v", d["url"])
+	}
+	return "allowed"
+}
+
+func TestOtherPathsAndMethods(t *testing.T) {
+	r := start(t, nil)
+	base := fmt.Sprintf("http://127.0.0.1:%d", r.port)
+	for _, c := range []struct {
+		method, path, origin string
+		status               int
+		reason               catalog.ID
+	}{
+		{"GET", "/", "https://his.example", 404, catalog.NotAvailable},
+		{"GET", "/", "https://evil.example", 403, catalog.OriginDenied},
+		{"GET", "//v1", "https://evil.example", 403, catalog.OriginDenied},
+		{"GET", "/v1/../v1", "https://evil.example", 403, catalog.OriginDenied},
+		{"GET", "/v1/", "https://his.example", 404, catalog.NotAvailable},
+		{"GET", "/v1", "https://his.example", 400, catalog.BadRequest},
+		{"POST", "/v1", "https://his.example", 400, catalog.BadRequest},
+		{"POST", "/.well-known/tapcheck.json", "https://his.example", 405, catalog.BadRequest},
+		{"OPTIONS", "/.well-known/tapcheck.json", "https://his.example", 405, catalog.BadRequest},
+		{"OPTIONS", "/.well-known/tapcheck.json", "https://evil.example", 403, catalog.OriginDenied},
+		{"GET", "/debug/pprof/", "", 404, catalog.NotAvailable},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, base+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.origin != "" {
+			req.Header.Set("Origin", c.origin)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.status || resp.Header.Get(ReasonHeader) != string(c.reason) {
+			t.Errorf("%s %s from %q: %d %s, want %d %s", c.method, c.path, c.origin, resp.StatusCode, resp.Header.Get(ReasonHeader), c.status, c.reason)
+		}
+		if resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s %s may be cached", c.method, c.path)
+		}
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}

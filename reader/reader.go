@@ -77,4 +77,7 @@ var (
 	ErrCardMute       = errors.New("card does not answer")
 	ErrTransport      = errors.New("transmission to the card failed")
 	ErrClosed         = errors.New("monitor is closed")
+	// ErrAccessDenied is a PC/SC service that runs and refuses this user (polkit, or the account of a Windows service). It
+	// comes with ErrServiceStopped: nothing can be read either way, but the cure is another.
+	ErrAccessDenied = errors.New("PC/SC service refuses this user")
 )

@@ -21,7 +21,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sync"
 	"time"
 )
 
@@ -60,16 +59,39 @@ type Picture struct {
 	Width, Height int // pixels
 }
 
-// Decoder decodes photos in children. The zero value is ready: it starts this executable with ChildArg. It is safe for
-// concurrent use; further calls wait while Children are at work.
-type Decoder struct {
+// Options say how children are started. The zero value starts this program with ChildArg.
+type Options struct {
 	Command  string        // executable; empty is this program
 	Args     []string      // its arguments; nil is ChildArg
 	Timeout  time.Duration // of one picture; 0 is DefaultTimeout
-	Children int           // at the same time; 0 is DefaultChildren. It is looked at when the first picture comes.
+	Children int           // at the same time; 0 is DefaultChildren
+}
 
-	once  sync.Once
+// Decoder decodes photos in children. It is safe for concurrent use; further calls wait while all children are at work.
+// It keeps nothing between two pictures and need not be closed.
+type Decoder struct {
+	o     Options
 	slots chan struct{}
+}
+
+// New makes a decoder. The error is that the program's own executable cannot be found.
+func New(o Options) (*Decoder, error) {
+	if o.Command == "" {
+		var err error
+		if o.Command, err = ownExecutable(); err != nil {
+			return nil, fmt.Errorf("find the program's own file: %w", err)
+		}
+	}
+	if o.Args == nil {
+		o.Args = []string{ChildArg}
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Children <= 0 {
+		o.Children = DefaultChildren
+	}
+	return &Decoder{o: o, slots: make(chan struct{}, o.Children)}, nil
 }
 
 // ToJPEG decodes a picture. format is that of lds.Portrait: "jpeg", "jp2" or "j2k". The errors are those above, ctx.Err() if
@@ -82,24 +104,13 @@ func (d *Decoder) ToJPEG(ctx context.Context, format string, data []byte) (Pictu
 	if len(data) > MaxBytes {
 		return Picture{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(data))
 	}
-	d.once.Do(func() {
-		n := d.Children
-		if n <= 0 {
-			n = DefaultChildren
-		}
-		d.slots = make(chan struct{}, n)
-	})
 	select {
 	case d.slots <- struct{}{}:
 		defer func() { <-d.slots }()
 	case <-ctx.Done():
 		return Picture{}, ctx.Err()
 	}
-	timeout := d.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
-	limited, cancel := context.WithTimeout(ctx, timeout)
+	limited, cancel := context.WithTimeout(ctx, d.o.Timeout)
 	defer cancel()
 	answer, err := d.child(limited, append(requestHeader(code, len(data)), data...))
 	switch {
@@ -115,17 +126,7 @@ func (d *Decoder) ToJPEG(ctx context.Context, format string, data []byte) (Pictu
 
 // child starts one child, gives it the request, and takes its answer.
 func (d *Decoder) child(ctx context.Context, request []byte) ([]byte, error) {
-	command, args := d.Command, d.Args
-	if command == "" {
-		var err error
-		if command, err = ownExecutable(); err != nil {
-			return nil, fmt.Errorf("start the decoder: %w", err)
-		}
-	}
-	if args == nil {
-		args = []string{ChildArg}
-	}
-	cmd := exec.CommandContext(ctx, command, args...)
+	cmd := exec.CommandContext(ctx, d.o.Command, d.o.Args...)
 	cmd.Env = []string{} // not nil, which would be ours
 	cmd.WaitDelay = time.Second
 	answer := &bounded{left: maxAnswer + answerHeader}

@@ -79,6 +79,15 @@ func file(t testing.TB, name string) []byte {
 	return b
 }
 
+func decoder(t testing.TB, o Options) *Decoder {
+	t.Helper()
+	d, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func jpegOf(t testing.TB, w, h int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -95,7 +104,7 @@ func jpegOf(t testing.TB, w, h int) []byte {
 }
 
 func TestJPEG(t *testing.T) {
-	var d Decoder
+	d := decoder(t, Options{})
 	in := jpegOf(t, 120, 160)
 	p, err := d.ToJPEG(t.Context(), "jpeg", in)
 	if err != nil || p.Width != 120 || p.Height != 160 || !bytes.Equal(p.JPEG, in) {
@@ -105,7 +114,7 @@ func TestJPEG(t *testing.T) {
 
 // The colours are those of testdata/make.sh, within what JPEG of quality 90 loses.
 func TestJPEG2000(t *testing.T) {
-	var d Decoder
+	d := decoder(t, Options{})
 	for _, c := range []struct{ name, format string }{{"colour.jp2", "jp2"}, {"colour.j2k", "j2k"}, {"tiles.j2k", "j2k"}, {"grey.jp2", "jp2"}, {"colour.j2k", "jp2"}} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := d.ToJPEG(t.Context(), c.format, file(t, c.name))
@@ -185,7 +194,7 @@ func hostile(t testing.TB) map[string]struct {
 }
 
 func TestHostile(t *testing.T) {
-	var d Decoder
+	d := decoder(t, Options{})
 	for name, c := range hostile(t) {
 		t.Run(name, func(t *testing.T) {
 			p, err := d.ToJPEG(t.Context(), c.format, c.data)
@@ -227,18 +236,17 @@ func TestBadChildren(t *testing.T) {
 		"child-that-eats": ErrCrashed, "child-that-tells": ErrUnsupported,
 	} {
 		t.Run(arg, func(t *testing.T) {
-			d := Decoder{Command: self, Args: []string{arg}}
+			o := Options{Command: self, Args: []string{arg}, Timeout: 30 * time.Second}
 			if arg == "child-that-hangs" {
-				d.Timeout = 100 * time.Millisecond
-			} else {
-				d.Timeout = 30 * time.Second
+				o.Timeout = 100 * time.Millisecond
 			}
+			d := decoder(t, o)
 			if _, err := d.ToJPEG(t.Context(), "jpeg", jpegOf(t, 500, 500)); !errors.Is(err, want) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
-	d := Decoder{Command: filepath.Join(t.TempDir(), "absent")}
+	d := decoder(t, Options{Command: filepath.Join(t.TempDir(), "absent")})
 	if _, err := d.ToJPEG(t.Context(), "jpeg", jpegOf(t, 32, 32)); err == nil || errors.Is(err, ErrBroken) {
 		t.Errorf("no executable: %v", err)
 	}
@@ -246,7 +254,7 @@ func TestBadChildren(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	self, _ := os.Executable()
-	d := Decoder{Command: self, Args: []string{"child-that-hangs"}, Timeout: time.Minute, Children: 1}
+	d := decoder(t, Options{Command: self, Args: []string{"child-that-hangs"}, Timeout: time.Minute, Children: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	// One at work and two that wait for a place: all stop by the context.
@@ -262,7 +270,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
-	var d Decoder
+	d := decoder(t, Options{})
 	var wg sync.WaitGroup
 	in := file(t, "colour.jp2")
 	for i := range 6 {
@@ -311,7 +319,7 @@ func FuzzParseAnswer(f *testing.F) {
 }
 
 func BenchmarkChild(b *testing.B) {
-	var d Decoder
+	d := decoder(b, Options{})
 	for name, in := range map[string][]byte{"jpeg": jpegOf(b, 300, 400), "jp2": file(b, "colour.jp2")} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -32,29 +32,29 @@ func (w write) to(ctx context.Context, b Book) error {
 }
 
 // write puts something into the book before it returns true. False is a disk that refuses or takes too long: the job is
-// marked, goes on, and the writing is caught up. One job waits for a hanging disk once, not at each step.
+// marked and goes on. One job waits for a hanging disk once, not at each step.
 func (j *job) write(w write) bool {
 	e := j.e
-	e.mu.Lock()
-	hopeless := j.noBook
-	e.mu.Unlock()
 	if e.cfg.Book == nil {
 		j.marked()
 		return false
 	}
+	var hopeless bool
+	e.locked(func() { hopeless = j.noBook })
 	if hopeless {
 		e.later(w)
 		j.marked()
 		return false
 	}
-	ok, timely := e.onDisk(&e.wg, func(ctx context.Context) error { return w.to(ctx, e.cfg.Book) }, func() { e.later(w) })
+	ok, timely, handed := e.onDisk(&e.wg, func(ctx context.Context) error { return w.to(ctx, e.cfg.Book) })
+	if !handed {
+		e.later(w)
+	}
 	if !ok {
 		j.marked()
 	}
 	if !timely {
-		e.mu.Lock()
-		j.noBook = true
-		e.mu.Unlock()
+		e.locked(func() { j.noBook = true })
 	}
 	return ok
 }
@@ -66,14 +66,13 @@ func (j *job) marked() {
 }
 
 // onDisk runs something that touches the disk, in a goroutine of its own because a hanging disk may not heed a context; a
-// bounded number of these exist. failed is called, sooner or later, if it did not succeed. timely is false if the answer
-// was not waited for to the end.
-func (e *Engine) onDisk(wg *sync.WaitGroup, do func(context.Context) error, failed func()) (ok, timely bool) {
+// bounded number of these exist, and handed is false if there was no room for one more. timely is false if the answer was
+// not waited for to the end.
+func (e *Engine) onDisk(wg *sync.WaitGroup, do func(context.Context) error) (ok, timely, handed bool) {
 	select {
 	case e.books <- struct{}{}:
 	default:
-		failed()
-		return false, false
+		return false, false, false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bookWait)
 	result := make(chan error, 1)
@@ -83,31 +82,30 @@ func (e *Engine) onDisk(wg *sync.WaitGroup, do func(context.Context) error, fail
 		err := func() (err error) {
 			defer func() {
 				if recover() != nil {
-					err = errors.New("the book panicked")
+					err = errBook
 				}
 			}()
 			return do(ctx)
 		}()
 		if err != nil {
 			e.cfg.Log("book.refused", nil)
-			failed()
 		}
 		result <- err
 	})
+	patience := time.NewTimer(bookWait)
+	defer patience.Stop()
 	select {
 	case err := <-result:
-		return err == nil, true
-	case <-ctx.Done():
-		select {
-		case err := <-result:
-			return err == nil, ctx.Err() == nil || err == nil
-		default:
-			return false, false
-		}
+		return err == nil, !errors.Is(err, context.DeadlineExceeded), true
+	case <-patience.C:
+		return false, false, true
 	}
 }
 
-// later keeps a write for when the disk is back. The oldest are lost first when there are too many, and counted.
+var errBook = errors.New("the book panicked")
+
+// later keeps a write that the book has not been given, because it hangs. The oldest are lost first when there are too
+// many, and counted.
 func (e *Engine) later(w write) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,51 +117,45 @@ func (e *Engine) later(w write) {
 	}
 }
 
-// catchUp writes down what the disk refused, in order, until the engine stops; then once more.
+// catchUp gives the book what it could not take, in order, until the engine stops; then once more.
 func (e *Engine) catchUp() {
 	tick := time.NewTicker(catchUpEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-e.ctx.Done():
-			e.flush(context.Background())
+			e.flush()
 			return
 		case <-tick.C:
-			e.flush(e.ctx)
+			e.flush()
 		}
 	}
 }
 
-func (e *Engine) flush(ctx context.Context) {
+func (e *Engine) flush() {
 	for {
-		e.mu.Lock()
-		if len(e.late) == 0 {
-			e.mu.Unlock()
+		var w write
+		var n int
+		e.locked(func() {
+			if n = len(e.late); n > 0 {
+				w, e.late = e.late[0], e.late[1:]
+			}
+		})
+		if n == 0 {
 			return
 		}
-		w := e.late[0]
-		e.late = e.late[1:]
-		e.mu.Unlock()
-		if ctx.Err() != nil {
-			e.first(w)
+		_, timely, handed := e.onDisk(&e.loops, func(ctx context.Context) error { return w.to(ctx, e.cfg.Book) })
+		if !handed {
+			e.locked(func() { e.late = append([]write{w}, e.late...) })
+		}
+		if !timely {
 			return
 		}
-		if ok, _ := e.onDisk(&e.loops, func(ctx context.Context) error { return w.to(ctx, e.cfg.Book) }, func() { e.first(w) }); !ok {
-			return
-		}
-		e.cfg.Log("book.caught_up", nil)
 	}
 }
 
-// first puts a write back where it was.
-func (e *Engine) first(w write) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.late = append([]write{w}, e.late...)
-}
-
-// Unwritten is how many writes wait for the disk to come back, and how many were lost because too many waited: for the
-// agent's health.
+// Unwritten is how many writes the book could not be given yet, and how many were lost because too many waited: for the
+// agent's health. What the book was given and refused is the book's own to tell.
 func (e *Engine) Unwritten() (waiting, lost int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

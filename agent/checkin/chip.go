@@ -91,7 +91,7 @@ func (j *job) readCard() (doc *icao.Document, err error) {
 			return nil, context.Cause(j.ctx)
 		}
 		id := Explain(err).ID
-		if resume != nil && id == catalog.KeyRejected {
+		if resume != nil && resume.Files[lds.SOD] != nil && id == catalog.KeyRejected {
 			id = catalog.OtherCard // the key was right for the card that was lifted
 		}
 		if got != nil && id != catalog.OtherCard && len(got.Files) > 0 {
@@ -369,13 +369,13 @@ func (j *job) countSigner(s *lds.Signer) {
 		return
 	}
 	seen, sum := make(chan int, 1), s.SHA256
-	ok, _ := e.onDisk(&e.wg, func(ctx context.Context) error {
+	ok, _, _ := e.onDisk(&e.wg, func(ctx context.Context) error {
 		n, err := e.cfg.Book.SignerSeen(ctx, sum)
 		if err == nil {
 			seen <- n
 		}
 		return err
-	}, func() {})
+	})
 	if !ok {
 		return
 	}

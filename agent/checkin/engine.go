@@ -19,8 +19,7 @@
 // # What leaves
 //
 // Identity leaves when it is consistent, filtered by what was asked and what the owner may see, after its disclosure is
-// in the Book. If the Book refuses, the result is marked (Recorded false), the writing is tried again later, and the
-// patient is not kept waiting. Errors leave as ids of the catalogue and nothing else (Explain). Log gets check-in ids,
+// in the Book. If the Book refuses, the result is marked (Recorded false) and the patient is not kept waiting. Errors leave as ids of the catalogue and nothing else (Explain). Log gets check-in ids,
 // states and error ids: no job id (a HIS may put a patient's number into it), no owner, no name.
 //
 // A panic below a job ends that job as INTERNAL and nothing else.
@@ -46,6 +45,8 @@ import (
 )
 
 // Book is what the engine writes down; journal.Journal is one. An error never stops a check-in: it is marked unrecorded.
+// What a Book was given and refused is its own to catch up; what it could not be given, because it hangs, the engine
+// gives it later.
 type Book interface {
 	PutCheckin(ctx context.Context, c journal.Checkin) error
 	PutDisclosure(ctx context.Context, d journal.Disclosure) error
@@ -148,6 +149,7 @@ type slot struct {
 	awaited   *job      // the job at the head of the queue when it came
 	used      uint64    // insertion that a job claimed
 	anyUsed   bool
+	outage    bool // the service stopped while it lay there
 	holder    *job
 }
 

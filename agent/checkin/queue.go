@@ -23,13 +23,25 @@ func (e *Engine) reconcile() {
 			s = &slot{}
 			e.slots[info.ID] = s
 		}
+		// After the service was away nobody knows whether a card was lifted. One that had its job has to be lifted for sure:
+		// the next patient must not be taken for the last.
+		if e.health != nil {
+			s.outage = true
+		} else if s.outage && info.State != reader.Absent {
+			if s.outage = false; cardThere(info) && s.claimed() {
+				s.used = info.Insertion
+			}
+		}
 		if cardThere(info) && (s.insertion != info.Insertion || s.arrived.IsZero()) {
 			s.insertion, s.arrived, s.awaited = info.Insertion, now, e.headFor(info.ID)
 		}
 	}
 	for id, s := range e.slots {
-		if _, ok := e.infos[id]; !ok && s.holder == nil && !s.anyUsed && s.arrived.IsZero() {
-			delete(e.slots, id)
+		if _, ok := e.infos[id]; !ok {
+			s.outage = s.outage || e.health != nil
+			if s.holder == nil && !s.anyUsed && s.arrived.IsZero() {
+				delete(e.slots, id)
+			}
 		}
 	}
 	e.assign(now)

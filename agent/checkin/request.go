@@ -220,6 +220,16 @@ func validDate(s string) bool {
 	return err == nil
 }
 
+// ParseKey makes a key of what was scanned or typed; an empty input is an empty key. The error is a *catalog.Error:
+// BAD_REQUEST if more than one kind is given or dates are without their number, KEY_MALFORMED or QR_FOREIGN.
+func ParseKey(in KeyInput) (lds.Key, error) {
+	k, err := parseKey(&in)
+	if err != nil { // never a typed nil
+		return lds.Key{}, err
+	}
+	return k, nil
+}
+
 // parseKey makes a key of what the client gave; an empty input is an empty key. At most one kind is allowed.
 func parseKey(in *KeyInput) (lds.Key, *catalog.Error) {
 	if in == nil {

@@ -44,6 +44,7 @@ type view struct {
 	identity *lds.Identity // everything that the chip says; filtered on the way out
 	verdicts lds.Verdicts
 	missing  map[lds.FileID]error
+	warnings []lds.Reason
 }
 
 // viewOf copies what a result needs of a document.
@@ -51,7 +52,7 @@ func viewOf(doc *icao.Document) *view {
 	if doc == nil {
 		return nil
 	}
-	v := &view{verdicts: doc.Verdicts, missing: maps.Clone(doc.Missing)}
+	v := &view{verdicts: doc.Verdicts, missing: maps.Clone(doc.Missing), warnings: slices.Clone(doc.Warnings)}
 	if doc.Identity != nil {
 		i := *doc.Identity
 		i.Source = maps.Clone(i.Source)
@@ -141,7 +142,7 @@ func assemble(v *view, o ResultOptions) Result {
 		r.Verdicts = &Verdicts{Verdicts: verdicts, Face: FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}}
 	}
 	if person {
-		r.Portrait, r.Eligibility = nil, nil
+		r.Portrait, r.Eligibility, o.Subject = nil, nil, nil
 	}
 	r.Claim = claim(r.Identity, o.Subject, r.Eligibility)
 	r.Warnings = words(warningIDs(r, v, o), o.Lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })
@@ -177,8 +178,13 @@ func warningIDs(r Result, v *view, o ResultOptions) (ids []string) {
 	if r.Verdicts != nil && r.Means == MeansChip {
 		c := r.Verdicts.Verdicts
 		add(c.PassiveAuthentication.Signer != nil && o.SignerSeen != nil && *o.SignerSeen == 0, catalog.WarnSignerNew)
-		for _, w := range c.PassiveAuthentication.Warnings {
-			add(true, string(w)) // said only if the catalogue has words for it
+		for _, w := range slices.Concat(c.PassiveAuthentication.Warnings, v.warnings) {
+			switch w {
+			case lds.ReasonChipAuthFailed, lds.ReasonActiveAuthFailed:
+				add(true, catalog.WarnExchangeFailed)
+			default:
+				add(true, string(w)) // said only if the catalogue has words for it
+			}
 		}
 		add(c.DocumentValidity.Status == lds.Failed, catalog.WarnDocumentExpired)
 		add(c.KeyMatchesChip.Status == lds.Failed, catalog.WarnKeyDiffers)
@@ -238,20 +244,19 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 			add(catalog.StepPaperAdmission)
 		}
 	default:
-		genuine := true
-		if r.Verdicts != nil && r.Means == MeansChip {
-			v := r.Verdicts.Verdicts
-			genuine = v.PassiveAuthentication.Status != lds.Failed && !proofFailed(v.ChipAuthentication) && !proofFailed(v.ActiveAuthentication)
-			if !genuine {
-				add(catalog.StepCallSupervisor)
-			} else {
-				add(catalog.StepProceed)
-			}
-			if v.DocumentValidity.Status == lds.Failed || v.KeyMatchesChip.Status == lds.Failed {
-				add(catalog.StepCheckPapers)
-			}
+		if r.Verdicts == nil || r.Means != MeansChip {
+			add(catalog.StepProceed)
+			break
+		}
+		v := r.Verdicts.Verdicts
+		if v.PassiveAuthentication.Status == lds.Failed || v.ChipAuthentication.Status == lds.Failed || v.ActiveAuthentication.Status == lds.Failed {
+			add(catalog.StepCallSupervisor)
 		} else {
 			add(catalog.StepProceed)
+		}
+		// An exchange that failed with a key that proves nothing is no verdict, and still worth a look.
+		if v.DocumentValidity.Status == lds.Failed || v.KeyMatchesChip.Status == lds.Failed || proofFailed(v.ChipAuthentication) || proofFailed(v.ActiveAuthentication) {
+			add(catalog.StepCheckPapers)
 		}
 	}
 	if e := r.Eligibility; e != nil {

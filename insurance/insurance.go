@@ -1,9 +1,13 @@
 // Package insurance says what eligibility is, whoever answers: a request, an answer, and the provider between them.
+//
+// It also holds what is the same for every insurer of the country: what a card code promises (BenefitRate) and where an answer
+// disagrees with the person who was asked about (Compare). Dates are ISO 8601 without a time and meant in Vietnam's; rates are percent.
 package insurance
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -53,7 +57,7 @@ type Route struct {
 // Difference is one field in which the insurer's answer and the request disagree. It holds no values.
 type Difference struct {
 	Field string `json:"field"` // JSON name of the identity field
-	Kind  string `json:"kind"`  // "value", "diacritics", "precision"
+	Kind  string `json:"kind"`  // DiffersInValue, DiffersInDiacritics, DiffersInPrecision
 }
 
 // Eligibility is the answer, ready for the wire.
@@ -70,7 +74,8 @@ type Eligibility struct {
 	Route       *Route       `json:"route,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
 
-	// Raw is the insurer's answer as it came, for the journal. It never goes over the wire.
+	// Raw is the insurer's answer as it came, but for what must not be kept (lists of visits with their diagnoses), for the
+	// journal. It never goes over the wire. It may be there beside an error.
 	Raw []byte `json:"-"`
 }
 
@@ -89,3 +94,18 @@ var (
 	ErrGarbage     = errors.New("insurer's answer makes no sense")
 	ErrRequest     = errors.New("request lacks what the insurer needs")
 )
+
+// ErrNotAsked says that the insurer was not asked at all, because the last attempts all failed and the next is not due yet. It
+// is an ErrUnreachable, and no proof of an attempt.
+var ErrNotAsked = fmt.Errorf("%w: not asked again yet", ErrUnreachable)
+
+// CodeError is an error that the insurer itself reported with a result code. It unwraps to one of the errors above.
+type CodeError struct {
+	Code string // raw result code
+	Err  error
+}
+
+func (e *CodeError) Error() string { return e.Err.Error() + " (result code " + e.Code + ")" }
+
+// Unwrap gives the error that the code stands for.
+func (e *CodeError) Unwrap() error { return e.Err }

@@ -1,0 +1,298 @@
+package bhyt
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the gateway's own form of a password
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/tapcheck/tapcheck/insurance"
+)
+
+// Source is the name of this provider in an eligibility.
+const Source = "bhyt-gateway"
+
+// Hosts of the gateway.
+const (
+	Production = "https://egw.baohiemxahoi.gov.vn"
+	Training   = "https://daotaoegw.baohiemxahoi.gov.vn"
+)
+
+// Config is what a client works with.
+type Config struct {
+	// BaseURL is scheme, host and port of the gateway, without a path: Production, Training, or a relay. Plain http is for a gateway on
+	// this machine (127.0.0.1, ::1) only.
+	BaseURL string
+
+	Username    string // of the facility's account: "<facility code>_BV"
+	Password    Secret // of the same
+	StaffName   string // who asks: a staff member whom the facility has registered
+	StaffNumber Secret // and that person's personal number, 12 digits
+
+	Timeout time.Duration                         // of one call; 0 is 10 s
+	Proxy   func(*http.Request) (*url.URL, error) // nil: the environment's (HTTPS_PROXY, NO_PROXY)
+	RootCAs *x509.CertPool                        // nil: the system's
+	Now     func() time.Time
+
+	// Log gets what happened, without personal data and without URLs.
+	Log func(event string, fields map[string]any)
+}
+
+// Client asks the gateway. It is safe for concurrent use.
+type Client struct {
+	cfg      Config
+	base     *url.URL
+	password string // as the gateway wants it
+	http     *http.Client
+	tokens   tokens
+	breaker  *gobreaker.CircuitBreaker[insurance.Eligibility]
+}
+
+var _ insurance.Provider = (*Client)(nil)
+
+// When the gateway is left alone, and for how long.
+const (
+	failuresInARow = 5
+	leaveAlone     = 15 * time.Second
+)
+
+var twelveDigits = regexp.MustCompile(`^[0-9]{12}$`)
+
+// New makes a client. It asks nobody yet. The error names the setting that is wrong, never its value.
+func New(c Config) (*Client, error) {
+	base, err := url.Parse(c.BaseURL)
+	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || strings.Trim(base.Path, "/") != "" {
+		return nil, errors.New("bhyt: BaseURL must be https://host[:port]")
+	}
+	if base.Scheme != "https" {
+		if ip := net.ParseIP(base.Hostname()); base.Scheme != "http" || ip == nil || !ip.IsLoopback() {
+			return nil, errors.New("bhyt: BaseURL must begin with https:// (http:// is for this machine only: 127.0.0.1 or [::1])")
+		}
+	}
+	switch {
+	case c.Username == "" || len(c.Username) > 64:
+		return nil, errors.New("bhyt: Username is missing or too long")
+	case c.Password == "":
+		return nil, errors.New("bhyt: Password is missing")
+	case strings.TrimSpace(c.StaffName) == "" || len(c.StaffName) > 256:
+		return nil, errors.New("bhyt: StaffName is missing or too long")
+	case !twelveDigits.MatchString(string(c.StaffNumber)):
+		return nil, errors.New("bhyt: StaffNumber must be 12 digits")
+	case c.Timeout < 0:
+		return nil, errors.New("bhyt: Timeout is negative")
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.Proxy == nil {
+		c.Proxy = http.ProxyFromEnvironment
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = func(string, map[string]any) {}
+	}
+	sum := md5.Sum([]byte(c.Password)) //nolint:gosec // see the import
+	k := &Client{cfg: c, base: &url.URL{Scheme: base.Scheme, Host: base.Host}, password: hex.EncodeToString(sum[:])}
+	k.http = &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  c.Proxy,
+			DialContext:            (&net.Dialer{Timeout: c.Timeout, KeepAlive: 30 * time.Second}).DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
+			TLSHandshakeTimeout:    c.Timeout,
+			ResponseHeaderTimeout:  c.Timeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			MaxConnsPerHost:        8, // more would be an attack in the gateway's eyes
+			MaxIdleConns:           4,
+			MaxIdleConnsPerHost:    4,
+			IdleConnTimeout:        90 * time.Second,
+			ForceAttemptHTTP2:      true,
+		},
+		// A redirect would carry the secrets of the URL to somebody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	k.tokens.fetch, k.tokens.now = k.takeToken, c.Now
+	k.breaker = gobreaker.NewCircuitBreaker[insurance.Eligibility](gobreaker.Settings{
+		Timeout:      leaveAlone,
+		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= failuresInARow },
+		IsSuccessful: func(err error) bool { return !errors.Is(err, insurance.ErrUnreachable) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			c.Log("bhyt.breaker", map[string]any{"state": to.String()})
+		},
+	})
+	return k, nil
+}
+
+// Name implements insurance.Provider.
+func (c *Client) Name() string { return Source }
+
+// Close gives up the idle connections. Calls that are going on are not disturbed.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// Check implements insurance.Provider. It asks by the card code where there is one, for that is what the person claims, else by the
+// personal number. Beside an error the eligibility holds the raw code and answer, where there was one. When ctx is over its time, the error is also
+// context.DeadlineExceeded; when it was cancelled, it is context.Canceled and not ErrUnreachable.
+func (c *Client) Check(ctx context.Context, q insurance.Request) (insurance.Eligibility, error) {
+	body, err := c.question(q)
+	if err != nil {
+		return insurance.Eligibility{}, err
+	}
+	e, err := c.breaker.Execute(func() (insurance.Eligibility, error) { return c.ask(ctx, q, body) })
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return insurance.Eligibility{}, insurance.ErrNotAsked
+	}
+	return e, err
+}
+
+// question makes the body of the look-up.
+func (c *Client) question(q insurance.Request) ([]byte, error) {
+	key := strings.ToUpper(strings.TrimSpace(q.CardCode))
+	if key == "" {
+		key = strings.TrimSpace(q.Number)
+	}
+	if !askable.MatchString(key) && !insurance.ValidCardCode(key) {
+		return nil, fmt.Errorf("%w: number or card code", insurance.ErrRequest)
+	}
+	name := plain(q.FullName, maxText)
+	if name == "" || len(q.FullName) > 4*maxText {
+		return nil, fmt.Errorf("%w: name", insurance.ErrRequest)
+	}
+	born, ok := gatewayDate(q.DateOfBirth)
+	if !ok {
+		return nil, fmt.Errorf("%w: date of birth", insurance.ErrRequest)
+	}
+	return json.Marshal(LookupRequest{MaThe: key, HoTen: name, NgaySinh: born, HoTenCb: norm.NFC.String(c.cfg.StaffName), CccdCb: string(c.cfg.StaffNumber)})
+}
+
+// askable is the social insurance number (10 digits) or the personal number (12 digits).
+var askable = regexp.MustCompile(`^([0-9]{10}|[0-9]{12})$`)
+
+// ask looks up with the token at hand and, where that is refused, once more with a new one.
+func (c *Client) ask(ctx context.Context, q insurance.Request, body []byte) (insurance.Eligibility, error) {
+	t, err := c.tokens.get(ctx, nil)
+	if err != nil {
+		return insurance.Eligibility{}, err
+	}
+	for attempt := 0; ; attempt++ {
+		answer, err := c.lookup(ctx, t, body)
+		if err == nil && !answer.refused {
+			e, err := judge(q, answer.body, c.cfg.Now())
+			if err != nil {
+				c.cfg.Log("bhyt.failed", map[string]any{"call": "lookup", "error": err.Error()})
+			}
+			return e, err
+		}
+		if err != nil {
+			return insurance.Eligibility{}, err
+		}
+		if attempt > 0 {
+			return c.refusal(answer)
+		}
+		if t, err = c.tokens.get(ctx, t); err != nil {
+			return insurance.Eligibility{}, err
+		}
+	}
+}
+
+// refusal is what a second 401 in a row means: the account may log in, and may not look up.
+func (c *Client) refusal(r reply) (insurance.Eligibility, error) {
+	e, err := judge(insurance.Request{}, r.body, c.cfg.Now())
+	var coded *insurance.CodeError
+	if errors.As(err, &coded) && errors.Is(err, insurance.ErrRejected) {
+		return e, err
+	}
+	return insurance.Eligibility{}, fmt.Errorf("%w: HTTP status %d", insurance.ErrRejected, r.status)
+}
+
+// lookup sends the question. What it reads back says whether the token was refused, in either shape.
+func (c *Client) lookup(ctx context.Context, t *token, body []byte) (reply, error) {
+	u := *c.base
+	u.Path = PathLookup
+	u.RawQuery = url.Values{"token": {t.access}, "id_token": {t.id}, "username": {c.cfg.Username}, "password": {c.password}}.Encode()
+	r, err := c.post(ctx, "lookup", u.String(), body)
+	if err != nil {
+		return reply{}, err
+	}
+	var code struct {
+		MaKetQua Text `json:"maKetQua"`
+	}
+	coded := read(r.body, &code) == nil && code.MaKetQua != ""
+	switch {
+	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
+		// A body with another code in it is an answer of its own: staff that is not registered comes as 403 and 054.
+		r.refused = !coded || code.MaKetQua == "401" || code.MaKetQua == "403"
+		return r, nil
+	case coded && code.MaKetQua == "401":
+		r.refused = true
+		return r, nil
+	}
+	return r, acceptable(r, coded)
+}
+
+// acceptable says whether a reply is an answer that can be read.
+func acceptable(r reply, coded bool) error {
+	switch {
+	case r.status >= 500, r.status == http.StatusRequestTimeout, r.status == http.StatusTooManyRequests:
+		return fmt.Errorf("%w: HTTP status %d", insurance.ErrUnreachable, r.status)
+	case r.status >= 400 && coded: // its own words for what is wrong
+		return nil
+	case r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed, r.status == http.StatusProxyAuthRequired:
+		return fmt.Errorf("%w: HTTP status %d", insurance.ErrRejected, r.status)
+	case r.status != http.StatusOK:
+		return fmt.Errorf("%w: HTTP status %d", insurance.ErrGarbage, r.status)
+	case !coded:
+		return fmt.Errorf("%w: no result code", insurance.ErrGarbage)
+	}
+	return nil
+}
+
+// takeToken fetches a token. A repeat is safe: an older token stays valid.
+func (c *Client) takeToken(ctx context.Context) (*token, error) {
+	body, err := json.Marshal(TokenRequest{Username: c.cfg.Username, Password: c.password})
+	if err != nil {
+		return nil, insurance.ErrRequest
+	}
+	u := *c.base
+	u.Path = PathToken
+	r, err := c.post(ctx, "token", u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	var a TokenAnswer
+	coded := read(r.body, &a) == nil && codeForm.MatchString(string(a.MaKetQua))
+	switch {
+	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden, coded && (a.MaKetQua == "401" || a.MaKetQua == "403"):
+		return nil, &insurance.CodeError{Code: "401", Err: insurance.ErrRejected}
+	}
+	if err := acceptable(r, coded); err != nil {
+		return nil, err
+	}
+	if a.MaKetQua != "200" {
+		if known, ok := LookupCode(string(a.MaKetQua)); ok && known.Err() != nil {
+			return nil, &insurance.CodeError{Code: known.Code, Err: known.Err()}
+		}
+		return nil, &insurance.CodeError{Code: string(a.MaKetQua), Err: insurance.ErrGarbage}
+	}
+	if a.APIKey == nil || a.APIKey.AccessToken == "" || len(a.APIKey.AccessToken) > maxToken || len(a.APIKey.IDToken) > maxToken {
+		return nil, fmt.Errorf("%w: no token", insurance.ErrGarbage)
+	}
+	return newToken(*a.APIKey, c.cfg.Now()), nil
+}

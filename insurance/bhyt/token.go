@@ -1,0 +1,153 @@
+package bhyt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tapcheck/tapcheck/insurance"
+)
+
+const (
+	maxToken = 8 << 10 // bytes; it goes into a URL
+
+	refreshEarly = 60 * time.Second
+	// What a token is worth whose end cannot be read, and the most and the least that one is trusted for. The least is for a PC
+	// whose clock is wrong: by its clock every token may be over, and a token for each look-up would be a flood. The gateway
+	// says by itself when a token is over.
+	unknownLife = 10 * time.Minute
+	longestLife = 20 * time.Hour
+	leastLife   = 30 * time.Second
+	// For so long a refused account is not tried again, lest the portal lock it.
+	refusalLife = 30 * time.Second
+)
+
+// token of the gateway. Never printed.
+type token struct {
+	access, id string
+	until      time.Time // refreshed from then on
+}
+
+func newToken(k APIKey, now time.Time) *token {
+	life := unknownLife
+	if end, ok := parseExpiry(string(k.ExpiresIn)); ok {
+		life = min(end.Sub(now)-refreshEarly, longestLife)
+	}
+	return &token{access: string(k.AccessToken), id: string(k.IDToken), until: now.Add(max(life, leastLife))}
+}
+
+// parseExpiry reads a moment in UTC, with or without its Z, with as many digits of a fraction as there are.
+func parseExpiry(s string) (time.Time, bool) {
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// tokens keeps one token, and fetches one for however many calls wait for it.
+type tokens struct {
+	fetch func(context.Context) (*token, error)
+	now   func() time.Time
+
+	mu      sync.Mutex
+	current *token
+	flight  *flight
+	refused error // the last answer, where it was that the account is wrong
+	again   time.Time
+}
+
+// flight is one fetch. It lives as long as somebody waits for it.
+type flight struct {
+	cancel  context.CancelFunc
+	waiting int
+	done    chan struct{} // closed when token and err are set
+	token   *token
+	err     error
+}
+
+// get gives the token, but not the one that the gateway has just refused. Each caller waits by its own ctx; the fetch ends with
+// the last of them.
+func (t *tokens) get(ctx context.Context, bad *token) (*token, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, contextError(err)
+	}
+	t.mu.Lock()
+	now := t.now()
+	if t.current != nil && t.current != bad && now.Before(t.current.until) {
+		defer t.mu.Unlock()
+		return t.current, nil
+	}
+	if t.refused != nil && now.Before(t.again) {
+		defer t.mu.Unlock()
+		return nil, t.refused
+	}
+	f := t.flight
+	if f == nil {
+		f = t.start()
+	}
+	f.waiting++
+	t.mu.Unlock()
+
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		f.waiting--
+		if f.waiting == 0 {
+			f.cancel()
+			if t.flight == f {
+				t.flight = nil
+			}
+		}
+	}()
+	select {
+	case <-f.done:
+		return f.token, f.err
+	case <-ctx.Done():
+		return nil, contextError(ctx.Err())
+	}
+}
+
+// start begins a fetch. The lock is held.
+func (t *tokens) start() *flight {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &flight{cancel: cancel, done: make(chan struct{})}
+	t.flight = f
+	go func() {
+		tok, err := t.safely(ctx)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.flight == f {
+			t.flight = nil
+		}
+		if err == nil {
+			t.current, t.refused = tok, nil
+		} else if errors.Is(err, insurance.ErrRejected) {
+			t.current, t.refused, t.again = nil, err, t.now().Add(refusalLife)
+		}
+		f.token, f.err = tok, err
+		close(f.done)
+	}()
+	return f
+}
+
+// safely keeps a bug in the fetch to those who wait for it.
+func (t *tokens) safely(ctx context.Context) (tok *token, err error) {
+	defer func() {
+		if recover() != nil {
+			tok, err = nil, fmt.Errorf("%w: internal fault", insurance.ErrGarbage)
+		}
+	}()
+	return t.fetch(ctx)
+}
+
+// contextError is the end of a caller's context as package insurance words it.
+func contextError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", insurance.ErrUnreachable, err)
+	}
+	return err
+}

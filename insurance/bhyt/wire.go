@@ -1,0 +1,94 @@
+package bhyt
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// Paths of the gateway below its host.
+const (
+	PathToken  = "/api/token/take"
+	PathLookup = "/api/egw/KQNhanLichSuKCB2024"
+)
+
+// Text is a JSON string of the gateway. Read, it takes a number or a boolean for what it is written as, and null and anything
+// else for empty: one field of the wrong type must not cost the whole answer.
+type Text string
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (t *Text) UnmarshalJSON(b []byte) error {
+	*t = ""
+	b = bytes.TrimSpace(b)
+	switch {
+	case len(b) == 0, b[0] == '{', b[0] == '[', bytes.Equal(b, []byte("null")):
+	case b[0] == '"':
+		var s string
+		if json.Unmarshal(b, &s) == nil {
+			*t = Text(strings.TrimSpace(s))
+		}
+	default:
+		*t = Text(b)
+	}
+	return nil
+}
+
+// TokenRequest asks for a token.
+type TokenRequest struct {
+	Username string `json:"username"`
+	Password string `json:"password"` // MD5 of the password, in hex
+}
+
+// TokenAnswer is the answer to it. MaKetQua is "200", or "401" for a wrong account.
+type TokenAnswer struct {
+	MaKetQua Text    `json:"maKetQua"`
+	GhiChu   Text    `json:"ghiChu,omitempty"`
+	APIKey   *APIKey `json:"APIKey"`
+}
+
+// APIKey is a token. ExpiresIn is a moment in UTC with seven digits of a second's fraction, in spite of its name:
+// "2024-08-29T08:33:08.5454145Z".
+type APIKey struct {
+	AccessToken Text `json:"access_token"`
+	IDToken     Text `json:"id_token"`
+	TokenType   Text `json:"token_type"`
+	Username    Text `json:"username"`
+	ExpiresIn   Text `json:"expires_in"`
+}
+
+// LookupRequest is the body of a look-up.
+type LookupRequest struct {
+	MaThe    string `json:"maThe"`    // card code, social insurance number or personal number
+	HoTen    string `json:"hoTen"`    //
+	NgaySinh string `json:"ngaySinh"` // dd/MM/yyyy, or yyyy
+	HoTenCb  string `json:"hoTenCb"`  // the staff member who asks
+	CccdCb   string `json:"cccdCb"`   //
+}
+
+// Answer is the answer to a look-up. Dates are dd/MM/yyyy.
+type Answer struct {
+	MaKetQua    Text `json:"maKetQua"`
+	GhiChu      Text `json:"ghiChu"` // one sentence for people
+	MaThe       Text `json:"maThe"`
+	HoTen       Text `json:"hoTen"`
+	NgaySinh    Text `json:"ngaySinh"`
+	GioiTinh    Text `json:"gioiTinh"` // "Nam", "Nữ"
+	DiaChi      Text `json:"diaChi"`
+	MaDKBD      Text `json:"maDKBD"` // facility of first registration
+	CqBHXH      Text `json:"cqBHXH"`
+	GtTheTu     Text `json:"gtTheTu"`
+	GtTheDen    Text `json:"gtTheDen"`
+	MaKV        Text `json:"maKV"`       // "", "K1", "K2", "K3"
+	NgayDu5Nam  Text `json:"ngayDu5Nam"` // five years without a gap, from this day
+	MaSoBHXH    Text `json:"maSoBHXH"`
+	MaTheCu     Text `json:"maTheCu"`
+	MaTheMoi    Text `json:"maTheMoi"`
+	GtTheTuMoi  Text `json:"gtTheTuMoi"`
+	GtTheDenMoi Text `json:"gtTheDenMoi"`
+	MaDKBDMoi   Text `json:"maDKBDMoi"`
+	TenDKBDMoi  Text `json:"tenDKBDMoi"`
+
+	// Earlier visits (always null since 2025) and who else asked about this card. Never kept.
+	DsLichSuKCB2018 json.RawMessage `json:"dsLichSuKCB2018"`
+	DsLichSuKT2018  json.RawMessage `json:"dsLichSuKT2018"`
+}

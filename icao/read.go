@@ -216,16 +216,23 @@ func (r *reading) run() error {
 // beginJudging takes the EF.SOD, or the fault for which there is none.
 func (r *reading) beginJudging(sod []byte, fault error) error {
 	if fault != nil {
-		r.doc.Missing[lds.SOD] = fault
+		r.doc.Missing[lds.SOD] = asFileError(lds.SOD, fault)
+		sod = nil
 	} else {
 		r.doc.Files[lds.SOD] = sod
 	}
+	if fault == nil && len(sod) == 0 || errors.Is(fault, lds.ErrMalformed) || errors.Is(fault, lds.ErrTooLarge) {
+		sod = []byte{0} // there is one, and it is none: only nil is judged as absent
+	}
 	r.insp = r.o.Trust.Inspect(sod, r.now())
 	j := r.judge()
-	if fault != nil {
+	switch {
+	case errors.Is(fault, lds.ErrFileAbsent) || errors.Is(fault, lds.ErrMalformed) || errors.Is(fault, lds.ErrTooLarge):
 		return asFileError(lds.SOD, fault)
-	}
-	if j.Listed == nil {
+	case fault != nil:
+		r.doc.Verdicts.PassiveAuthentication = lds.PassiveVerdict{Status: lds.NotDone, Reason: lds.ReasonFileUnreadable}
+		return asFileError(lds.SOD, fault)
+	case j.Listed == nil:
 		return &lds.FileError{File: lds.SOD, Err: lds.ErrMalformed}
 	}
 	r.plan.listed(j.Listed)

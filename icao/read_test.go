@@ -404,10 +404,10 @@ func TestNoIdentityFromInconsistentFiles(t *testing.T) {
 		{"DG1 not listed", chip.IssueOptions{SOD: chip.SODOptions{Unlisted: []int{1}}}, lds.ErrInconsistent, lds.Failed, lds.ReasonNotListed},
 		{"no EF.SOD", after("EF_SOD", nil), lds.ErrFileAbsent, lds.NotPresent, lds.ReasonNoSOD},
 		{"EF.SOD of nothing", after("EF_SOD", []byte{0x77, 0x02, 0x30, 0x00}), lds.ErrMalformed, lds.Failed, lds.ReasonMalformed},
-		{"EF.SOD with a lying length", after("EF_SOD", []byte{0x77, 0x82, 0x40, 0x00, 0x30, 0x00}), lds.ErrMalformed, lds.NotPresent, lds.ReasonNoSOD},
+		{"EF.SOD with a lying length", after("EF_SOD", []byte{0x77, 0x82, 0x40, 0x00, 0x30, 0x00}), lds.ErrMalformed, lds.Failed, lds.ReasonMalformed},
 		{"DG1 gone", after("DG1", nil), lds.ErrFileAbsent, lds.NotDone, lds.ReasonNotReached},
 		{"DG1 is no zone, signed", chip.IssueOptions{Replace: map[int][]byte{1: {0x61, 0x02, 0x04, 0x00}}}, lds.ErrMalformed, lds.Failed, lds.ReasonMalformed},
-		{"endless EF.SOD", after("EF_SOD", append([]byte{0x77, 0x83, 0x10, 0x00, 0x00}, make([]byte, 1<<20)...)), lds.ErrTooLarge, lds.NotPresent, lds.ReasonNoSOD},
+		{"endless EF.SOD", after("EF_SOD", append([]byte{0x77, 0x83, 0x10, 0x00, 0x00}, make([]byte, 1<<20)...)), lds.ErrTooLarge, lds.Failed, lds.ReasonMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, who := card{profile: "cccd-mk", options: chip.Options{Issue: c.issue}}.insert(t)

@@ -233,7 +233,7 @@ func (t *terminal) readFile(fid uint16, n int) ([]byte, uint16) {
 			part = t.ok(0, 0xB0, byte(len(out)>>8), byte(len(out)), nil, want)
 		} else {
 			off := len(out)
-			part = t.ok(0, 0xB1, 0, 0, tlv(0x54, []byte{byte(off >> 16), byte(off >> 8), byte(off)}), want+4)
+			part = t.ok(0, 0xB1, 0, 0, tlv(0x54, []byte{byte(off >> 16), byte(off >> 8), byte(off)}), 1+len(tlvLength(want))+want)
 			do, _, ok := takeTLV(part)
 			if !ok || do.tag != 0x53 {
 				t.t.Fatal("no DO53")

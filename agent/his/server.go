@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,6 +113,7 @@ type Config struct {
 	// nil: never.
 	ServesOther func(o checkin.Owner, readerID string) bool
 	Limits      Limits
+	Help        http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
 	// Log gets what happened, without personal data and without anything that a client sent.
@@ -229,6 +231,10 @@ func (s *Server) Handler() http.Handler {
 			s.serveDiscovery(w, r)
 		default:
 			_, refused := s.admit(r, public)
+			if refused == nil && s.c.Help != nil && strings.HasPrefix(r.URL.Path, "/help/") {
+				s.c.Help.ServeHTTP(w, r)
+				return
+			}
 			if refused == nil {
 				refused = &refusal{http.StatusNotFound, catalog.NotAvailable}
 			}

@@ -1,0 +1,300 @@
+// Package agent is one desk's service: it puts readers, chips, insurer, journal and websocket together and runs them.
+//
+// It knows no card format and no wire format; those are its rooms'. What it owns is the order of starting and stopping,
+// what is wrong at the moment (agent/health), and the rule that neither a missing reader nor a full disk nor a gateway
+// that is down keeps it from serving.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/health"
+	"github.com/tapcheck/tapcheck/agent/his"
+	"github.com/tapcheck/tapcheck/agent/journal"
+	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/agent/portrait"
+	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/icao"
+	"github.com/tapcheck/tapcheck/icao/access"
+	"github.com/tapcheck/tapcheck/icao/cccd"
+	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/icao/trust"
+	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/reader"
+)
+
+// JournalFile is the journal's name within the data folder.
+const JournalFile = "journal.db"
+
+// Options are what an agent is made of.
+type Options struct {
+	Settings settings.Settings
+	DataDir  string // made if it is missing, for its owner only
+	Version  string
+	Log      zerolog.Logger
+	Readers  reader.Monitor     // the agent closes it
+	Insurer  insurance.Provider // nil: eligibility is off
+	Trust    func() (*trust.Store, error)
+	// Simulation is set in `demo` only: every result is then marked simulated.
+	Simulation *Simulation
+	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
+	PortFiles []string
+	// Ready is told once, when the first client can connect.
+	Ready func(Ready)
+}
+
+// Ready says where the agent serves.
+type Ready struct {
+	Addr    string // host:port of the websocket
+	Elapsed time.Duration
+}
+
+// Run starts an agent and serves until ctx ends; then every job is answered and everything is closed. Errors before that:
+// of the catalogue, DATA_FOLDER and PORT_TAKEN.
+func Run(ctx context.Context, o Options) (err error) {
+	began := time.Now()
+	defer func() { err = errors.Join(err, o.Readers.Close()) }()
+	log := func(event string, fields map[string]any) { o.Log.Info().Fields(fields).Msg(event) }
+
+	k, err := keys.Open(o.DataDir)
+	if err != nil {
+		return folderError(err)
+	}
+	tokens, err := keys.OpenTokens(o.DataDir)
+	if err != nil {
+		return folderError(err)
+	}
+	state := &health.Tracker{}
+	state.Set(health.Simulation, o.Simulation != nil)
+	state.Set(health.InsuranceOff, o.Insurer == nil)
+
+	open := func(ctx context.Context) (*journal.Journal, error) {
+		jo := journal.Options{Path: filepath.Join(o.DataDir, JournalFile)}
+		copy(jo.Key[:], k.DatabaseKey())
+		return journal.Open(ctx, jo)
+	}
+	b, err := openBook(ctx, open, state, 5*time.Second, log)
+	if err != nil {
+		return folderError(err)
+	}
+	defer func() {
+		last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer stop()
+		err = errors.Join(err, b.close(last))
+	}()
+
+	pictures, err := portrait.New(portrait.Options{})
+	if err != nil {
+		return err
+	}
+	anchors := o.trustInBackground(ctx, state)
+	engine := checkin.New(checkin.Config{
+		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
+		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Log: log,
+		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
+		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
+		InsuranceWait: o.Settings.Insurance.Wait(),
+	})
+	hc := his.Config{
+		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: tokens, Identity: k, Origins: o.Settings.HIS.Origins,
+		Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
+		Health: func(l catalog.Lang) []his.HealthItem { return healthItems(state, l) },
+		Limits: his.Limits{
+			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
+		},
+	}
+	if o.Simulation != nil {
+		hc.Simulator = o.Simulation
+	}
+	server, err := his.New(hc)
+	if err != nil {
+		return err
+	}
+	listeners, port, err := his.Listen(ctx, o.Settings.HIS.Ports)
+	if err != nil {
+		return errors.Join(err, engine.Close(ctx))
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	for _, file := range o.PortFiles {
+		remove, err := his.PublishPort(file, port, k.InstanceID())
+		if err != nil {
+			o.Log.Warn().Msg("port.unpublished") // clients still find the port by discovery
+			continue
+		}
+		defer remove()
+	}
+	state.Set(health.NoClient, !anyLive(tokens))
+	if o.Ready != nil {
+		o.Ready(Ready{Addr: addr, Elapsed: time.Since(began)})
+	}
+	o.Log.Info().Str("addr", addr).Str("instance", k.InstanceID()).Str("version", o.Version).
+		Bool("simulated", o.Simulation != nil).Int64("ms", time.Since(began).Milliseconds()).Msg("agent.ready")
+
+	var tasks sync.WaitGroup
+	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })
+	tasks.Go(func() { anchors.wait(ctx) })
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	served := make(chan error, 1)
+	tasks.Go(func() { served <- server.Serve(serving, listeners) })
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+		served <- nil
+	}
+	// Jobs end first, while their clients are still there to be told.
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer stop()
+	err = errors.Join(err, engine.Close(last))
+	stopServing()
+	err = errors.Join(err, <-served)
+	tasks.Wait()
+	o.Log.Info().Msg("agent.stopped")
+	return err
+}
+
+// cardKind says what is known of a card before it is opened: the answer to reset of a citizen card, or nothing.
+func cardKind(i reader.Info) string {
+	if _, known := cccd.KnownATR(i.ATR); known {
+		return "emrtd"
+	}
+	return "unknown"
+}
+
+func healthItems(state *health.Tracker, l catalog.Lang) []his.HealthItem {
+	var items []his.HealthItem
+	for _, w := range state.List(l) {
+		items = append(items, his.HealthItem{ID: string(w.Code), Severity: string(w.Severity), Title: w.Title, Cause: w.Cause, Fix: w.Cure})
+	}
+	return items
+}
+
+func folderError(err error) error {
+	detail := map[string]any{"problem": err.Error()}
+	var f *keys.FileError
+	if errors.As(err, &f) {
+		detail["file"], detail["problem"] = f.Path, f.Err.Error()
+	}
+	return &catalog.Error{ID: catalog.DataFolder, Detail: detail, Err: err}
+}
+
+func accessOptions(s settings.Settings) access.Options {
+	if s.Checkin.ExtendedAPDU {
+		return access.Options{Extended: 65536}
+	}
+	return access.Options{}
+}
+
+func anyLive(tokens *keys.TokenStore) bool {
+	list, err := tokens.List()
+	if err != nil {
+		return false
+	}
+	for _, t := range list {
+		if t.Live(time.Now()) {
+			return true
+		}
+	}
+	return false
+}
+
+// anchors is the trust store, which takes longer to load than the agent may take to be ready.
+type anchors struct {
+	done  chan struct{}
+	store *trust.Store
+}
+
+func (o *Options) trustInBackground(ctx context.Context, state *health.Tracker) *anchors {
+	a := &anchors{done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		store, err := o.Trust()
+		if err != nil {
+			// Without anchors nothing is verifiable, and nothing is worse than the truth.
+			state.Set(health.TrustRefused, true)
+			o.Log.Warn().Msg("trust.refused")
+			if store == nil {
+				store = &trust.Store{}
+			}
+		}
+		store.Warm()
+		a.store = store
+	}()
+	return a
+}
+
+func (a *anchors) get() *trust.Store {
+	<-a.done
+	return a.store
+}
+
+func (a *anchors) wait(context.Context) { <-a.done }
+
+// watchReaders keeps the health of readers up to date until ctx ends.
+func watchReaders(ctx context.Context, m reader.Monitor, state *health.Tracker) {
+	changes := m.Watch(ctx)
+	for {
+		err := m.Health()
+		there, stuck := 0, false
+		for _, r := range m.Readers() {
+			if r.State != reader.Absent {
+				there++
+			}
+			stuck = stuck || r.State == reader.Error
+		}
+		state.Set(health.PCSCStopped, err != nil)
+		state.Set(health.NoReader, err == nil && there == 0)
+		state.Set(health.ReaderStuck, stuck)
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-changes:
+			if !open {
+				return
+			}
+		}
+	}
+}
+
+// watchedInsurer keeps the health of the insurer's gateway up to date.
+type watchedInsurer struct {
+	insurance.Provider
+	state *health.Tracker
+}
+
+func watched(p insurance.Provider, state *health.Tracker) insurance.Provider {
+	if p == nil {
+		return nil
+	}
+	return watchedInsurer{p, state}
+}
+
+// Check implements insurance.Provider.
+func (w watchedInsurer) Check(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
+	e, err := w.Provider.Check(ctx, r)
+	if !errors.Is(err, context.Canceled) { // a job that was cancelled says nothing about the gateway
+		w.state.Set(health.InsuranceDown, errors.Is(err, insurance.ErrUnreachable) || errors.Is(err, insurance.ErrGarbage) || errors.Is(err, context.DeadlineExceeded))
+		w.state.Set(health.InsuranceRefused, errors.Is(err, insurance.ErrRejected))
+	}
+	return e, err
+}
+
+// Pictures makes a chip's portrait showable by means of a decoder.
+func Pictures(d *portrait.Decoder) func(ctx context.Context, p lds.Portrait) (checkin.Picture, error) {
+	return func(ctx context.Context, p lds.Portrait) (checkin.Picture, error) {
+		pic, err := d.ToJPEG(ctx, p.Format, p.Data)
+		if err != nil {
+			return checkin.Picture{}, fmt.Errorf("portrait: %w", err)
+		}
+		return checkin.Picture{MIME: "image/jpeg", Width: pic.Width, Height: pic.Height, Data: pic.JPEG}, nil
+	}
+}

@@ -1,0 +1,78 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBenchAgent prints how long the agent takes until it serves, and what it holds when it is idle. `make bench` runs it
+// on the real binary; nothing is asserted, for a machine's speed is no property of the program.
+func TestBenchAgent(t *testing.T) {
+	bin := os.Getenv("TAPCHECK_BIN")
+	if os.Getenv("TAPCHECK_BENCH") == "" || bin == "" {
+		t.Skip("measured by make bench")
+	}
+	fmt.Printf("\n%-8s %14s %14s %16s %16s\n", "start", "first ms", "again ms", "idle RSS MB", "idle PSS MB")
+	for _, mode := range []string{"run", "demo"} {
+		dir := t.TempDir()
+		var ready [2]time.Duration
+		var rss, pss float64
+		for i := range ready {
+			args := []string{"--data", filepath.Join(dir, "data"), "--config", filepath.Join(dir, "none.toml"), mode}
+			if mode == "demo" {
+				args = append(args, "--no-tap")
+			}
+			cmd := exec.Command(bin, args...)
+			port := filepath.Join(dir, "data", portFile)
+			began := time.Now()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for {
+				if _, err := os.Stat(port); err == nil {
+					break
+				}
+				if time.Since(began) > 20*time.Second {
+					t.Fatal("not ready")
+				}
+				time.Sleep(time.Millisecond)
+			}
+			ready[i] = time.Since(began)
+			if i == 1 {
+				time.Sleep(5 * time.Second) // until what the start needs has been done and given back
+				rss, pss = memory(t, cmd.Process.Pid, "Rss:"), memory(t, cmd.Process.Pid, "Pss:")
+			}
+			_ = cmd.Process.Signal(os.Interrupt)
+			_ = cmd.Wait()
+		}
+		fmt.Printf("%-8s %14d %14d %16.1f %16.1f\n", mode, ready[0].Milliseconds(), ready[1].Milliseconds(), rss, pss)
+	}
+}
+
+// memory reads one line of a process' memory summary, in MB.
+func memory(t *testing.T, pid int, line string) float64 {
+	t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(l, line); ok {
+			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kb / 1000
+		}
+	}
+	t.Fatalf("no %s", line)
+	return 0
+}

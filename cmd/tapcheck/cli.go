@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/agent/portrait"
+	"github.com/tapcheck/tapcheck/agent/settings"
+)
+
+// Env is what the program has of the world, so that a test can give it another one.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+}
+
+// app is what every subcommand gets.
+type app struct {
+	Env
+	ctx    context.Context
+	lang   catalog.Lang
+	config string
+	data   string
+}
+
+type cli struct {
+	Config string `help:"Settings file." type:"path" placeholder:"FILE" env:"TAPCHECK_CONFIG"`
+	Data   string `help:"Data folder." type:"path" placeholder:"DIR" env:"TAPCHECK_DATA"`
+	Lang   string `help:"Language of messages: vi or en." enum:"vi,en" default:"${lang}" env:"TAPCHECK_LANG"`
+
+	Run     runCmd     `cmd:"" help:"Run the agent."`
+	Demo    demoCmd    `cmd:"" help:"Run the agent with virtual readers, invented patients and a local insurance gateway."`
+	Read    readCmd    `cmd:"" help:"Read one card and show what it proves."`
+	Readers readersCmd `cmd:"" help:"List card readers."`
+	Sim     simCmd     `cmd:"" help:"Plug a simulated card into a virtual reader, or list what can be simulated."`
+	Token   tokenCmd   `cmd:"" help:"Tokens of the programs that may use the agent."`
+	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
+	Version versionCmd `cmd:"" help:"Show the version."`
+}
+
+// run is the program: main without the parts that a test cannot reach. It gives the exit code.
+func run(ctx context.Context, args []string, env Env) (code int) {
+	// The decoder of foreign pictures is this program again. It takes nothing but its standard streams, and must not
+	// wait for anything that only the agent needs.
+	if len(args) == 1 && args[0] == "portrait-child" {
+		return portrait.RunChild(env.Stdin, env.Stdout)
+	}
+	lang := "vi"
+	if l := env.Getenv("TAPCHECK_LANG"); l == "en" {
+		lang = "en"
+	}
+	var c cli
+	type exit int
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	p, err := kong.New(&c,
+		kong.Name("tapcheck"),
+		kong.Description("Chip ID card to check-in, for hospital reception desks."),
+		kong.Writers(env.Stdout, env.Stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }), // kong goes on after --help otherwise
+		kong.Vars{"lang": lang, "rights": strings.Join(keys.AllRights, ", ")},
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(env.Stderr, err)
+		return exitFailed
+	}
+	k, err := p.Parse(args)
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "tapcheck: %v\n", err)
+		return exitUsage
+	}
+	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, data: c.Data}
+	if a.config == "" {
+		a.config = defaultConfig()
+	}
+	err = k.Run(a)
+	var done exitStatus
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong):
+		fmt.Fprintf(env.Stderr, "tapcheck: %v\n", err)
+		return exitUsage
+	case errors.As(err, &done):
+		return int(done)
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitInterrupted
+	}
+	a.complain(err)
+	return exitCode(err)
+}
+
+// exitStatus ends the program with a code when everything has been said.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// complain says what is wrong and what to do, on standard error.
+func (a *app) complain(err error) {
+	var p settings.Problems
+	var e *catalog.Error
+	switch {
+	case errors.As(err, &p):
+		for _, one := range p {
+			text := one.VI()
+			if a.lang == catalog.EN {
+				text = one.EN()
+			}
+			fmt.Fprintf(a.Stderr, "%s: %s\n", a.config, text)
+		}
+	case errors.As(err, &e):
+		w := e.Wire(a.lang)
+		fmt.Fprintf(a.Stderr, "%s: %s\n→ %s\n", w.ID, w.Text, w.Next)
+		if len(w.Detail) > 0 {
+			if d, err := json.Marshal(w.Detail); err == nil {
+				fmt.Fprintf(a.Stderr, "  %s\n", d)
+			}
+		}
+	default:
+		fmt.Fprintf(a.Stderr, "tapcheck: %v\n", err)
+	}
+}
+
+// settings loads the settings file.
+func (a *app) settings() (settings.Settings, error) {
+	s, err := settings.Load(a.config)
+	if err != nil {
+		return s, catalog.Wrap(catalog.ConfigInvalid, err)
+	}
+	return s, nil
+}
+
+// say gives the text of the chosen language.
+func (a *app) say(vi, en string) string { return catalog.Text{VI: vi, EN: en}.In(a.lang) }
+
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Stdout, format, args...) }
+
+func (a *app) json(v any) error {
+	e := json.NewEncoder(a.Stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// rawJSON writes JSON that somebody else has encoded, indented.
+func (a *app) rawJSON(raw json.RawMessage) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err := a.Stdout.Write(b.Bytes())
+	return err
+}
+
+// jsonLine writes one object on one line.
+func (a *app) jsonLine(v any) error {
+	e := json.NewEncoder(a.Stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// defaultConfig is where IT puts the settings file.
+func defaultConfig() string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(programData(), "Tapcheck", "tapcheck.toml")
+	}
+	return "/etc/tapcheck/tapcheck.toml"
+}
+
+// dataFolder is where the agent keeps its keys, tokens and journal: the one that was named, else the service's for the
+// system's administrator, else one of the user's own.
+func (a *app) dataFolder() (string, error) {
+	if a.data != "" {
+		return a.data, nil
+	}
+	if runtime.GOOS == "windows" {
+		return filepath.Join(programData(), "Tapcheck", "data"), nil
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/tapcheck", nil
+	}
+	base := a.Getenv("XDG_DATA_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", err
+		}
+		base = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(base, "tapcheck"), nil
+}
+
+type versionCmd struct {
+	JSON bool `help:"As JSON."`
+}
+
+// Run shows the version.
+func (c versionCmd) Run(a *app) error {
+	v := map[string]string{"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if d.Path == "github.com/gmrtd/gmrtd" {
+				v["gmrtd"] = d.Version
+			}
+		}
+	}
+	if c.JSON {
+		return a.json(v)
+	}
+	a.printf("tapcheck %s (%s, %s/%s, gmrtd %s)\n", v["version"], v["go"], v["os"], v["arch"], v["gmrtd"])
+	return nil
+}
+
+type configCmd struct {
+	Check  configCheckCmd  `cmd:"" help:"Check the settings file."`
+	Sample configSampleCmd `cmd:"" help:"Print a commented settings file with the defaults."`
+}
+
+type configCheckCmd struct{}
+
+// Run checks the settings file.
+func (configCheckCmd) Run(a *app) error {
+	if _, err := a.settings(); err != nil {
+		return err
+	}
+	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
+	return nil
+}
+
+type configSampleCmd struct{}
+
+// Run prints the sample.
+func (configSampleCmd) Run(a *app) error {
+	a.printf("%s", settings.Sample())
+	return nil
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tapcheck/tapcheck/agent"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/his/client"
+	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/icao/chip"
+)
+
+type demoCmd struct {
+	Once     bool     `help:"Check one card in and end."`
+	JSON     bool     `help:"Print results as JSON on standard output, and nothing else there."`
+	Persona  string   `help:"Whose card is tapped first." default:"an" placeholder:"NAME"`
+	Profile  string   `help:"Kind of card; default is what fits the persona." placeholder:"NAME"`
+	Reader   []string `help:"A further reader on a loopback port, for simulated cards of other programs: tcp:127.0.0.1:PORT." placeholder:"ADDR"`
+	Origin   []string `help:"Let web pages of this origin in, and print a token for them." placeholder:"ORIGIN"`
+	Anchored bool     `help:"Trust the simulated CSCA, as a hospital that has imported the real one would."`
+	Seed     string   `help:"Make issuer and cards from this text, the same each time." placeholder:"TEXT"`
+	NoTap    bool     `help:"Tap no card; wait for sim.insert."`
+	Log      string   `help:"What is logged to standard error: debug, info, warn or error." enum:"debug,info,warn,error" default:"warn"`
+}
+
+// Run runs the agent on simulated parts and taps a card, as a client of its own websocket.
+func (c demoCmd) Run(a *app) error {
+	dir := a.data
+	if dir == "" {
+		// Its own folder, never the agent's: keys and journal of a simulation must not mix with real ones.
+		tmp, err := os.MkdirTemp("", "tapcheck-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
+		dir = filepath.Join(tmp, "data")
+	}
+	if _, err := chip.PersonaByName(c.Persona); err != nil {
+		return usage("no persona %q: see tapcheck sim", c.Persona)
+	}
+	listen := make([]string, len(c.Reader))
+	for i, r := range c.Reader {
+		addr, ok := strings.CutPrefix(r, "tcp:")
+		if !ok {
+			return usage("--reader is tcp:127.0.0.1:PORT")
+		}
+		listen[i] = addr
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	defer stop()
+	sim, err := agent.NewSimulation(ctx, agent.SimulationOptions{Listen: listen, Seed: c.Seed, Anchored: c.Anchored})
+	if err != nil {
+		return err
+	}
+	defer sim.Close()
+
+	tokens, err := keys.OpenTokens(dir)
+	if err != nil {
+		return dataFolderError(err)
+	}
+	desktop, _, err := tokens.Add(keys.TokenRequest{Desktop: true, Label: "demo", Rights: demoRights})
+	if err != nil {
+		return dataFolderError(err)
+	}
+	web := map[string]string{}
+	for _, origin := range c.Origin {
+		secret, t, err := tokens.Add(keys.TokenRequest{Origin: origin, Label: "demo", Rights: demoRights})
+		if err != nil {
+			return usage("%v", err)
+		}
+		web[t.Origin] = secret
+	}
+	s := settings.Default()
+	s.Language = string(a.lang)
+	ready := make(chan agent.Ready, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- agent.Run(ctx, agent.Options{
+			Settings: s, DataDir: dir, Version: version, Log: a.logger(c.Log), Readers: sim.Readers, Insurer: sim.Insurer, Trust: sim.Trust,
+			Simulation: sim, PortFiles: []string{filepath.Join(dir, portFile)}, Ready: func(r agent.Ready) { ready <- r },
+		})
+	}()
+	var at agent.Ready
+	select {
+	case at = <-ready:
+	case err := <-ended:
+		return a.ended(err)
+	}
+	if !c.JSON {
+		c.welcome(a, at, desktop, web, sim)
+	}
+	if !c.NoTap {
+		err = c.tap(ctx, a, at, desktop, c.Persona, c.Profile)
+	}
+	if err == nil && !c.Once {
+		err = c.serve(ctx, a, at, desktop)
+	}
+	stop()
+	if end := <-ended; err == nil || errors.Is(err, context.Canceled) {
+		err = end
+	}
+	return a.ended(err)
+}
+
+var demoRights = []string{keys.RightRead, keys.RightInsurance, keys.RightSimulator}
+
+func (c demoCmd) welcome(a *app, at agent.Ready, desktop string, web map[string]string, sim *agent.Simulation) {
+	a.printf("%s\n\n", a.say("Tapcheck mô phỏng: người, thẻ và cổng BHYT đều không có thật.", "Tapcheck, simulated: people, cards and insurance gateway are invented."))
+	a.printf("  %-22s ws://%s/v1   (%s %s)\n", a.say("Kết nối", "Connect to"), at.Addr, a.say("giao thức con", "subprotocol"), client.Subprotocol)
+	a.printf("  %-22s http://%s/.well-known/tapcheck.json\n", a.say("Dò tìm", "Discovery"), at.Addr)
+	a.printf("  %-22s Authorization: Bearer %s\n", a.say("Phần mềm máy bàn", "Desktop program"), desktop)
+	for origin, token := range web {
+		a.printf("  %-22s %s\n", origin, token)
+	}
+	for _, addr := range sim.Listening() {
+		a.printf("  %-22s %s\n", a.say("Nhận thẻ mô phỏng tại", "Takes simulated cards"), addr)
+	}
+	a.printf("\n")
+}
+
+// tap puts a card on the first reader and checks it in.
+func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona, profile string) error {
+	who, err := chip.PersonaByName(persona)
+	if err != nil {
+		return usage("no persona %q: see tapcheck sim", persona)
+	}
+	cl, err := client.Dial(ctx, client.Options{Addr: at.Addr, Bearer: token})
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	call := func(method string, params, result any) error {
+		ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+		defer stop()
+		return cl.Call(ctx, method, params, result)
+	}
+	err = call("session.open", map[string]any{"protocol": 1, "client": map[string]string{"name": "tapcheck demo", "version": version}, "language": a.lang}, nil)
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		a.printf("%s %s (%s)\n", a.say("Đặt thẻ của", "Tapping the card of"), who.FullName, persona)
+	}
+	job := fmt.Sprintf("demo-%d", time.Now().UnixNano())
+	request := map[string]any{"jobId": job, "means": "chip", "key": map[string]string{"qr": who.QR()}, "desk": "demo", "operator": map[string]string{"id": "demo"}}
+	if err := call("checkin.start", request, nil); err != nil {
+		return err
+	}
+	if err := call("sim.insert", map[string]string{"persona": persona, "profile": profile}, nil); err != nil {
+		return err
+	}
+	for note := range cl.Notifications() {
+		done, err := c.hear(a, note, job)
+		if err != nil {
+			return err
+		}
+		if done {
+			return call("sim.remove", map[string]string{}, nil)
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return client.ErrClosed
+}
+
+// hear shows one notification; done says that it was the job's result.
+func (c demoCmd) hear(a *app, note client.Notification, job string) (done bool, err error) {
+	switch note.Method {
+	case checkin.EventProgress:
+		var p checkin.Progress
+		if err := json.Unmarshal(note.Params, &p); err != nil {
+			return false, err
+		}
+		if !c.JSON && p.JobID == job {
+			const width = 24
+			n := p.Percent * width / 100
+			a.printf("  %3d %% %s%s %s\n", p.Percent, strings.Repeat("█", n), strings.Repeat("·", width-n), a.phase(p.Phase))
+		}
+	case checkin.EventPartial:
+		var r checkin.Result
+		if err := json.Unmarshal(note.Params, &r); err != nil {
+			return false, err
+		}
+		if c.JSON || r.JobID != job {
+			return false, nil
+		}
+		switch {
+		case r.Portrait != nil:
+			a.printf("      ✓ %s\n", a.say("ảnh trong chip", "portrait"))
+		case r.Eligibility != nil:
+			a.printf("      ✓ %s: %s\n", a.say("BHYT", "insurance"), r.Eligibility.Text)
+		case r.Identity != nil:
+			a.printf("      ✓ %s: %s, %s\n", a.say("nhận dạng", "identity"), r.Identity.FullName, r.Identity.Number)
+		}
+	case checkin.EventNeeds:
+		var n checkin.Need
+		if err := json.Unmarshal(note.Params, &n); err != nil {
+			return false, err
+		}
+		if !c.JSON && n.JobID == job {
+			text := n.Need
+			if n.Cause != nil {
+				text = n.Cause.Text
+			}
+			a.printf("      … %s\n", text)
+		}
+	case checkin.EventResult:
+		var r checkin.Result
+		if err := json.Unmarshal(note.Params, &r); err != nil {
+			return false, err
+		}
+		if r.JobID != job {
+			return false, nil
+		}
+		if c.JSON {
+			return true, a.rawJSON(note.Params)
+		}
+		a.printf("\n")
+		a.show(r)
+		a.printf("\n")
+		return true, nil
+	}
+	return false, nil
+}
+
+func (a *app) phase(p checkin.Phase) string {
+	if t, ok := map[checkin.Phase]string{
+		checkin.PhaseWaiting: a.say("chờ thẻ", "waiting for a card"), checkin.PhaseConnecting: a.say("kết nối", "connecting"),
+		checkin.PhaseAccess: a.say("mở chip", "opening the chip"), checkin.PhaseIdentity: a.say("đọc nhận dạng", "reading the identity"),
+		checkin.PhaseChip: a.say("kiểm tra chip", "checking the chip"), checkin.PhasePortrait: a.say("đọc ảnh", "reading the portrait"),
+		checkin.PhaseInsurance: a.say("tra cứu BHYT", "looking up the insurance"), checkin.PhaseDone: a.say("xong", "done"),
+	}[p]; ok {
+		return t
+	}
+	return string(p)
+}
+
+// serve waits for names of personas to tap, one a line, until the program is interrupted.
+func (c demoCmd) serve(ctx context.Context, a *app, at agent.Ready, token string) error {
+	if !c.JSON {
+		var ids []string
+		for _, p := range chip.Personas() {
+			ids = append(ids, p.ID)
+		}
+		a.printf("%s %s. %s\n", a.say("Đang phục vụ. Gõ một tên để đặt thẻ khác:", "Serving. Type a name to tap another card:"), strings.Join(ids, ", "),
+			a.say("Ctrl-C để dừng.", "Ctrl-C stops."))
+	}
+	lines := make(chan string)
+	go func() { // a read of a terminal cannot be stopped; it ends with the program
+		in := bufio.NewScanner(a.Stdin)
+		for in.Scan() {
+			select {
+			case lines <- strings.TrimSpace(in.Text()):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case name := <-lines:
+			if name == "" {
+				continue
+			}
+			if err := c.tap(ctx, a, at, token, name, ""); err != nil && ctx.Err() == nil {
+				a.complain(err)
+			}
+		}
+	}
+}

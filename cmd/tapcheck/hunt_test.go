@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/icao/chip"
+)
+
+// TestNothingPersonalIsLogged drives the real program through check-ins of every persona, and through everything that can
+// go wrong with them, at the most talkative log level. Then it looks for every persona's data in what the program wrote, in
+// its data folder and in its temporary folder: plain, without diacritics, in base64, in hexadecimal and URL-escaped.
+func TestNothingPersonalIsLogged(t *testing.T) {
+	p := start(t, nil, "demo", "--json", "--no-tap", "--log", "debug")
+	token := p.token("--desktop", "--rights", "read,insurance,simulator")
+	s := p.open("", token)
+	other := p.open("", p.token("--desktop"))
+
+	n := 0
+	start := func(params map[string]any) string {
+		t.Helper()
+		n++
+		job := fmt.Sprintf("hunt-%d", n)
+		params["jobId"], params["timeouts"] = job, map[string]int{"insuranceMs": 400, "needMs": 2000, "waitMs": 4000}
+		s.must("checkin.start", params)
+		return job
+	}
+	for _, who := range chip.Personas() {
+		// A whole check-in by chip, with everything that the key can say.
+		job := start(map[string]any{"means": "chip", "key": map[string]string{"qr": who.QR()}, "operator": map[string]string{"id": "lt.hoa"}})
+		s.must("sim.insert", map[string]string{"persona": who.ID})
+		if r := s.result(job); r.State != checkin.Complete || r.Identity == nil || r.Identity.FullName != who.FullName {
+			t.Errorf("%s: the check-in is not one: state %s, error %v", who.ID, r.State, r.Error)
+		}
+		if err := other.call("job.status", map[string]string{"jobId": job}, nil); err == nil {
+			t.Error("another client sees the job")
+		}
+		s.must("sim.remove", map[string]string{})
+
+		// By number.
+		s.result(start(map[string]any{"means": "number", "subject": map[string]string{"number": who.Number, "fullName": who.FullName, "dateOfBirth": who.DateOfBirth}}))
+
+		// The wrong key, then the right one; then somebody else's card.
+		job = start(map[string]any{"means": "chip", "key": map[string]string{"can": "999999"}})
+		s.must("sim.insert", map[string]string{"persona": who.ID})
+		s.wait("job.needs", nil)
+		s.must("job.provide", map[string]any{"jobId": job, "key": map[string]string{"mrz": strings.Join(who.MRZ(), "\n")}})
+		s.result(job)
+		s.must("sim.remove", map[string]string{})
+		job = start(map[string]any{"means": "chip", "key": map[string]string{"can": who.CAN()}, "expect": map[string]string{"number": "001099999999"}})
+		s.must("sim.insert", map[string]string{"persona": who.ID})
+		if r := s.result(job); r.Identity != nil {
+			t.Errorf("%s: an unexpected person was disclosed", who.ID)
+		}
+		s.must("sim.remove", map[string]string{})
+
+		// Keys and requests that are wrong, with personal data in them.
+		for _, params := range []any{
+			map[string]any{"jobId": "bad", "means": "chip", "key": map[string]string{"qr": "x" + who.QR()}},
+			map[string]any{"jobId": "bad", "means": "chip", "key": map[string]string{"mrz": strings.Join(who.MRZ(), "")[1:]}},
+			map[string]any{"jobId": "bad", "means": who.FullName},
+			map[string]any{"jobId": who.FullName, "means": "chip", "fields": []string{who.Number}},
+			[]string{who.Number},
+		} {
+			if err := s.call("checkin.start", params, nil); err == nil {
+				t.Errorf("%s: a wrong request was taken", who.ID)
+			} else if strings.Contains(err.Error(), who.Number) || strings.Contains(err.Error(), who.FullName) {
+				t.Errorf("an error repeats personal data: %v", err)
+			}
+		}
+		if err := s.call(who.FullName, nil, nil); err == nil {
+			t.Error("a person's name is a method")
+		}
+	}
+	// Gateway and card at fault, with a person under way.
+	who := chip.Personas()[0]
+	for _, fault := range []map[string]any{
+		{"gateway": "garbage"}, {"gateway": "html"}, {"gateway": "truncated"}, {"gateway": "down"}, {"gateway": "unauthorized_always"},
+	} {
+		s.must("sim.fault", fault)
+		s.result(start(map[string]any{"means": "number", "subject": map[string]string{"number": who.Number, "fullName": who.FullName, "dateOfBirth": who.DateOfBirth}}))
+	}
+	for _, kind := range []string{"remove", "mute", "flip", "truncate", "naked", "replay"} {
+		job := start(map[string]any{"means": "chip", "key": map[string]string{"number": who.Number}})
+		s.must("sim.insert", map[string]string{"persona": who.ID})
+		_ = s.call("sim.fault", map[string]any{"card": map[string]any{"kind": kind, "apdu": 9}}, nil)
+		_ = s.call("sim.remove", map[string]string{}, nil)
+		s.result(job)
+	}
+	p.stop()
+
+	written := p.stderr.String()
+	if len(p.lines()) < 20 {
+		t.Fatalf("hardly anything was logged, so nothing was hunted in:\n%s", written)
+	}
+	hunt(t, "log", written)
+	for _, dir := range []string{p.data, p.tmp} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			raw, err := os.ReadFile(path)
+			hunt(t, filepath.Base(path), d.Name()+"\n"+string(raw))
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestHuntFinds makes sure that the hunter sees what it looks for.
+func TestHuntFinds(t *testing.T) {
+	who := chip.Personas()[0]
+	for _, form := range forms(who.FullName) {
+		if len(traces("log line ... "+form+" ...")) == 0 {
+			t.Errorf("%q is not found", form)
+		}
+	}
+}
+
+func hunt(t *testing.T, where, text string) {
+	t.Helper()
+	for _, found := range traces(text) {
+		t.Errorf("%s holds personal data: %s", where, found)
+	}
+}
+
+// traces names the data of personas that stand in a text in some form.
+func traces(text string) []string {
+	var found []string
+	lower := strings.ToLower(text)
+	for _, who := range chip.Personas() {
+		for name, value := range map[string]string{
+			"number": who.Number, "old number": who.OldNumber, "full name": who.FullName, "residence": who.Residence, "origin": who.Origin,
+			"father": who.Father, "mother": who.Mother, "spouse": who.Spouse, "document number": who.DocumentNumber(), "passport": who.Passport,
+			"QR": who.QR(), "MRZ line 1": who.MRZ()[0], "MRZ line 2": who.MRZ()[1], "features": who.Features,
+			"date of birth": who.DateOfBirth, "date of birth, compact": strings.ReplaceAll(who.DateOfBirth, "-", ""),
+		} {
+			if len(value) < 6 {
+				continue // too short to be told from chance
+			}
+			for _, form := range forms(value) {
+				if strings.Contains(lower, strings.ToLower(form)) {
+					found = append(found, who.ID+"'s "+name)
+					break
+				}
+			}
+		}
+	}
+	return found
+}
+
+// forms gives the disguises of a value.
+func forms(value string) []string {
+	list := []string{value, norm.NFD.String(value), unaccented(value), url.QueryEscape(value), url.PathEscape(value),
+		fmt.Sprintf("%q", value)[1:], hex.EncodeToString([]byte(value)), strings.ReplaceAll(unaccented(value), " ", "<")}
+	list[5] = strings.TrimSuffix(list[5], `"`)
+	// In base64 a value looks different at each of three offsets; its first and last characters mix with what is around it.
+	for offset := range 3 {
+		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			s := enc.EncodeToString(append(make([]byte, offset), value...))
+			first := (offset*8 + 5) / 6
+			list = append(list, s[first:first+(len(value)*8-(first*6-offset*8))/6])
+		}
+	}
+	return list
+}
+
+// unaccented is how a name looks in an MRZ or in a sloppy log.
+func unaccented(s string) string {
+	s = strings.NewReplacer("đ", "d", "Đ", "D").Replace(s)
+	var b strings.Builder
+	for _, r := range norm.NFD.String(s) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this test binary the program itself where a script calls it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tapcheck": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		os.Exit(run(ctx, os.Args[1:], Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+	}})
+}
+
+// TestScripts runs testdata/script: one file a case, with what it expects in it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TAPCHECK_CONFIG", e.WorkDir+"/tapcheck.toml")
+			e.Setenv("TAPCHECK_DATA", e.WorkDir+"/data")
+			e.Setenv("TAPCHECK_LANG", "en")
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exitcode": exitcode, "freeport": freeport, "cardreader": cardreader},
+	})
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tapcheck/tapcheck/agent"
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/portrait"
+	"github.com/tapcheck/tapcheck/icao"
+	"github.com/tapcheck/tapcheck/icao/access"
+	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/icao/trust"
+	"github.com/tapcheck/tapcheck/reader"
+	"github.com/tapcheck/tapcheck/reader/pcsc"
+	"github.com/tapcheck/tapcheck/reader/virtual"
+)
+
+type readCmd struct {
+	keyFlags
+	Reader   string        `help:"Reader id as tapcheck readers shows it, or tcp:127.0.0.1:PORT to listen there for a simulated card. Default: any reader." placeholder:"ID"`
+	Raw      string        `help:"Save the files of the chip into this folder, which must not hold any of them yet." type:"path" placeholder:"DIR"`
+	JSON     bool          `help:"Print the result as JSON, of the same shape as job.result."`
+	Trust    string        `help:"Folder with CSCA certificates; pinned signers in its subfolder pinned. Default: the settings'." type:"path" placeholder:"DIR"`
+	Wait     time.Duration `help:"How long to wait for a card." default:"60s"`
+	Extended bool          `help:"Try extended-length commands."`
+	AllData  bool          `help:"Show every field of the chip, also the sensitive ones."`
+	NoPhoto  bool          `help:"Leave the portrait out."`
+}
+
+// Run reads one card.
+func (c readCmd) Run(a *app) error {
+	started := time.Now()
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	input, given, err := c.input(a)
+	if err != nil {
+		return err
+	}
+	var key lds.Key
+	if given {
+		// A key of the wrong form is said before anybody looks for a card.
+		if key, err = checkin.ParseKey(input); err != nil {
+			return checkin.Explain(err)
+		}
+	}
+	if c.Raw != "" {
+		if err := os.MkdirAll(c.Raw, 0o700); err != nil {
+			return err
+		}
+	}
+	trustFolder := s.Trust.Folder
+	if c.Trust != "" {
+		trustFolder = c.Trust
+	}
+	store, report, err := trust.Load(trust.Options{Dir: trustFolder, Embedded: s.Trust.Embedded})
+	if err != nil {
+		return err
+	}
+	for _, r := range report.Refused {
+		fmt.Fprintf(a.Stderr, "%s %s: %s → %s\n", r.File, r.Place, r.Reason, r.Cure)
+	}
+
+	m, id, err := c.monitor(a)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	info, err := waitForCard(a.ctx, m, id, c.Wait)
+	if err != nil {
+		return err
+	}
+	if !given {
+		if input, err = a.ask(); err != nil {
+			return err
+		}
+		if key, err = checkin.ParseKey(input); err != nil {
+			return checkin.Explain(err)
+		}
+	}
+	result, err := c.read(a, m, info, key, store, accessOptions(s.Checkin.ExtendedAPDU || c.Extended), started)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = a.json(result)
+	} else {
+		a.show(result)
+	}
+	if err != nil {
+		return err
+	}
+	if result.Error != nil {
+		if !c.JSON {
+			a.complain(catalog.New(result.Error.ID, result.Error.Detail))
+		}
+		return exitStatus(exitCode(catalog.New(result.Error.ID, nil)))
+	}
+	if result.Verdicts != nil && anyFailed(*result.Verdicts) {
+		return exitStatus(exitVerdict)
+	}
+	return nil
+}
+
+// monitor is where the card is looked for, and the id of the one reader that counts, if any.
+func (c readCmd) monitor(a *app) (reader.Monitor, string, error) {
+	addr, listen := strings.CutPrefix(c.Reader, "tcp:")
+	if !listen {
+		return pcsc.New(pcsc.Options{}), c.Reader, nil
+	}
+	m := virtual.New()
+	slot, err := m.Listen(a.ctx, addr)
+	if err != nil {
+		return nil, "", errors.Join(err, m.Close())
+	}
+	fmt.Fprintf(a.Stderr, "%s %s\n", a.say("Chờ thẻ mô phỏng tại", "Waiting for a simulated card at"), slot.Addr())
+	return m, slot.ID(), nil
+}
+
+func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, store *trust.Store, o access.Options, started time.Time) (checkin.Result, error) {
+	session, err := m.Connect(a.ctx, info.ID)
+	if err != nil {
+		return checkin.Result{}, checkin.Explain(err)
+	}
+	defer session.Close()
+	tap := time.Now()
+	opts := icao.Options{Key: key, Trust: store, Portrait: !c.NoPhoto, Access: o}
+	if c.Raw != "" {
+		opts.Extra = []lds.FileID{lds.COM}
+	}
+	last := -1
+	if !c.JSON {
+		opts.OnProgress = func(p icao.Progress) {
+			if step := p.Percent / 10; step != last {
+				last = step
+				fmt.Fprintf(a.Stderr, "\r%3d %%", p.Percent)
+			}
+		}
+	}
+	doc, err := icao.Read(a.ctx, session, opts)
+	if !c.JSON {
+		fmt.Fprint(a.Stderr, "\r     \r")
+	}
+	if a.ctx.Err() != nil {
+		return checkin.Result{}, a.ctx.Err()
+	}
+	if c.Raw != "" && doc != nil {
+		if err := saveFiles(c.Raw, doc.Files); err != nil {
+			return checkin.Result{}, err
+		}
+	}
+	ro := checkin.ResultOptions{
+		Lang: a.lang, JobID: "read", Means: checkin.MeansChip, PortraitWanted: !c.NoPhoto, Virtual: info.Virtual,
+		StartedAt: started, FinishedAt: time.Now(), Err: err,
+	}
+	if c.AllData {
+		ro.Fields = checkin.AllFields()
+	}
+	if doc != nil {
+		if doc.Portrait != nil {
+			ro.Portrait, ro.PortraitErr = picture(a.ctx, *doc.Portrait)
+		}
+		ro.Timings.IdentityMs = doc.IdentityAfter.Milliseconds()
+		ro.Timings.CompleteMs = time.Since(tap).Milliseconds()
+	}
+	return checkin.ResultOf(doc, ro), nil
+}
+
+func saveFiles(dir string, files map[lds.FileID][]byte) error {
+	for id, raw := range files {
+		if err := writeNew(filepath.Join(dir, string(id)+".bin"), raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accessOptions say how a chip is read. Extended length is tried only where asked for: some readers drop long APDUs
+// without a word.
+func accessOptions(extended bool) access.Options {
+	if extended {
+		return access.Options{Extended: 65536}
+	}
+	return access.Options{}
+}
+
+func anyFailed(v checkin.Verdicts) bool {
+	for _, s := range []lds.Status{v.Access.Status, v.PassiveAuthentication.Status, v.ChipAuthentication.Status, v.ActiveAuthentication.Status,
+		v.DocumentValidity.Status, v.KeyMatchesChip.Status, v.Face.Status} {
+		if s == lds.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// show prints a result for people.
+func (a *app) show(r checkin.Result) {
+	line := func(name, value string) {
+		if value != "" {
+			a.printf("%-22s %s\n", name, value)
+		}
+	}
+	if i := r.Identity; i != nil {
+		line(a.say("Họ và tên", "Name"), i.FullName)
+		line(a.say("Số căn cước", "Number"), i.Number)
+		line(a.say("Ngày sinh", "Date of birth"), i.DateOfBirth)
+		line(a.say("Giới tính", "Sex"), map[string]string{"male": a.say("Nam", "male"), "female": a.say("Nữ", "female")}[i.Sex])
+		line(a.say("Quốc tịch", "Nationality"), i.Nationality)
+		line(a.say("Nơi thường trú", "Residence"), i.Residence)
+		line(a.say("Số tài liệu", "Document number"), i.DocumentNumber)
+		line(a.say("Ngày cấp", "Issued"), i.IssuedAt)
+		if i.NoExpiry {
+			line(a.say("Có giá trị đến", "Expires"), a.say("không thời hạn", "never"))
+		} else {
+			line(a.say("Có giá trị đến", "Expires"), i.ExpiresAt)
+		}
+		for _, more := range [][2]string{
+			{a.say("Nguyên quán", "Origin"), i.Origin}, {a.say("Dân tộc", "Ethnicity"), i.Ethnicity}, {a.say("Tôn giáo", "Religion"), i.Religion},
+			{a.say("Đặc điểm nhận dạng", "Features"), i.Features}, {a.say("Cha", "Father"), i.Father}, {a.say("Mẹ", "Mother"), i.Mother},
+			{a.say("Vợ/chồng", "Spouse"), i.Spouse}, {a.say("Số CMND cũ", "Old number"), i.OldNumber},
+		} {
+			line(more[0], more[1])
+		}
+	}
+	if p := r.Portrait; p != nil {
+		line(a.say("Ảnh", "Portrait"), fmt.Sprintf("%s, %d×%d", p.MIME, p.Width, p.Height))
+	}
+	if v := r.Verdicts; v != nil {
+		a.printf("\n")
+		verdict := func(name string, status lds.Status, reason lds.Reason, detail string) {
+			text := a.status(status)
+			if why, ok := catalog.ReasonText(string(reason), a.lang); ok {
+				text += ": " + why
+			}
+			if detail != "" {
+				text += " [" + detail + "]"
+			}
+			line(name, text)
+		}
+		verdict(a.say("Mở chip", "Access"), v.Access.Status, v.Access.Reason, strings.TrimSpace(v.Access.Protocol+" "+v.Access.Detail))
+		verdict(a.say("Chữ ký", "Passive auth."), v.PassiveAuthentication.Status, v.PassiveAuthentication.Reason, "")
+		verdict(a.say("Khóa chip", "Chip auth."), v.ChipAuthentication.Status, v.ChipAuthentication.Reason, exchange(v.ChipAuthentication))
+		verdict(a.say("Chip ký thử", "Active auth."), v.ActiveAuthentication.Status, v.ActiveAuthentication.Reason, exchange(v.ActiveAuthentication))
+		verdict(a.say("Hạn dùng", "Validity"), v.DocumentValidity.Status, v.DocumentValidity.Reason, string(v.DocumentValidity.Basis))
+		verdict(a.say("Khớp với chip", "Key matches"), v.KeyMatchesChip.Status, v.KeyMatchesChip.Reason, strings.Join(v.KeyMatchesChip.Compared, ", "))
+	}
+	if e := r.Eligibility; e != nil {
+		a.printf("\n")
+		line(a.say("BHYT", "Insurance"), strings.TrimSpace(fmt.Sprintf("%s %s %s", a.eligibility(string(e.State)), e.Code, e.Text)))
+		if k := e.Card; k != nil {
+			line(a.say("Mã thẻ", "Card"), k.Code)
+			line(a.say("Thời hạn", "Valid"), strings.Trim(k.From+" – "+k.To, " –"))
+			line(a.say("Nơi ĐKKCB", "Facility"), k.RegisteredFacility)
+			if k.BenefitRate > 0 {
+				line(a.say("Mức hưởng", "Benefit"), fmt.Sprintf("%d %%", k.BenefitRate))
+			}
+		}
+	}
+	if len(r.Warnings)+len(r.Next) > 0 {
+		a.printf("\n")
+	}
+	for _, w := range r.Warnings {
+		a.printf("! %s\n", w.Text)
+	}
+	for _, n := range r.Next {
+		a.printf("→ %s\n", n.Text)
+	}
+}
+
+func exchange(v lds.ExchangeVerdict) string {
+	if v.Exchange == "" {
+		return v.Protocol
+	}
+	return strings.TrimSpace(v.Protocol + " " + string(v.Exchange))
+}
+
+func (a *app) status(s lds.Status) string {
+	return map[lds.Status]string{
+		lds.Passed: a.say("đạt", "passed"), lds.Failed: a.say("KHÔNG ĐẠT", "FAILED"), lds.NotVerifiable: a.say("chưa kết luận được", "not verifiable"),
+		lds.NotPresent: a.say("thẻ không có", "not present"), lds.NotDone: a.say("không làm", "not done"),
+	}[s]
+}
+
+func (a *app) eligibility(s string) string {
+	if t, ok := map[string]string{
+		"eligible": a.say("có giá trị", "eligible"), "not_eligible": a.say("không có giá trị", "not eligible"), "check": a.say("cần kiểm tra", "to be checked"),
+		"pending": a.say("chờ tra cứu lại", "pending"), "unknown": a.say("không rõ", "unknown"), "off": a.say("không tra cứu", "off"),
+	}[s]; ok {
+		return t
+	}
+	return s
+}
+
+// picture makes a chip's portrait showable, in a child process of this program.
+func picture(ctx context.Context, p lds.Portrait) (*checkin.Picture, error) {
+	d, err := portrait.New(portrait.Options{})
+	if err != nil {
+		return nil, err
+	}
+	pic, err := agent.Pictures(d)(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &pic, nil
+}

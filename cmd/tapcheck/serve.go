@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tapcheck/tapcheck/agent"
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/icao/trust"
+	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/bhyt"
+	"github.com/tapcheck/tapcheck/reader/pcsc"
+)
+
+type runCmd struct{}
+
+// Run runs the agent on real readers until it is interrupted.
+func (runCmd) Run(a *app) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	dir, err := a.dataFolder()
+	if err != nil {
+		return err
+	}
+	insurer, err := insurer(s.Insurance)
+	if err != nil {
+		return err
+	}
+	readers := pcsc.New(pcsc.Options{})
+	err = agent.Run(a.ctx, agent.Options{
+		Settings: s, DataDir: dir, Version: version, Log: a.logger(s.Log.Level), Readers: readers, Insurer: insurer,
+		Trust: func() (*trust.Store, error) {
+			store, _, err := trust.Load(trust.Options{Dir: s.Trust.Folder, Embedded: s.Trust.Embedded})
+			return store, err
+		},
+		PortFiles: portFiles(dir),
+		Ready: func(r agent.Ready) {
+			fmt.Fprintf(a.Stderr, "%s ws://%s/v1\n", a.say("Sẵn sàng tại", "Ready at"), r.Addr)
+		},
+	})
+	return a.ended(err)
+}
+
+// portFile is the name of the file that publishes the port in use.
+const portFile = "port.json"
+
+// portFiles are the data folder's, which only the agent's own user can read, and for a service on Linux one that every
+// desktop program of the PC can read and only root can write.
+func portFiles(dir string) []string {
+	files := []string{filepath.Join(dir, portFile)}
+	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
+		if err := os.MkdirAll("/run/tapcheck", 0o755); err == nil {
+			files = append(files, filepath.Join("/run/tapcheck", portFile))
+		}
+	}
+	return files
+}
+
+// ended turns the end of an agent into the program's: being interrupted is how an agent ends.
+func (a *app) ended(err error) error {
+	if a.ctx.Err() != nil && err == nil {
+		return nil
+	}
+	return err
+}
+
+func (a *app) logger(level string) zerolog.Logger {
+	l, err := zerolog.ParseLevel(level)
+	if err != nil {
+		l = zerolog.InfoLevel
+	}
+	return zerolog.New(a.Stderr).Level(l).With().Timestamp().Logger()
+}
+
+// insurer is the provider that the settings ask for, or nil.
+func insurer(s settings.Insurance) (insurance.Provider, error) {
+	if s.Provider == "off" {
+		return nil, nil
+	}
+	password, err := secretFile("insurance.password_file", s.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	staff, err := secretFile("insurance.staff_number_file", s.StaffFile)
+	if err != nil {
+		return nil, err
+	}
+	return bhyt.New(bhyt.Config{
+		BaseURL: s.URL, Username: s.Username, Password: bhyt.Secret(password), StaffName: s.StaffName, StaffNumber: bhyt.Secret(staff),
+	})
+}
+
+// secretFile reads a secret of one line; an empty path is an empty secret.
+func secretFile(setting, path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	problem := func(what string) error {
+		return &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"setting": setting, "problem": what}}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", problem("cannot be read")
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || exposed(info) {
+		return "", problem("others can read this file: chmod 600")
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil {
+		return "", problem("cannot be read")
+	}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || len(raw) > 1024 || bytes.ContainsAny(raw, "\r\n") {
+		return "", problem("must hold one line")
+	}
+	return string(raw), nil
+}

@@ -147,6 +147,7 @@ type slot struct {
 	insertion uint64    // of the card that lies there or lay there last
 	arrived   time.Time // when the engine saw it first
 	awaited   *job      // the job at the head of the queue when it came
+	offered   *job      // the job whose desk was asked to choose among cards, this one among them
 	used      uint64    // insertion that a job claimed
 	anyUsed   bool
 	outage    bool // the service stopped while it lay there
@@ -322,6 +323,7 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 	e.perOwner[o]++
 	if req.Means == MeansChip {
 		j.waitCause = catalog.CardTimeout
+		e.reconcile() // what lies there now came before this job
 		e.queue = append(e.queue, j)
 		e.reconcile()
 	}
@@ -553,6 +555,15 @@ func (e *Engine) Waiting() []Owner {
 		out = append(out, j.key.owner)
 	}
 	return out
+}
+
+// ServesOther says whether a reader works for another owner right now, so that an owner can be shown that it is busy and
+// nothing more.
+func (e *Engine) ServesOther(o Owner, readerID string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.slots[readerID]
+	return s != nil && s.holder != nil && s.holder.key.owner != o
 }
 
 // Close ends every job as cancelled and waits for them, and for what is being written down, as long as ctx allows.

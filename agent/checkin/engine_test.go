@@ -1293,6 +1293,9 @@ func TestOwnersDoNotSeeEachOther(t *testing.T) {
 		c, stranger := b.attach(his), b.attach(Owner{Client: his.Client, Session: "2"})
 		b.desk.put("A", an())
 		c.start(chipRequest("j1"))
+		if b.e.ServesOther(his, "A") || !b.e.ServesOther(stranger.owner, "A") || b.e.ServesOther(stranger.owner, "B") {
+			t.Error("whom the reader serves")
+		}
 		for name, err := range map[string]error{
 			"status":  second(b.e.Status(t.Context(), stranger.owner, "j1")),
 			"cancel":  second(b.e.Cancel(t.Context(), stranger.owner, "j1")),

@@ -405,6 +405,14 @@ func (j *job) over(r Result) {
 	}
 	e.finished = append(e.finished, j)
 	e.unqueue(j)
+	for _, s := range e.slots { // keep nothing of a person longer than Config.Retain says
+		if s.awaited == j {
+			s.awaited = nil
+		}
+		if s.offered == j {
+			s.offered = nil
+		}
+	}
 	e.sweep()
 	e.broadcast()
 	fields := map[string]any{"means": string(j.req.Means), "state": string(r.State), "recorded": r.Recorded, "ms": time.Since(j.started).Milliseconds()}

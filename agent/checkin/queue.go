@@ -33,7 +33,7 @@ func (e *Engine) reconcile() {
 			}
 		}
 		if cardThere(info) && (s.insertion != info.Insertion || s.arrived.IsZero()) {
-			s.insertion, s.arrived, s.awaited = info.Insertion, now, e.headFor(info.ID)
+			s.insertion, s.arrived, s.awaited, s.offered = info.Insertion, now, e.headFor(info.ID), nil
 		}
 	}
 	for id, s := range e.slots {
@@ -96,6 +96,9 @@ func (e *Engine) assign(now time.Time) {
 		default:
 			id := e.pick(j, fresh)
 			if id == "" {
+				for _, id := range fresh {
+					e.slots[id].offered = j // it does not grow too old while the desk thinks
+				}
 				j.waitFor(NeedChooseReader, "", catalog.NeedExpired, fresh)
 				break
 			}
@@ -120,7 +123,7 @@ func (e *Engine) fresh(j *job, id string, now time.Time) bool {
 	if info.State != reader.Card || s.claimed() {
 		return false
 	}
-	return s.awaited == j || now.Sub(s.arrived) <= e.cfg.Claimable
+	return s.awaited == j || s.offered == j || now.Sub(s.arrived) <= e.cfg.Claimable
 }
 
 // claimed says that the card that lies there has had its job.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +92,7 @@ func TestParseQR(t *testing.T) {
 		{"VNI ate digits of the date", strings.Replace(code, "|01011999|", "|0á11999|", 1), mangled, nil},
 		{"date of another year", strings.Replace(code, "01011999", "01011989", 1), mangled, nil},
 		{"broken UTF-8", strings.Replace(code, "ễ", "\xe1\xbb", 1), mangled, nil},
-		{"Vietnamese layout", swap("0", "đ", "1", "ă", "2", "â", "3", "ê", "4", "ô", "5", "\u0300", "6", "\u0309", "7", "\u0303", "8", "\u0301", "9", "\u0323").Replace(code), QR{}, lds.ErrKeyMalformed}, // 9 9: order certain, but 5 after 4 and the 9 before other marks decide below
+		{"Vietnamese layout", swap("0", "đ", "1", "ă", "2", "â", "3", "ê", "4", "ô", "5", "\u0300", "6", "\u0309", "7", "\u0303", "8", "\u0301", "9", "\u0323").Replace(code), mangled, nil},
 		{"digit lost", code[1:], QR{}, lds.ErrKeyMalformed},
 		{"digits eaten at the start, no separators", strings.ReplaceAll(code[3:], "|", ""), QR{}, lds.ErrKeyMalformed},
 
@@ -113,11 +111,6 @@ func TestParseQR(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := ParseQR(c.text)
-			if c.name == "Vietnamese layout" { // 999 of the number is certain; see TestVietnameseLayout
-				if err == nil && got == mangled {
-					return
-				}
-			}
 			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 				t.Fatalf("got %v", err)
 			}
@@ -160,7 +153,8 @@ func TestExpiry(t *testing.T) {
 		return v
 	}
 	for _, c := range []struct{ birth, issued, want string }{
-		{"1999-01-01", "2022-04-15", "2024-01-01"}, // 23 and three months: two years before 25 is over, so up to 40 below
+		{"1999-01-01", "2022-04-15", "2039-01-01"}, // the change at 25 was less than two years away
+		{"1999-01-01", "2021-12-31", "2024-01-01"},
 		{"1980-05-05", "2022-04-15", "2040-05-05"},
 		{"1963-05-05", "2022-04-15", "never"},
 		{"2010-05-05", "2022-04-15", "2035-05-05"},
@@ -175,9 +169,6 @@ func TestExpiry(t *testing.T) {
 			s = "invalid"
 		case never:
 			s = "never"
-		}
-		if c.birth == "1999-01-01" {
-			c.want = "2039-01-01"
 		}
 		if s != c.want {
 			t.Errorf("born %s, issued %s: %s", c.birth, c.issued, s)
@@ -378,14 +369,4 @@ func FuzzParseDG13(f *testing.F) {
 			}
 		}
 	})
-}
-
-// The seed corpus that is in the tree is used, not only the seeds above.
-func TestCorpusIsSmall(t *testing.T) {
-	files, _ := filepath.Glob("testdata/fuzz/*/*")
-	for _, n := range files {
-		if i, err := os.Stat(n); err == nil && i.Size() > 16<<10 {
-			t.Errorf("%s is large", n)
-		}
-	}
 }

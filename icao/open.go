@@ -116,6 +116,9 @@ func (r *reading) open() error {
 			return open
 		}
 	}
+	if errors.Is(err, access.ErrUnsupported) {
+		err = fmt.Errorf("%w: %w", lds.ErrAccessFailed, err)
+	}
 	return err
 }
 
@@ -129,9 +132,11 @@ func (r *reading) withoutBAC(fallback string) error {
 	}
 	sw := uint16(resp[len(resp)-2])<<8 | uint16(resp[len(resp)-1])
 	if noSuchCommand(sw) {
-		if err := r.plain(fallback); err == nil || r.fatal(err) {
+		err := r.plain(fallback)
+		if err == nil || r.fatal(err) {
 			return err
 		}
+		return fmt.Errorf("%w: neither PACE that is supported nor BAC, and the files are closed", lds.ErrAccessFailed)
 	}
 	if r.o.Key.Empty() {
 		return lds.ErrKeyMissing

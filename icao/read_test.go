@@ -321,6 +321,10 @@ func TestChipsThatCannotBeOpened(t *testing.T) {
 		{"CAN for a chip with BAC only", card{profile: "cccd-bac", change: bac}, qrKey, lds.ErrKeyUnsuitable, 7},
 		{"no key", card{profile: "cccd-mk"}, none, lds.ErrKeyMissing, 1},
 		{"no key, BAC only", card{profile: "cccd-bac", change: bac}, none, lds.ErrKeyMissing, 7},
+		{"neither PACE nor BAC, and yet closed", card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) { p.PACE, p.BAC = nil, false }}, qrKey, lds.ErrAccessFailed, 9},
+		{"neither PACE nor BAC, and yet closed, by MRZ", card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) {
+			p.PACE, p.BAC = nil, false
+		}}, func(t testing.TB, who chip.Persona) lds.Key { return mrzKey(t, who, who.MRZ()) }, lds.ErrAccessFailed, 9},
 		{"no eMRTD", card{profile: "not-emrtd"}, qrKey, lds.ErrCardUnsupported, 6},
 		{"no eMRTD and no key", card{profile: "not-emrtd"}, none, lds.ErrCardUnsupported, 6},
 		{"password that the chip does not take", card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) {

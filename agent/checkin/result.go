@@ -27,6 +27,7 @@ type ResultOptions struct {
 	Subject          *Subject // the person on the HIS's word, where the means is not a chip
 	Limited          bool     // fields were asked for that are not given
 	Recorded         bool
+	NoBook           bool // nothing is recorded by design (tapcheck read), so that is no warning
 	Simulated        bool
 	Virtual          bool // the reader is no real hardware
 	Operator         *Operator
@@ -212,7 +213,7 @@ func warningIDs(r Result, v *view, o ResultOptions) (ids []string) {
 		}
 	}
 	add(r.Eligibility != nil && len(r.Eligibility.Differences) > 0, catalog.WarnNameDiffers)
-	add(r.State.Final() && !r.Recorded, catalog.WarnNotRecorded)
+	add(r.State.Final() && !r.Recorded && !o.NoBook, catalog.WarnNotRecorded)
 	return ids
 }
 

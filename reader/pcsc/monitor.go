@@ -17,7 +17,7 @@ const (
 	// closePatience is how long Close waits for calls inside drivers.
 	closePatience = 3 * time.Second
 	// watchdogGrace is how much longer than its timeout a wait may take before the service counts as hung.
-	watchdogGrace = 5 * time.Second
+	watchdogGrace = 3 * time.Second
 	// spinPause slows a stack down that reports changes where there are none.
 	spinPause = 100 * time.Millisecond
 	// ownEcho is how long the stack may still say "in use" after we ourselves have let the card go.

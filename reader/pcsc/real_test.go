@@ -228,7 +228,7 @@ func TestDaemonKilledAndRestarted(t *testing.T) {
 	d := pcsctest.Start(t, "Desk A", "Desk B")
 	m := watch(t)
 	files := 0
-	for round := range 3 {
+	for round := range 2 {
 		chip := newEcho()
 		out := plugIn(t, d, "Desk A", chip)
 		within(t, m, recovery, "card in", state(m, "desk-a", reader.Card))

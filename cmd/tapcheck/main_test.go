@@ -12,6 +12,10 @@ import (
 
 // TestMain makes this test binary the program itself where a script calls it.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "portrait-child" {
+		// The program starts itself again to decode a picture, and finds this binary under its own name.
+		os.Exit(run(context.Background(), os.Args[1:], Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+	}
 	testscript.Main(m, map[string]func(){"tapcheck": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()

@@ -158,7 +158,7 @@ func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, s
 		}
 	}
 	ro := checkin.ResultOptions{
-		Lang: a.lang, JobID: "read", Means: checkin.MeansChip, PortraitWanted: !c.NoPhoto, Virtual: info.Virtual,
+		Lang: a.lang, JobID: "read", Means: checkin.MeansChip, PortraitWanted: !c.NoPhoto, NoBook: true, Virtual: info.Virtual,
 		StartedAt: started, FinishedAt: time.Now(), Err: err,
 	}
 	if c.AllData {

@@ -42,7 +42,7 @@ func freeport(ts *testscript.TestScript, _ bool, args []string) {
 // cardreader N PROFILE PERSONA READ-ARG… reads a simulated card through a reader on a loopback port, and wants that exit
 // code of the reading program.
 func cardreader(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 4 {
+	if neg || len(args) < 3 {
 		ts.Fatalf("usage: cardreader N profile persona read-args...")
 	}
 	freeport(ts, false, []string{"CARDPORT"})

@@ -92,7 +92,7 @@ func (c simCmd) list(a *app) error {
 		CAN      string   `json:"can"`
 		MRZ      []string `json:"mrz"`
 		QR       string   `json:"qr"`
-		About    string   `json:"about,omitempty"`
+		Passport []string `json:"passportMrz"` // for profiles that are a passport
 	}
 	type profile struct {
 		Name  string `json:"name"`
@@ -106,7 +106,7 @@ func (c simCmd) list(a *app) error {
 		out.Profiles = append(out.Profiles, profile{p.Name, p.Description})
 	}
 	for _, p := range chip.Personas() {
-		out.Personas = append(out.Personas, persona{ID: p.ID, FullName: p.FullName, Number: p.Number, CAN: p.CAN(), MRZ: p.MRZ(), QR: p.QR()})
+		out.Personas = append(out.Personas, persona{ID: p.ID, FullName: p.FullName, Number: p.Number, CAN: p.CAN(), MRZ: p.MRZ(), QR: p.QR(), Passport: p.PassportMRZ()})
 	}
 	if c.JSON {
 		return a.json(out)
@@ -117,7 +117,8 @@ func (c simCmd) list(a *app) error {
 	}
 	a.printf("\n%s\n", a.say("Người không có thật (--persona):", "Invented persons (--persona):"))
 	for _, p := range out.Personas {
-		a.printf("  %-8s %-20s %s  CAN %s\n           MRZ %s\n           QR  %s\n", p.ID, p.FullName, p.Number, p.CAN, strings.Join(p.MRZ, " "), p.QR)
+		a.printf("  %-8s %-20s %s  CAN %s\n           MRZ %s\n           QR  %s\n           %s %s\n", p.ID, p.FullName, p.Number, p.CAN, strings.Join(p.MRZ, " "), p.QR,
+			a.say("Hộ chiếu", "Passport"), strings.Join(p.Passport, " "))
 	}
 	return nil
 }

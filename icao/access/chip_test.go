@@ -233,7 +233,9 @@ func TestLeadingZeroSecrets(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				card := newCard(t, p, chip.Options{Secrets: chip.ForcedSecrets{Mapping: zeros, Agreement: zeros, ChipAuth: zeros, Terminal: cv.encode(own)}})
+				var seed [32]byte
+				copy(seed[:], curve)
+				card := newCard(t, p, chip.Options{Rand: rand.NewChaCha8(seed), Secrets: chip.ForcedSecrets{Mapping: zeros, Agreement: zeros, ChipAuth: zeros, Terminal: cv.encode(own)}})
 				c := NewChannel(card, Options{})
 				if _, err := open(t.Context(), c, canKey(card)); err != nil {
 					t.Fatalf("PACE: %v", err)

@@ -1,0 +1,149 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/big"
+	"testing"
+
+	"github.com/tapcheck/tapcheck/icao/lds"
+)
+
+// FuzzUnprotect: whatever a card sends under secure messaging, only what it made with the keys is believed.
+func FuzzUnprotect(f *testing.F) {
+	enc, mac := fakeKeys(suiteAES128)
+	good := (&fakeCard{suite: suiteAES128, sm: newMessaging(suiteAES128, enc, mac, nil)}).protect(0xB0, []byte("some data"), swOK)
+	f.Add(good, byte(0xB0), false)
+	f.Add(good[:len(good)-3], byte(0xB0), true)
+	f.Add(unhex("990290008E0800000000000000009000"), byte(0xA4), false)
+	f.Add(unhex("8781FF0100"), byte(0xB0), true)
+	f.Add(unhex("85089000"), byte(0xB1), false)
+	f.Add([]byte{0x90, 0x00}, byte(0x86), false)
+	f.Fuzz(func(t *testing.T, answer []byte, ins byte, des bool) {
+		if len(answer) < 2 {
+			return
+		}
+		s := suiteAES128
+		if des {
+			s = suite3DES
+		}
+		enc, mac := fakeKeys(s)
+		c := NewChannel(transmitFunc(func(context.Context, []byte) ([]byte, error) { return answer, nil }), Options{})
+		c.startMessaging(newMessaging(s, enc, mac, nil))
+		c.sm.ssc[0] = 7 // an answer that is right for this counter is not among the seeds, and cannot be guessed
+		_, err := c.send(t.Context(), "fuzz", command{ins: ins, le: 256})
+		if err == nil {
+			t.Fatal("a forged answer was believed")
+		}
+		if !errors.Is(err, lds.ErrSecureMessaging) && !errors.Is(err, lds.ErrProtocol) {
+			t.Fatalf("error without a type: %v", err)
+		}
+	})
+}
+
+// FuzzSecurityInfos: any EF.CardAccess, DG14 and DG15.
+func FuzzSecurityInfos(f *testing.F) {
+	f.Add(citizenCardAccess)
+	f.Add(paceExampleCardAccess)
+	f.Add(unhex("6E02 3100"))
+	f.Add(appendTLV(nil, 0x6E, appendTLV(nil, 0x31, appendTLV(nil, 0x30, unhex("0606 678108010105 020101 060A 04007F00070101040103")))))
+	f.Add(appendTLV(nil, 0x6F, appendTLV(nil, 0x30, append(appendTLV(nil, 0x30, unhex("0609 2A864886F70D010101 0500")), unhex("0309 00 3006 020103 020103")...))))
+	f.Add(appendTLV(nil, 0x6F, appendTLV(nil, 0x30, append(appendTLV(nil, 0x30, unhex("0607 2A8648CE3D0201 3003 020101")), unhex("0302 0004")...))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if infos, err := parseSecurityInfos(b); err == nil {
+			_, _, _ = choosePACE(infos.pace)
+			_, _ = chooseCA(infos)
+		} else if !errors.Is(err, lds.ErrMalformed) && !errors.Is(err, lds.ErrTooLarge) {
+			t.Fatalf("error without a type: %v", err)
+		}
+		if infos, err := parseDG14(b); err == nil {
+			if choice, err := chooseCA(infos); err == nil && !choice.curve.valid(choice.point.x, choice.point.y) {
+				t.Fatal("a key that is no point was chosen")
+			}
+		}
+		if k, err := parseDG15(b); err == nil {
+			if k.n == nil && !k.curve.valid(k.point.x, k.point.y) {
+				t.Fatal("a key that is no point was taken")
+			}
+		} else if !errors.Is(err, lds.ErrMalformed) && !errors.Is(err, ErrUnsupported) {
+			t.Fatalf("error without a type: %v", err)
+		}
+	})
+}
+
+// FuzzReadFile lets a card answer as it likes, in clear, with pieces of the input: reading ends, stays within its bounds, and gives
+// exactly the bytes that the card sent.
+func FuzzReadFile(f *testing.F) {
+	f.Add(append(testFile(0x75, 40), 0x90, 0x00), byte(42))
+	f.Add(append(testFile(0x75, 40), 0x90, 0x00), byte(3))
+	f.Add(unhex("7584FFFFFFFF9000"), byte(8))
+	f.Add(unhex("75806282"), byte(4))
+	f.Add(unhex("6C056C056C056C05"), byte(2))
+	f.Add(unhex("610561056105"), byte(2))
+	f.Add(unhex("6A829000750390006282"), byte(2))
+	f.Add(unhex("6A86900075039000010203900000"), byte(4))
+	f.Fuzz(func(t *testing.T, stream []byte, piece byte) {
+		sent, rest := 0, stream
+		c := NewChannel(transmitFunc(func(context.Context, []byte) ([]byte, error) {
+			sent++
+			if len(rest) == 0 {
+				rest = stream // a card never runs dry
+			}
+			n := min(max(int(piece), 2), len(rest))
+			answer := rest[:n]
+			rest = rest[n:]
+			return answer, nil
+		}), Options{MaxFile: 4096})
+		data, err := c.ReadFile(t.Context(), lds.DG(2), func(done, total int) {
+			if done > total || total > 4096 {
+				t.Fatalf("progress %d of %d", done, total)
+			}
+		})
+		if sent > 2000 {
+			t.Fatalf("%d commands", sent)
+		}
+		if err == nil {
+			tag, length, header, herr := readHeader(data)
+			if herr != nil || tag != 0x75 || header+length != len(data) {
+				t.Fatalf("%d bytes that are no file: %v", len(data), herr)
+			}
+			return
+		}
+		var file *lds.FileError
+		if !errors.As(err, &file) && !errors.Is(err, ErrShortResponse) {
+			t.Fatalf("error without a type: %v", err)
+		}
+	})
+}
+
+// FuzzPACE lets a card answer PACE as it likes.
+func FuzzPACE(f *testing.F) {
+	var answers []byte
+	for i := 1; i < len(paceExample); i += 2 {
+		a := unhex(paceExample[i])
+		answers = append(append(answers, byte(len(a))), a...)
+	}
+	f.Add(answers)
+	f.Add(unhex("02 9000 04 7C009000"))
+	f.Add(unhex("02 9000 16 7C128010 95A3A016522EE98D01E76CB6B98B42C3 9000 07 7C0382010090 00"))
+	f.Fuzz(func(t *testing.T, answers []byte) {
+		if bytes.Contains(answers, unhex("3ABB9674BCE93C08")) {
+			return // the worked example itself, which succeeds
+		}
+		c := NewChannel(transmitFunc(func(context.Context, []byte) ([]byte, error) {
+			if len(answers) == 0 {
+				return nil, errNoAnswer
+			}
+			n := min(int(answers[0]), len(answers)-1)
+			a := answers[1 : 1+n]
+			answers = answers[1+n:]
+			return a, nil
+		}), Options{})
+		c.keygen = func(*curve) (*big.Int, error) { return big.NewInt(0x10001), nil }
+		v, err := c.PACE(t.Context(), paceExampleCardAccess, examplePACE)
+		if err == nil || v.Status == lds.Passed || c.Secure() {
+			t.Fatal("opened without a key")
+		}
+	})
+}

@@ -78,11 +78,37 @@ var issuer = sync.OnceValue(func() *chip.Issuer {
 	return iss
 })
 
+// quick is an issuer on a curve that the standard library computes fast: for tests that read hundreds of times and are not
+// about curves.
+var quick = sync.OnceValue(func() *chip.Issuer {
+	o := chip.CertOptions{Key: "P-256"}
+	iss, err := chip.NewIssuer(chip.IssuerOptions{Seed: []byte("icao tests, quick"), CSCA: o, DS: o})
+	if err != nil {
+		panic(err)
+	}
+	return iss
+})
+
+// fast is a card of a profile on that curve.
+func fast(profile string) card {
+	return card{profile: profile, issuer: quick(), change: func(p *chip.Profile, _ *chip.Persona) {
+		for i := range p.PACE {
+			p.PACE[i].Curve = "P-256"
+		}
+		if p.CA != nil {
+			p.CA.Curve = "P-256"
+		}
+		if p.AA != nil && p.AA.Type == "ecdsa" {
+			p.AA.Curve = "P-256"
+		}
+	}}
+}
+
 // trusting has the test's CSCA as an anchor, trustingNobody has none.
 var (
 	trusting = sync.OnceValue(func() *trust.Store {
-		s, r, err := trust.Load(trust.Options{Files: map[string][]byte{"test.cer": issuer().CSCA()}})
-		if err != nil || len(r.Added) != 1 {
+		s, r, err := trust.Load(trust.Options{Files: map[string][]byte{"test.cer": issuer().CSCA(), "quick.cer": quick().CSCA()}})
+		if err != nil || len(r.Added) != 2 {
 			panic("the test's CSCA is not taken")
 		}
 		return s

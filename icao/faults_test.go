@@ -47,13 +47,13 @@ func randomFault(r *rand.Rand, at int) chip.Fault {
 // Whatever goes wrong at whatever APDU: a known error or the truth, never a pass that the card does not deserve, and the
 // next good tap works. The whole matrix is a campaign (TAPCHECK_CAMPAIGN=1); by default a part of it with a fixed seed.
 func TestFaults(t *testing.T) {
-	cases := 40
+	cases := 25
 	if campaign {
 		cases = 4000
 	}
 	for _, profile := range []string{"cccd-mk", "clone", "forgery", "passport-bac"} {
 		t.Run(profile, func(t *testing.T) {
-			l, who := card{profile: profile}.insert(t)
+			l, who := fast(profile).insert(t)
 			key := qrKey(t, who)
 			if profile == "passport-bac" {
 				key = mrzKey(t, who, who.PassportMRZ())

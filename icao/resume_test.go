@@ -27,13 +27,13 @@ func TestLiftedAtEveryAPDU(t *testing.T) {
 				}
 				return qrKey(t, who)
 			}
-			l, who := card{profile: c.profile}.insert(t)
+			l, who := fast(c.profile).insert(t)
 			whole, err := l.read(t, icao.Options{Key: key(who), Portrait: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			p := l.chip.Profile()
-			content, err := chip.Issue(p, who, issuer(), chip.IssueOptions{})
+			content, err := chip.Issue(p, who, quick(), chip.IssueOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -264,6 +264,10 @@ func TestPowerLoss(t *testing.T) {
 	for round := range rounds {
 		rng := rand.New(rand.NewPCG(20261123, uint64(round)))
 		cut := rng.IntN(len(log) + 1)
+		if round == 0 {
+			rng, cut = rand.New(rand.NewPCG(20261123, 67)), 1589 // found by the campaign: the log ends in a part of a block
+			_ = rng.IntN(len(log) + 1)
+		}
 		acknowledged, content := replay(base, log[:cut], rng)
 		crashed := newPath(t)
 		for name, b := range content {

@@ -156,6 +156,9 @@ func (s *store) open(ctx context.Context) error {
 		if err := s.checkKey(); err != nil {
 			return err
 		}
+		if err := s.trim(); err != nil {
+			return err
+		}
 	}
 	db, err := s.connect(ctx, s.path)
 	if err != nil {
@@ -200,6 +203,25 @@ func (s *store) checkKey() error {
 		return nil // https://sqlite.org/fileformat2.html#the_write_ahead_log, magic number
 	}
 	return ErrWrongKey
+}
+
+// trim cuts off the part of a block that a loss of power may leave at the end of a file. It cannot be deciphered and was never flushed,
+// but SQLite, which sees the size of the file, would want to read it, and give up. A file that is in use has only whole blocks,
+// because each is written at once, so nothing is taken from another process.
+func (s *store) trim() error {
+	for _, suffix := range []string{"", "-wal", "-journal"} {
+		info, err := os.Stat(s.path + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && info.Size()%block != 0 {
+			err = os.Truncate(s.path+suffix, info.Size()/block*block)
+		}
+		if err != nil {
+			return fileError(err)
+		}
+	}
+	return nil
 }
 
 // create makes a complete journal beside its place and moves it there, so that a crash at any point leaves either none or

@@ -175,7 +175,7 @@ func sex(t Text) string {
 	return ""
 }
 
-// plain makes a foreign text fit to be shown: composed, without control characters, no longer than limit characters.
+// plain makes a foreign text fit to be shown: composed, on one line, without control characters, no longer than limit characters.
 func plain(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -186,7 +186,7 @@ func plain(s string, limit int) string {
 		}
 		return r
 	}, norm.NFC.String(s))
-	s = strings.TrimSpace(s)
+	s = strings.Join(strings.Fields(s), " ")
 	if utf8.RuneCountInString(s) > limit {
 		s = string([]rune(s)[:limit-1]) + "…"
 	}

@@ -1,0 +1,645 @@
+package bhyt_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+
+	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/bhyt"
+	"github.com/tapcheck/tapcheck/insurance/bhyt/localgateway"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	now = time.Date(2026, 11, 23, 8, 15, 3, 0, insurance.Vietnam)
+	an  = insurance.Request{Number: "001099012345", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01", Sex: "male"}
+)
+
+func clock() time.Time { return now }
+
+// gateway starts a local gateway whose clock stands still.
+func gateway(t testing.TB, o localgateway.Options) (*localgateway.Gateway, string) {
+	t.Helper()
+	if o.Now == nil {
+		o.Now = clock
+	}
+	g := localgateway.New(o)
+	base, err := g.Start(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Close() })
+	return g, base
+}
+
+func newClient(t testing.TB, base string, change func(*bhyt.Config)) *bhyt.Client {
+	t.Helper()
+	a := localgateway.New(localgateway.Options{}).Account()
+	c := bhyt.Config{BaseURL: base, Username: a.Username, Password: bhyt.Secret(a.Password), StaffName: a.StaffName, StaffNumber: bhyt.Secret(a.StaffNumber), Now: clock}
+	if change != nil {
+		change(&c)
+	}
+	k, err := bhyt.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = k.Close() })
+	return k
+}
+
+// Each persona of the demonstration, as chip and gateway know them.
+func TestPersonas(t *testing.T) {
+	_, base := gateway(t, localgateway.Options{Delay: time.Hour})
+	client := newClient(t, base, func(c *bhyt.Config) { c.Timeout = 200 * time.Millisecond })
+	type want struct {
+		state   insurance.State
+		code    string
+		advice  string
+		err     error
+		card    *insurance.Card
+		differs []insurance.Difference
+	}
+	card := func(code, from, to, facility string, rate int, five string) *insurance.Card {
+		return &insurance.Card{Code: code, From: from, To: to, RegisteredFacility: facility, BenefitRate: rate, FiveYearsFrom: five}
+	}
+	lan := card("GD4240723456786", "2026-01-01", "2026-12-31", "24003", 80, "2028-10-01")
+	lan.Next, lan.Area = "DN4240723456786", "K1"
+	for name, c := range map[string]struct {
+		q insurance.Request
+		w want
+	}{
+		"an":    {an, want{insurance.Eligible, "000", "PROCEED", nil, card("GD4010123456789", "2026-01-01", "2026-12-31", "01004", 80, "2027-01-01"), nil}},
+		"binh":  {insurance.Request{Number: "079185004321", FullName: "Trần Thị Bình", DateOfBirth: "1985-07-12", Sex: "female"}, want{insurance.NotEligible, "010", "NOT_COVERED", nil, card("DN4790223456781", "2025-01-01", "2025-12-31", "79013", 80, "2024-06-01"), nil}},
+		"cuong": {insurance.Request{Number: "048072000123", FullName: "Lê Quốc Cường", DateOfBirth: "1972-03-05", Sex: "male"}, want{insurance.NotEligible, "050", "ASK_INSURANCE_CARD", nil, nil, nil}},
+		"dung":  {insurance.Request{Number: "031192007788", FullName: "Phạm Thị Dung", DateOfBirth: "1992-11-30", Sex: "female"}, want{insurance.Check, "060", "CHECK_IDENTITY", nil, nil, []insurance.Difference{{Field: "fullName", Kind: "value"}}}},
+		"giang": {insurance.Request{Number: "092088001357", FullName: "Đỗ Hoàng Giang", DateOfBirth: "1988-09-09", Sex: "male"}, want{err: insurance.ErrUnreachable}},
+		"hoa":   {insurance.Request{Number: "036155002468", FullName: "Hoàng Thị Hoa", DateOfBirth: "1955-02-20", Sex: "female"}, want{err: insurance.ErrUnreachable}},
+		"khanh": {insurance.Request{Number: "001216009753", FullName: "Vũ Minh Khánh", DateOfBirth: "2016-06-01", Sex: "male"}, want{insurance.Eligible, "000", "PROCEED", nil, card("TE1010623456785", "2026-01-01", "2026-12-31", "01004", 100, ""), nil}},
+		"lan":   {insurance.Request{Number: "024301006420", FullName: "Mai Thị Lan", DateOfBirth: "2001-04-18", Sex: "female"}, want{insurance.Eligible, "004", "PROCEED", nil, lan, nil}},
+
+		"an by card code":          {insurance.Request{CardCode: "gd4010123456789", FullName: "NGUYEN VAN AN", DateOfBirth: "1999"}, want{insurance.Eligible, "000", "PROCEED", nil, card("GD4010123456789", "2026-01-01", "2026-12-31", "01004", 80, "2027-01-01"), []insurance.Difference{{Field: "fullName", Kind: "diacritics"}, {Field: "dateOfBirth", Kind: "precision"}}}},
+		"an by insurance number":   {insurance.Request{Number: "0123456789", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01"}, want{insurance.Eligible, "000", "PROCEED", nil, card("GD4010123456789", "2026-01-01", "2026-12-31", "01004", 80, "2027-01-01"), nil}},
+		"an born on another day":   {insurance.Request{Number: "001099012345", FullName: "Nguyễn Văn An", DateOfBirth: "1999-02-01"}, want{insurance.Check, "070", "CHECK_IDENTITY", nil, nil, []insurance.Difference{{Field: "dateOfBirth", Kind: "value"}}}},
+		"nobody":                   {insurance.Request{Number: "001099000000", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01"}, want{insurance.NotEligible, "050", "ASK_INSURANCE_CARD", nil, nil, nil}},
+		"card of no province":      {insurance.Request{CardCode: "GD4000123456789", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01"}, want{insurance.Check, "052", "FIX_INPUT", nil, nil, nil}},
+		"number of the wrong form": {insurance.Request{Number: "12345", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01"}, want{err: insurance.ErrRequest}},
+		"card of the wrong form":   {insurance.Request{CardCode: "GD901012345678X", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01"}, want{err: insurance.ErrRequest}},
+		"no name":                  {insurance.Request{Number: "001099012345", FullName: " \u200b", DateOfBirth: "1999-01-01"}, want{err: insurance.ErrRequest}},
+		"endless name":             {insurance.Request{Number: "001099012345", FullName: strings.Repeat("An ", 5000), DateOfBirth: "1999-01-01"}, want{err: insurance.ErrRequest}},
+		"no date of birth":         {insurance.Request{Number: "001099012345", FullName: "Nguyễn Văn An"}, want{err: insurance.ErrRequest}},
+		"no such date":             {insurance.Request{Number: "001099012345", FullName: "Nguyễn Văn An", DateOfBirth: "1999-02-30"}, want{err: insurance.ErrRequest}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := client.Check(context.Background(), c.q)
+			if c.w.err != nil {
+				if !errors.Is(err, c.w.err) {
+					t.Errorf("error %v, want %v", err, c.w.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := insurance.Eligibility{State: c.w.state, Source: "bhyt-gateway", AsOf: now, Code: c.w.code, Advice: c.w.advice, Card: c.w.card, Differences: c.w.differs}
+			if d := cmp.Diff(want, e, cmpopts.IgnoreFields(insurance.Eligibility{}, "Raw", "Text", "TextEN")); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// Each scenario of the gateway is one kind of error, or is survived.
+func TestScenarios(t *testing.T) {
+	for scenario, want := range map[localgateway.Scenario]error{
+		localgateway.Normal:             nil,
+		localgateway.Down:               insurance.ErrUnreachable,
+		localgateway.Late:               insurance.ErrUnreachable,
+		localgateway.Drip:               insurance.ErrUnreachable,
+		localgateway.Cut:                insurance.ErrUnreachable,
+		localgateway.HTML503:            insurance.ErrUnreachable,
+		localgateway.HTML:               insurance.ErrGarbage,
+		localgateway.Garbage:            insurance.ErrGarbage,
+		localgateway.Truncated:          insurance.ErrGarbage,
+		localgateway.Huge:               insurance.ErrGarbage,
+		localgateway.Redirect:           insurance.ErrGarbage,
+		localgateway.UnauthorizedOnce:   nil,
+		localgateway.UnauthorizedHTTP:   nil,
+		localgateway.UnauthorizedAlways: insurance.ErrRejected,
+		localgateway.Forbidden:          insurance.ErrRejected,
+		localgateway.History:            nil,
+		"code:100":                      insurance.ErrUnreachable,
+		"code:054":                      insurance.ErrRejected,
+		"code:205":                      insurance.ErrRequest,
+		"code:ZZ9":                      nil,
+	} {
+		for _, when := range []string{"from the first call", "after a good one"} {
+			t.Run(string(scenario)+" "+when, func(t *testing.T) {
+				g, base := gateway(t, localgateway.Options{Delay: time.Hour})
+				client := newClient(t, base, func(c *bhyt.Config) { c.Timeout = 150 * time.Millisecond })
+				if scenario == localgateway.Huge { // has to be read, up to the bound
+					client = newClient(t, base, nil)
+				}
+				if when == "after a good one" {
+					if _, err := client.Check(context.Background(), an); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := g.Set(scenario); err != nil {
+					t.Fatal(err)
+				}
+				e, err := client.Check(context.Background(), an)
+				if !errors.Is(err, want) || (err == nil) != (want == nil) {
+					t.Fatalf("error %v, want %v", err, want)
+				}
+				if scenario == "code:ZZ9" && (e.State != insurance.Unknown || e.Code != "ZZ9" || e.Text == "") {
+					t.Errorf("%+v", e)
+				}
+				if strings.Contains(string(e.Raw), "J18") {
+					t.Error("a diagnosis is kept")
+				}
+				if want == insurance.ErrRejected { // a refused account is not tried again at once
+					return
+				}
+				// And it is well again as soon as the gateway is.
+				if err := g.Set(localgateway.Normal); err != nil {
+					t.Fatal(err)
+				}
+				if e, err := client.Check(context.Background(), an); err != nil || e.State != insurance.Eligible {
+					t.Errorf("afterwards: %v %v", e.State, err)
+				}
+			})
+		}
+	}
+}
+
+// A persistent 401 costs one new token and one more look-up, not a loop.
+func TestOneRefreshOneRetry(t *testing.T) {
+	for scenario, want := range map[localgateway.Scenario]localgateway.Calls{
+		localgateway.UnauthorizedOnce:   {Token: 2, Lookup: 3},
+		localgateway.UnauthorizedHTTP:   {Token: 2, Lookup: 3},
+		localgateway.UnauthorizedAlways: {Token: 2, Lookup: 3},
+		localgateway.Forbidden:          {Token: 2, Lookup: 3},
+	} {
+		g, base := gateway(t, localgateway.Options{})
+		client := newClient(t, base, nil)
+		_, _ = client.Check(context.Background(), an)
+		_ = g.Set(scenario)
+		_, _ = client.Check(context.Background(), an)
+		if d := cmp.Diff(want, g.Calls()); d != "" {
+			t.Errorf("%s: %s", scenario, d)
+		}
+	}
+}
+
+func TestWrongAccount(t *testing.T) {
+	for name, change := range map[string]func(*bhyt.Config){
+		"password":     func(c *bhyt.Config) { c.Password = "another" },
+		"user":         func(c *bhyt.Config) { c.Username = "99999_BV" },
+		"staff number": func(c *bhyt.Config) { c.StaffNumber = "001180000002" },
+		"staff name":   func(c *bhyt.Config) { c.StaffName = "Lê Văn Thu" },
+	} {
+		g, base := gateway(t, localgateway.Options{})
+		client := newClient(t, base, change)
+		for range 5 {
+			if _, err := client.Check(context.Background(), an); !errors.Is(err, insurance.ErrRejected) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if n := g.Calls().Token; n != 1 {
+			t.Errorf("%s: %d tries to log in", name, n)
+		}
+	}
+	// After half a minute it is tried again.
+	g, base := gateway(t, localgateway.Options{})
+	at := now
+	client := newClient(t, base, func(c *bhyt.Config) { c.Password, c.Now = "another", func() time.Time { return at } })
+	for range 2 {
+		_, _ = client.Check(context.Background(), an)
+		at = at.Add(31 * time.Second)
+	}
+	if n := g.Calls().Token; n != 2 {
+		t.Errorf("%d tries to log in, want 2", n)
+	}
+}
+
+// The token is kept until 60 s before its end, which the gateway gives in UTC with seven digits.
+func TestTokenLife(t *testing.T) {
+	at := now
+	g, base := gateway(t, localgateway.Options{TokenLife: 10 * time.Minute, Now: func() time.Time { return at }})
+	client := newClient(t, base, func(c *bhyt.Config) { c.Now = func() time.Time { return at } })
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {9*time.Minute - time.Second, 1}, {9 * time.Minute, 2}, {15 * time.Minute, 2}, {18*time.Minute + time.Second, 3}} {
+		at = now.Add(step.after)
+		if _, err := client.Check(context.Background(), an); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Calls().Token; got != step.want {
+			t.Errorf("after %v: %d tokens, want %d", step.after, got, step.want)
+		}
+	}
+}
+
+// Whatever the gateway says of a token's end, it is used, and not asked for at each look-up.
+func TestTokenOdd(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		want   error
+	}{
+		"no end":        {`{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i"}}`, nil},
+		"end is no end": {`{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i","expires_in":"soon"}}`, nil},
+		"seconds":       {`{"maKetQua":200,"APIKey":{"access_token":"a","id_token":"i","expires_in":3600}}`, nil},
+		"long over":     {`{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i","expires_in":"2001-08-29T08:33:08.5454145Z"}}`, nil},
+		"without Z":     {`{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i","expires_in":"2099-08-29T08:33:08.5454145"}}`, nil},
+		"no id":         {`{"maKetQua":"200","APIKey":{"access_token":"a"}}`, nil},
+		"no key":        {`{"maKetQua":"200"}`, insurance.ErrGarbage},
+		"null key":      {`{"maKetQua":"200","APIKey":null}`, insurance.ErrGarbage},
+		"empty token":   {`{"maKetQua":"200","APIKey":{"access_token":""}}`, insurance.ErrGarbage},
+		"endless token": {`{"maKetQua":"200","APIKey":{"access_token":"` + strings.Repeat("a", 9000) + `"}}`, insurance.ErrGarbage},
+		"no code":       {`{"APIKey":{"access_token":"a"}}`, insurance.ErrGarbage},
+		"refused":       {`{"maKetQua":"401"}`, insurance.ErrRejected},
+		"portal fault":  {`{"maKetQua":"500"}`, insurance.ErrUnreachable},
+		"odd code":      {`{"maKetQua":"999"}`, insurance.ErrGarbage},
+		"no JSON":       {`<html></html>`, insurance.ErrGarbage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tokens atomic.Int64
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == bhyt.PathToken {
+					tokens.Add(1)
+					_, _ = io.WriteString(w, c.answer)
+					return
+				}
+				_, _ = io.WriteString(w, `{"maKetQua":"000"}`)
+			}))
+			defer s.Close()
+			client := newClient(t, s.URL, nil)
+			for range 3 {
+				if _, err := client.Check(context.Background(), an); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+					t.Errorf("error %v, want %v", err, c.want)
+				}
+			}
+			if c.want == nil && tokens.Load() != 1 {
+				t.Errorf("%d tokens for three look-ups", tokens.Load())
+			}
+		})
+	}
+}
+
+// Many look-ups wait for one token; who leaves early disturbs nobody; and when all have left, the fetch is given up.
+func TestOneTokenForMany(t *testing.T) {
+	var tokens atomic.Int64
+	entered, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{}, 10)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == bhyt.PathToken {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if tokens.Add(1) == 1 {
+				close(entered)
+			}
+			select {
+			case <-release:
+			case <-r.Context().Done():
+				left <- struct{}{}
+				return
+			}
+			_, _ = io.WriteString(w, `{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"maKetQua":"000"}`)
+	}))
+	defer s.Close()
+	client := newClient(t, s.URL, nil)
+
+	impatient, leave := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	results, early := make(chan error, 100), make(chan error, 1)
+	wg.Add(1)
+	go func() { defer wg.Done(); _, err := client.Check(impatient, an); early <- err }()
+	<-entered // the impatient one began the fetch
+	for range 100 {
+		wg.Add(1)
+		go func() { defer wg.Done(); _, err := client.Check(context.Background(), an); results <- err }()
+	}
+	leave()
+	if err := <-early; !errors.Is(err, context.Canceled) || errors.Is(err, insurance.ErrUnreachable) {
+		t.Errorf("who left got %v", err)
+	}
+	close(release)
+	wg.Wait()
+	for range 100 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	// The one who left may have been the only one at that moment: then the others began another.
+	if n := tokens.Load(); n > 2 {
+		t.Errorf("%d tokens for 100 look-ups", n)
+	}
+
+	tokens.Store(0)
+	entered, release = make(chan struct{}), make(chan struct{})
+	for len(left) > 0 {
+		<-left
+	}
+	alone := newClient(t, s.URL, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { <-entered; cancel() }()
+	if _, err := alone.Check(ctx, an); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	<-left // the gateway sees that nobody wants it any more
+	close(release)
+}
+
+// Check ends with its context, and says which end it was.
+func TestContext(t *testing.T) {
+	g, base := gateway(t, localgateway.Options{Delay: time.Hour})
+	client := newClient(t, base, nil)
+	if _, err := client.Check(context.Background(), an); err != nil {
+		t.Fatal(err)
+	}
+	for _, scenario := range []localgateway.Scenario{localgateway.Late, localgateway.Drip} {
+		_ = g.Set(scenario)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		if _, err := client.Check(ctx, an); !errors.Is(err, insurance.ErrUnreachable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s, over time: %v", scenario, err)
+		}
+		cancel()
+		ctx, cancel = context.WithCancel(context.Background())
+		stop := time.AfterFunc(10*time.Millisecond, cancel)
+		if _, err := client.Check(ctx, an); !errors.Is(err, context.Canceled) || errors.Is(err, insurance.ErrUnreachable) {
+			t.Errorf("%s, cancelled: %v", scenario, err)
+		}
+		stop.Stop()
+		cancel()
+	}
+	before := g.Calls()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := client.Check(ctx, an); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if g.Calls() != before {
+		t.Error("somebody was asked for nobody")
+	}
+}
+
+// A connection that the gateway has given up costs one quick repeat and no failure.
+func TestStaleConnection(t *testing.T) {
+	var calls atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == bhyt.PathLookup && calls.Add(1) == 1 {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_ = c.Close()
+			}
+			return
+		}
+		if r.URL.Path == bhyt.PathToken {
+			_, _ = io.WriteString(w, `{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"maKetQua":"000"}`)
+	}))
+	defer s.Close()
+	if _, err := newClient(t, s.URL, nil).Check(context.Background(), an); err != nil {
+		t.Error(err)
+	}
+	if calls.Load() != 2 {
+		t.Errorf("%d calls", calls.Load())
+	}
+}
+
+// After five failures in a row nobody waits for a gateway that is down.
+func TestBreaker(t *testing.T) {
+	g, base := gateway(t, localgateway.Options{})
+	client := newClient(t, base, nil)
+	_ = g.Set(localgateway.HTML503)
+	for range 5 {
+		if _, err := client.Check(context.Background(), an); !errors.Is(err, insurance.ErrUnreachable) || errors.Is(err, insurance.ErrNotAsked) {
+			t.Fatal(err)
+		}
+	}
+	before := g.Calls()
+	if _, err := client.Check(context.Background(), an); !errors.Is(err, insurance.ErrNotAsked) || !errors.Is(err, insurance.ErrUnreachable) {
+		t.Error(err)
+	}
+	if g.Calls() != before {
+		t.Error("the gateway was asked nevertheless")
+	}
+	// Persons that are refused, and bad questions, are no failures of the gateway.
+	g, base = gateway(t, localgateway.Options{})
+	client = newClient(t, base, nil)
+	for range 10 {
+		_, _ = client.Check(context.Background(), insurance.Request{Number: "1"})
+		if _, err := client.Check(context.Background(), insurance.Request{Number: "001099000000", FullName: "X", DateOfBirth: "1999"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is sent is what the gateway's description says.
+func TestOnTheWire(t *testing.T) {
+	type sent struct {
+		path, contentType string
+		query             url.Values
+		body              map[string]string
+	}
+	var mu sync.Mutex
+	var all []sent
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := sent{path: r.Method + " " + r.URL.Path, contentType: r.Header.Get("Content-Type"), query: r.URL.Query()}
+		_ = json.NewDecoder(r.Body).Decode(&x.body)
+		mu.Lock()
+		all = append(all, x)
+		mu.Unlock()
+		if r.URL.Path == bhyt.PathToken {
+			_, _ = io.WriteString(w, `{"maKetQua":"200","APIKey":{"access_token":"acc+/=","id_token":"idt"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"maKetQua":"000"}`)
+	}))
+	defer s.Close()
+	if _, err := newClient(t, s.URL, nil).Check(context.Background(), an); err != nil {
+		t.Fatal(err)
+	}
+	a := localgateway.New(localgateway.Options{}).Account()
+	sum := md5.Sum([]byte(a.Password))
+	hash := hex.EncodeToString(sum[:])
+	want := []sent{
+		{"POST /api/token/take", "application/json; charset=utf-8", url.Values{}, map[string]string{"username": a.Username, "password": hash}},
+		{"POST /api/egw/KQNhanLichSuKCB2024", "application/json; charset=utf-8",
+			url.Values{"token": {"acc+/="}, "id_token": {"idt"}, "username": {a.Username}, "password": {hash}},
+			map[string]string{"maThe": "001099012345", "hoTen": "Nguyễn Văn An", "ngaySinh": "01/01/1999", "hoTenCb": a.StaffName, "cccdCb": a.StaffNumber}},
+	}
+	if d := cmp.Diff(want, all, cmp.AllowUnexported(sent{})); d != "" {
+		t.Error(d)
+	}
+}
+
+// No error and no log line holds a URL, a token, the account or the person, in any failure.
+func TestNothingLeaks(t *testing.T) {
+	var out bytes.Buffer
+	log.SetOutput(&out)
+	defer log.SetOutput(io.Discard)
+	a := localgateway.New(localgateway.Options{}).Account()
+	sum := md5.Sum([]byte(a.Password))
+	hash := hex.EncodeToString(sum[:])
+	secrets := []string{a.Username, a.Password, hash, strings.ToUpper(hash), a.StaffName, a.StaffNumber, "token=", "KQNhan", "http://", "https://",
+		an.Number, an.FullName, "NGUYEN VAN AN", "Nguyen", url.QueryEscape(an.FullName), "GD4010123456789", "Hoàn Kiếm", "127.0.0.1"}
+	var mu sync.Mutex
+	note := func(event string, fields map[string]any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(&out, event, fields)
+	}
+	told := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			fmt.Fprintf(&out, "%v %+v %q\n", e, e, e)
+		}
+		var ue *url.Error
+		var oe *net.OpError
+		if errors.As(err, &ue) || errors.As(err, &oe) {
+			t.Errorf("%v still carries an error of the network", err)
+		}
+	}
+	for _, scenario := range []localgateway.Scenario{localgateway.Normal, localgateway.Down, localgateway.Late, localgateway.Garbage, localgateway.HTML, localgateway.Truncated,
+		localgateway.Cut, localgateway.Huge, localgateway.Redirect, localgateway.UnauthorizedAlways, localgateway.Forbidden, "code:205", "code:100"} {
+		g, base := gateway(t, localgateway.Options{Delay: time.Hour})
+		client := newClient(t, base, func(c *bhyt.Config) { c.Log, c.Timeout = note, 150*time.Millisecond })
+		_, _ = client.Check(context.Background(), an)
+		_ = g.Set(scenario)
+		_, err := client.Check(context.Background(), an)
+		told(err)
+		fmt.Fprintf(&out, "%v %+v\n", client.Name(), bhyt.Config{Password: "x"}.Password)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	for _, base := range []string{"http://" + l.Addr().String(), "https://nowhere.invalid"} {
+		client := newClient(t, base, func(c *bhyt.Config) { c.Log = note })
+		_, err := client.Check(context.Background(), an)
+		if !errors.Is(err, insurance.ErrUnreachable) {
+			t.Errorf("%s: %v", base, err)
+		}
+		told(err)
+	}
+	for _, c := range []bhyt.Config{
+		{BaseURL: "http://egw.example/secret?token=1", Username: a.Username, Password: bhyt.Secret(a.Password), StaffName: a.StaffName, StaffNumber: bhyt.Secret(a.StaffNumber)},
+		{BaseURL: bhyt.Production, Username: strings.Repeat(a.Username, 20), Password: bhyt.Secret(a.Password)},
+		{BaseURL: bhyt.Production, Username: "x", Password: bhyt.Secret(a.Password), StaffName: a.StaffName, StaffNumber: bhyt.Secret("x" + a.StaffNumber)},
+	} {
+		_, err := bhyt.New(c)
+		if err == nil {
+			t.Error("a wrong setting was taken")
+		} else if strings.Contains(err.Error(), a.Username) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), a.StaffNumber) {
+			t.Errorf("the error tells a value: %v", err)
+		}
+	}
+	for _, s := range secrets {
+		if strings.Contains(out.String(), s) {
+			t.Errorf("%q was told:\n%s", s, out.String())
+		}
+	}
+}
+
+func TestSecretIsSilent(t *testing.T) {
+	s := bhyt.Secret("mật khẩu")
+	j, err := json.Marshal(map[string]any{"s": s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s), fmt.Sprintf("%+v", bhyt.Config{Password: s}), fmt.Sprintf("%#v", bhyt.Config{Password: s}), string(j), s.String()} {
+		if strings.Contains(got, "mật") || strings.Contains(got, hex.EncodeToString([]byte("mật"))) || !strings.Contains(got, "[redacted]") {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	good := func() bhyt.Config {
+		return bhyt.Config{BaseURL: bhyt.Production, Username: "01004_BV", Password: "p", StaffName: "Lê Thị Thu", StaffNumber: "001180000001"}
+	}
+	for name, change := range map[string]func(*bhyt.Config){
+		"plain http":       func(c *bhyt.Config) { c.BaseURL = "http://egw.example" },
+		"http localhost":   func(c *bhyt.Config) { c.BaseURL = "http://localhost:80" }, // a name may mean anything
+		"http lookalike":   func(c *bhyt.Config) { c.BaseURL = "http://127.0.0.1.example" },
+		"no scheme":        func(c *bhyt.Config) { c.BaseURL = "egw.baohiemxahoi.gov.vn" },
+		"other scheme":     func(c *bhyt.Config) { c.BaseURL = "ftp://egw.example" },
+		"user in URL":      func(c *bhyt.Config) { c.BaseURL = "https://u:p@egw.example" },
+		"path in URL":      func(c *bhyt.Config) { c.BaseURL = "https://egw.example/api" },
+		"query in URL":     func(c *bhyt.Config) { c.BaseURL = "https://egw.example?x=1" },
+		"no user":          func(c *bhyt.Config) { c.Username = "" },
+		"no password":      func(c *bhyt.Config) { c.Password = "" },
+		"no staff":         func(c *bhyt.Config) { c.StaffName = " " },
+		"no staff number":  func(c *bhyt.Config) { c.StaffNumber = "" },
+		"staff number":     func(c *bhyt.Config) { c.StaffNumber = "00118000000a" },
+		"negative timeout": func(c *bhyt.Config) { c.Timeout = -1 },
+	} {
+		c := good()
+		change(&c)
+		if _, err := bhyt.New(c); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	for _, base := range []string{bhyt.Production, bhyt.Training + "/", "http://127.0.0.1:8080", "http://[::1]:8080"} {
+		c := good()
+		c.BaseURL = base
+		if _, err := bhyt.New(c); err != nil {
+			t.Errorf("%s: %v", base, err)
+		}
+	}
+}
+
+func TestTLS(t *testing.T) {
+	g := localgateway.New(localgateway.Options{Now: clock})
+	s := httptest.NewUnstartedServer(g)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	if _, err := newClient(t, s.URL, nil).Check(context.Background(), an); !errors.Is(err, insurance.ErrUnreachable) {
+		t.Errorf("a certificate that nobody trusts: %v", err)
+	}
+	client := newClient(t, s.URL, func(c *bhyt.Config) {
+		c.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	})
+	if e, err := client.Check(context.Background(), an); err != nil || e.State != insurance.Eligible {
+		t.Errorf("%v %v", e.State, err)
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	_, base := gateway(b, localgateway.Options{})
+	client := newClient(b, base, nil)
+	for b.Loop() {
+		if _, err := client.Check(context.Background(), an); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

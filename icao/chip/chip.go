@@ -200,7 +200,7 @@ func (c *Chip) process(cmd []byte) (resp, bare []byte) {
 	case c.sm != nil && !secured:
 		c.violation("command in clear while secure messaging was up")
 		c.drop()
-		if !c.p.PlainSelectDropsRight {
+		if !c.p.ServesPlain {
 			return same(0x6987)
 		}
 	case c.sm == nil && a.cla&0x0C != 0:
@@ -471,8 +471,8 @@ func (c *Chip) read(name string, offset int, a apdu, room, wrap int) ([]byte, ui
 		}
 		n = max(room-wrap, 0)
 	}
-	if c.p.ReadTailTruncate > 0 {
-		n = min(n, c.p.ReadTailTruncate)
+	if c.p.MaxBlock > 0 {
+		n = min(n, c.p.MaxBlock)
 	}
 	c.delay("read", c.p.Timing.ReadMSPerKiB*float64(n)/1024)
 	out := slices.Clone(file[offset : offset+n])

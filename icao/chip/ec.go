@@ -108,8 +108,7 @@ func (j *jac) set(k *jac) { j.x.Set(&k.x); j.y.Set(&k.y); j.z.Set(&k.z) }
 type work struct {
 	c             *curve
 	q             big.Int
-	t             [12]big.Int
-	out           jac
+	t             [10]big.Int
 	prod, rem     big.Int
 	aMinus3, zero bool
 }

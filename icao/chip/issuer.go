@@ -306,7 +306,8 @@ type SODOptions struct {
 	Hash         string    // of the data groups; default SHA-256
 	SignHash     string    // of the signature; default Hash
 	PSS          bool      // RSA signature as PSS
-	SignedAt     time.Time // signing-time attribute; zero leaves it out
+	SignedAt     time.Time // signing-time attribute; zero leaves it out (Issue then takes the persona's date of issue)
+	NoSignedAt   bool      // no signing-time attribute, whatever SignedAt says
 	NoSignedAttr bool      // signature over the content itself
 	BySKI        bool      // signer named by subject key identifier
 	NoCert       bool      // no certificate inside
@@ -403,7 +404,7 @@ func (i *Issuer) signerInfo(content []byte, o SODOptions, first bool, rnd io.Rea
 			seq(oid("1.2.840.113549.1.9.3"), tlv(0x31, oid("2.23.136.1.1.1"))),
 			seq(oid("1.2.840.113549.1.9.4"), tlv(0x31, octets(md))),
 		}
-		if !o.SignedAt.IsZero() {
+		if !o.SignedAt.IsZero() && !o.NoSignedAt {
 			list = append(list, seq(oid("1.2.840.113549.1.9.5"), tlv(0x31, derTime(o.SignedAt))))
 		}
 		signed = setOf(list...) // signed as a SET, sent as [0] IMPLICIT (RFC 5652 §5.4)

@@ -32,22 +32,22 @@ type Profile struct {
 	// Open needs no access control at all; every file but DG3 and DG4 is readable in clear.
 	Open bool `json:"open,omitempty"`
 
-	CardAccessLists       []string `json:"cardAccessLists,omitempty"`       // further entries: "ta", "ca"
-	CardAccessInside      bool     `json:"cardAccessInside,omitempty"`      // EF.CardAccess can also be selected from within the application
-	SelectMF              string   `json:"selectMF,omitempty"`              // answer to SELECT MF; default 9000
-	SFI                   string   `json:"sfi,omitempty"`                   // answer to READ BINARY with a short file identifier; default 9000
-	MaxLe                 int      `json:"maxLe,omitempty"`                 // READ BINARY that asks explicitly for more gets 6700; 0 is no such limit
-	OverLong              string   `json:"overLong,omitempty"`              // when the bytes asked for do not fit: "9000" gives what fits (default), else this status
-	PastEnd               string   `json:"pastEnd,omitempty"`               // when an explicit Le goes past the end: "6282" with the data (default), "9000" with the data, else this status alone
-	WrongPassword         string   `json:"wrongPassword,omitempty"`         // PACE token wrong; default 6300
-	FreeTries             int      `json:"freeTries,omitempty"`             // wrong passwords before the chip becomes slow
-	SlowMS                int      `json:"slowMs,omitempty"`                // added per further wrong password, doubling, up to 64 times this
-	Extended              *Extents `json:"extended,omitempty"`              // extended length, absent where the chip refuses it with 6700
-	AskParameterID        bool     `json:"askParameterId,omitempty"`        // MSE:Set AT without DO84 is refused even if unambiguous
-	CardAccessTrailer     string   `json:"cardAccessTrailer,omitempty"`     // hexadecimal bytes after the SET, as some files carry
-	ActiveAuthOverLong    string   `json:"activeAuthOverLong,omitempty"`    // answer when the signature does not fit; default 6700
-	ReadTailTruncate      int      `json:"readTailTruncate,omitempty"`      // at most that many bytes per READ BINARY, whatever was asked; 0 is no limit
-	PlainSelectDropsRight bool     `json:"plainSelectDropsRight,omitempty"` // a plain command under secure messaging is served after the session was dropped, instead of 6987
+	CardAccessLists    []string `json:"cardAccessLists,omitempty"`    // further entries: "ta", "ca"
+	CardAccessInside   bool     `json:"cardAccessInside,omitempty"`   // EF.CardAccess can also be selected from within the application
+	SelectMF           string   `json:"selectMF,omitempty"`           // answer to SELECT MF; default 9000
+	SFI                string   `json:"sfi,omitempty"`                // answer to READ BINARY with a short file identifier; default 9000
+	MaxLe              int      `json:"maxLe,omitempty"`              // READ BINARY that asks explicitly for more gets 6700; 0 is no such limit
+	OverLong           string   `json:"overLong,omitempty"`           // when the bytes asked for do not fit: "9000" gives what fits (default), else this status
+	PastEnd            string   `json:"pastEnd,omitempty"`            // when an explicit Le goes past the end: "6282" with the data (default), "9000" with the data, else this status alone
+	WrongPassword      string   `json:"wrongPassword,omitempty"`      // PACE token wrong; default 6300
+	FreeTries          int      `json:"freeTries,omitempty"`          // wrong passwords before the chip becomes slow
+	SlowMS             int      `json:"slowMs,omitempty"`             // added per further wrong password, doubling, up to 64 times this
+	Extended           *Extents `json:"extended,omitempty"`           // extended length, absent where the chip refuses it with 6700
+	AskParameterID     bool     `json:"askParameterId,omitempty"`     // MSE:Set AT without DO84 is refused even if unambiguous
+	CardAccessTrailer  string   `json:"cardAccessTrailer,omitempty"`  // hexadecimal bytes after the SET, as some files carry
+	ActiveAuthOverLong string   `json:"activeAuthOverLong,omitempty"` // answer when the signature does not fit; default 6700
+	MaxBlock           int      `json:"maxBlock,omitempty"`           // READ BINARY gives at most that many bytes, whatever was asked, with 9000; 0 is no limit
+	ServesPlain        bool     `json:"servesPlain,omitempty"`        // a plain command under secure messaging still ends the session, but is then served instead of refused with 6987
 
 	CA *CAProfile `json:"ca,omitempty"`
 	AA *AAProfile `json:"aa,omitempty"`

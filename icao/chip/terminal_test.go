@@ -17,7 +17,6 @@ type terminal struct {
 	t     testing.TB
 	c     *Chip
 	sm    *session
-	short int // bytes asked for in short length under secure messaging
 	apdus int
 }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/tapcheck/tapcheck/insurance"
 )
 
+// maxCode bounds the raw result code of an insurer, in bytes.
+const maxCode = 32
+
 // errPanic stands for a provider that panicked.
 var errPanic = errors.New("provider panicked")
 
@@ -90,6 +93,9 @@ func (j *job) ask(q insurance.Request) {
 		err = insurance.ErrGarbage
 	}
 
+	if len(answer.Code) > maxCode { // a code is a few characters; a journal takes no more than it says
+		answer.Code = ""
+	}
 	attempt := journal.Attempt{LookupID: j.checkinID, At: e.cfg.Now(), Outcome: "answered", Code: answer.Code}
 	if err != nil {
 		id := Explain(err).ID

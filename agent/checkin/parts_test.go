@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,10 +94,10 @@ func TestSuppliedEligibilityIsBounded(t *testing.T) {
 
 // TestAnEndThatGoesWrong: even where putting the result together panics, the job ends, its reader is free, and the engine lives.
 func TestAnEndThatGoesWrong(t *testing.T) {
-	broken := false
+	var broken atomic.Bool
 	inBench(t, []string{"A"}, func(c *Config, _ *bench) {
 		c.Now = func() time.Time {
-			if broken {
+			if broken.Load() {
 				panic("no clock")
 			}
 			return time.Now()
@@ -105,13 +106,13 @@ func TestAnEndThatGoesWrong(t *testing.T) {
 		c := b.attach(his)
 		card := an()
 		card.at = map[string]func(context.Context) error{"portrait": func(context.Context) error {
-			broken = true
+			broken.Store(true)
 			return errors.New("surprise")
 		}}
 		b.desk.put("A", card)
 		c.start(chipRequest("j1"))
 		r := c.result("j1")
-		broken = false
+		broken.Store(false)
 		if failure(r) != catalog.Internal || len(r.Next) == 0 || r.Recorded {
 			t.Errorf("%+v", r)
 		}

@@ -11,7 +11,6 @@ import (
 type plan struct {
 	report  func(Progress)
 	phase   Phase
-	file    lds.FileID
 	percent int
 	groups  []int
 	size    map[lds.FileID]int

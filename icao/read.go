@@ -255,6 +255,9 @@ func (r *reading) resume(prev *Document) {
 	if d.Missing == nil {
 		d.Missing = map[lds.FileID]error{}
 	}
+	for id, raw := range prev.Files {
+		r.plan.had(id, len(raw))
+	}
 	maps.Copy(d.Files, r.doc.Files)
 	for id := range r.doc.Files {
 		delete(d.Missing, id)

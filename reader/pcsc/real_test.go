@@ -279,52 +279,60 @@ func plugInLater(t *testing.T, d *pcsctest.Daemon, name string, chip virtual.Chi
 	return func() func() { return plugIn(t, d, name, chip) }
 }
 
-// Readers come and go while the monitor runs; what is only out of order is said so.
+// Readers are plugged in and taken away while the monitor runs, with a card in them and in the middle of a session.
 func TestReadersComeAndGo(t *testing.T) {
 	d := pcsctest.Start(t, "Desk A", "Desk B")
 	m := watch(t)
 	within(t, m, recovery, "two readers", func() bool {
 		return find(m, "desk-a").State == reader.Empty && find(m, "desk-b").State == reader.Empty
 	})
-	out := plugIn(t, d, "Desk B", newEcho())
+	plugIn(t, d, "Desk B", newEcho())
 	within(t, m, recovery, "card in B", state(m, "desk-b", reader.Card))
 	s := connect(t, m, "desk-b")
 	exchange(t, s)
-
 	d.Unplug("Desk B")
-	within(t, m, recovery, "B out of order", state(m, "desk-b", reader.Error))
-	if _, err := m.Connect(t.Context(), "desk-b"); err == nil {
-		t.Error("connected to a reader that is out of order")
+	if _, err := s.Transmit(t.Context(), command); !errors.Is(err, reader.ErrReaderGone) {
+		t.Errorf("Transmit without the reader: %v", err)
 	}
 	s.Close()
-	d.Plug("Desk B")
-	within(t, m, recovery, "B back", state(m, "desk-b", reader.Card))
-	exchange(t, connect(t, m, "desk-b"))
-	out()
-
-	// Gone for the daemon, too.
-	d.Kill()
-	d.Unplug("Desk B")
-	d.Run()
-	within(t, m, recovery, "A alone", func() bool {
-		return m.Health() == nil && find(m, "desk-a").State == reader.Empty && find(m, "desk-b").State == reader.Absent
+	within(t, m, recovery, "B gone", func() bool {
+		return find(m, "desk-a").State == reader.Empty && find(m, "desk-b").State == reader.Absent
 	})
 	if _, err := m.Connect(t.Context(), "desk-b"); !errors.Is(err, reader.ErrReaderGone) {
 		t.Errorf("Connect to a reader that is gone: %v", err)
 	}
-	d.Kill()
-	d.Plug("Desk B")
+
 	d.Unplug("Desk A")
-	d.Run()
-	within(t, m, recovery, "B alone, under its old ID", func() bool {
-		return find(m, "desk-b").State == reader.Empty && find(m, "desk-a").State == reader.Absent
+	within(t, m, recovery, "no reader, and healthy", func() bool {
+		return m.Health() == nil && find(m, "desk-a").State == reader.Absent
 	})
-	d.Kill()
-	d.Unplug("Desk B")
-	d.Run()
-	within(t, m, recovery, "a daemon without readers is healthy", func() bool {
-		return m.Health() == nil && find(m, "desk-b").State == reader.Absent
+	// In the other order, so that pcscd may number them anew.
+	d.Plug("Desk B")
+	plugIn(t, d, "Desk B", newEcho())
+	d.Plug("Desk A")
+	within(t, m, recovery, "both back under their IDs", func() bool {
+		return find(m, "desk-a").State == reader.Empty && find(m, "desk-b").State == reader.Card
 	})
+	if got := find(m, "desk-b").Insertion; got != 2 {
+		t.Errorf("insertion %d, want 2", got)
+	}
+	exchange(t, connect(t, m, "desk-b"))
+}
+
+// A reader that is there and cannot be reached is out of order, and comes back by itself.
+func TestReaderBreaks(t *testing.T) {
+	d := pcsctest.Start(t, "Desk A", "Desk B")
+	m := watch(t)
+	plugIn(t, d, "Desk B", newEcho())
+	within(t, m, recovery, "card in B", state(m, "desk-b", reader.Card))
+	d.Break("Desk B")
+	within(t, m, recovery, "B out of order", state(m, "desk-b", reader.Error))
+	if _, err := m.Connect(t.Context(), "desk-b"); err == nil {
+		t.Error("connected to a reader that is out of order")
+	}
+	d.Mend("Desk B")
+	within(t, m, recovery, "B back", state(m, "desk-b", reader.Card))
+	exchange(t, connect(t, m, "desk-b"))
 }
 
 func TestTwoReadersAtOnce(t *testing.T) {

@@ -1,8 +1,11 @@
 //go:build linux
 
 // Package pcsctest runs a private PC/SC daemon for tests: a real pcscd with readers into which simulated chips are plugged
-// over TCP (virtual.PlugIn), whose readers can be unplugged, and which can be killed, frozen and started again. It needs no
-// root, no systemd and no namespace, and touches nothing of the system's own daemon.
+// over TCP (virtual.PlugIn), whose readers can be plugged in, unplugged and broken, and which can be killed, frozen and
+// started again. It needs no root, no systemd and no namespace, and touches nothing of the system's own daemon.
+//
+// The readers are vpcd's, but the daemon takes them for USB readers: it is told of them through a libudev that the test plays
+// (testdata/preload.c), because pcscd 1.9.9 looks at the readers of its configuration files once, when it starts.
 //
 // It stands on Debian's packages pcscd, vsmartcard-vpcd and libpcsclite-dev, and on a C compiler, which cgo needs anyway.
 // Where one is missing the test fails and says so: a test of the main road is never skipped.
@@ -111,13 +114,17 @@ func executable(f string) bool {
 
 // Daemon is one pcscd with its readers.
 type Daemon struct {
-	t      testing.TB
-	dir    string
-	pcscd  string
-	ports  map[string]int // by the name that the reader was given
-	log    buffer
-	cmd    *exec.Cmd
-	exited chan struct{}
+	t       testing.TB
+	dir     string
+	pcscd   string
+	dropdir string         // where pcscd looks for the drivers of USB readers
+	names   []string       // of the readers, as they were given
+	ports   map[string]int // by name
+	plugged map[string]bool
+	usb     *os.File // what is written here is plugged in or taken away
+	log     buffer
+	cmd     *exec.Cmd
+	exited  chan struct{}
 }
 
 // buffer is the daemon's log.
@@ -162,9 +169,15 @@ func Start(t testing.TB, readers ...string) *Daemon {
 		t.Fatal(err)
 	}
 	one.Lock()
-	d := &Daemon{t: t, dir: dir, pcscd: pcscd, ports: make(map[string]int)}
+	d := &Daemon{
+		t: t, dir: dir, pcscd: pcscd, dropdir: dropdir(pcscd),
+		names: readers, ports: make(map[string]int), plugged: make(map[string]bool),
+	}
 	t.Cleanup(func() {
 		d.Kill()
+		if d.usb != nil {
+			_ = d.usb.Close()
+		}
 		if t.Failed() {
 			t.Logf("pcscd said:\n%s", d.log.String())
 		}
@@ -172,30 +185,58 @@ func Start(t testing.TB, readers ...string) *Daemon {
 		one.Unlock()
 	})
 	// The daemon may be another user (see Run), so the directories are open and the umask has no say.
-	for _, sub := range []string{"", "conf", "unplugged"} {
-		p := filepath.Join(dir, sub)
-		if err := errors.Join(os.MkdirAll(p, 0o755), os.Chmod(p, 0o755)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	d.mkdir("")
+	d.mkdir("conf")
+	d.mkdir("broken")
+	d.mkdir("usb")
 	d.write("preload.so", libs["preload"])
-	for _, name := range readers {
-		d.ports[name] = freePort(t, d.ports)
-	}
-	var conf strings.Builder
 	for i, name := range readers {
-		lib := fmt.Sprintf("driver%d.so", i)
-		d.write(lib, libs["driver"])
-		d.write(lib+".vpcd", driver)
-		fmt.Fprintf(&conf, "FRIENDLYNAME %q\nDEVICENAME /dev/null:%d\nLIBPATH %s\nCHANNELID %d\n\n",
-			name, d.ports[name], filepath.Join(dir, lib), d.ports[name])
+		d.ports[name], d.plugged[name] = freePort(t, d.ports), true
+		contents := fmt.Sprintf("usb/reader%d.bundle/Contents", i)
+		d.mkdir(filepath.Dir(contents))
+		d.mkdir(contents)
+		d.mkdir(contents + "/Linux")
+		d.write(contents+"/Linux/driver.so", libs["driver"])
+		d.write(contents+"/Linux/driver.so.vpcd", driver)
+		d.write(contents+"/Info.plist", fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0">
+<dict>
+	<key>CFBundleExecutable</key>
+	<string>driver.so</string>
+	<key>ifdVendorID</key>
+	<array><string>0x1209</string></array>
+	<key>ifdProductID</key>
+	<array><string>0x%04X</string></array>
+	<key>ifdFriendlyName</key>
+	<array><string>%s</string></array>
+</dict>
+</plist>
+`, i, name))
 	}
-	d.write("conf/readers", []byte(conf.String()))
 	if err := os.Setenv(SocketEnv, d.Socket()); err != nil {
 		t.Fatal(err)
 	}
 	d.Run()
 	return d
+}
+
+// dropdir asks pcscd where it was built to look for drivers.
+func dropdir(pcscd string) string {
+	out, _ := exec.Command(pcscd, "--version").CombinedOutput()
+	if _, rest, ok := strings.Cut(string(out), "usbdropdir="); ok {
+		if fields := strings.Fields(rest); len(fields) > 0 {
+			return fields[0]
+		}
+	}
+	return "/usr/lib/pcsc/drivers"
+}
+
+func (d *Daemon) mkdir(name string) {
+	d.t.Helper()
+	p := filepath.Join(d.dir, name)
+	if err := errors.Join(os.MkdirAll(p, 0o755), os.Chmod(p, 0o755)); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func (d *Daemon) write(name string, data []byte) {
@@ -255,6 +296,21 @@ func (d *Daemon) Run() {
 	if d.cmd != nil {
 		d.t.Fatal("the daemon runs already")
 	}
+	// A new pipe, so that nothing is left in it that an earlier daemon has not taken.
+	pipe := filepath.Join(d.dir, "usb", "events")
+	if d.usb != nil {
+		_ = d.usb.Close()
+		_ = os.Remove(pipe)
+	}
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o666), os.Chmod(pipe, 0o666)); err != nil {
+		d.t.Fatal(err)
+	}
+	usb, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.usb = usb
+
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: d.Socket(), Net: "unix"})
 	if err != nil {
 		d.t.Fatal(err)
@@ -274,7 +330,9 @@ func (d *Daemon) Run() {
 		d.pcscd, filepath.Join(d.dir, "preload.so"), filepath.Join(d.dir, "conf"))
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-		"TAPCHECK_UNPLUGGED=" + filepath.Join(d.dir, "unplugged"),
+		"TAPCHECK_BROKEN=" + filepath.Join(d.dir, "broken"),
+		"TAPCHECK_USB=" + filepath.Join(d.dir, "usb"),
+		"TAPCHECK_DROPDIR=" + d.dropdir,
 	}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{f}
@@ -296,10 +354,27 @@ func (d *Daemon) Run() {
 		close(exited)
 	}()
 	d.cmd, d.exited = cmd, exited
-	for name := range d.ports {
-		if _, err := os.Stat(d.flag(name)); err != nil {
+	for _, name := range d.names {
+		if d.plugged[name] {
+			d.event("add", name)
 			d.await(name, true)
 		}
+	}
+}
+
+// event tells the daemon what happened on USB; see testdata/preload.c.
+func (d *Daemon) event(action, name string) {
+	d.t.Helper()
+	number := -1
+	for i, n := range d.names {
+		if n == name {
+			number = i
+		}
+	}
+	record := make([]byte, 16)
+	copy(record, fmt.Sprintf("%s %d %d", action, number, d.port(name)))
+	if _, err := d.usb.Write(record); err != nil {
+		d.t.Fatal(err)
 	}
 }
 
@@ -353,22 +428,36 @@ func (d *Daemon) signal(sig syscall.Signal) {
 	}
 }
 
-// flag is the file that makes the driver say that the reader is gone.
-func (d *Daemon) flag(name string) string {
-	return filepath.Join(d.dir, "unplugged", strconv.Itoa(d.port(name)))
+// Unplug takes a reader away, with the card in it. When it returns the daemon has let go of the reader. A daemon that does
+// not run will not see it when it is started again.
+func (d *Daemon) Unplug(name string) { d.t.Helper(); d.plug(name, "remove", false) }
+
+// Plug brings a reader back, empty.
+func (d *Daemon) Plug(name string) { d.t.Helper(); d.plug(name, "add", true) }
+
+func (d *Daemon) plug(name, action string, plugged bool) {
+	d.t.Helper()
+	d.plugged[name] = plugged
+	if d.cmd != nil {
+		d.event(action, name)
+		d.await(name, plugged)
+	}
 }
 
-// Unplug takes a reader away, with the card in it, as far as a serial driver can: pcscd keeps its name and says that it is
-// out of order (state Error). A daemon that is started while the reader is unplugged does not know it at all.
-func (d *Daemon) Unplug(name string) {
+// Break makes a reader fail: it is there, and its driver cannot reach it. Mend ends that.
+func (d *Daemon) Break(name string) {
 	d.t.Helper()
-	d.write(filepath.Join("unplugged", strconv.Itoa(d.port(name))), nil)
+	d.write(d.broken(name), nil)
 }
 
-// Plug brings a reader back. A daemon that was started without it does not see that, unless it is started anew.
-func (d *Daemon) Plug(name string) {
+// Mend ends what Break began.
+func (d *Daemon) Mend(name string) {
 	d.t.Helper()
-	if err := os.Remove(d.flag(name)); err != nil {
+	if err := os.Remove(filepath.Join(d.dir, d.broken(name))); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+func (d *Daemon) broken(name string) string {
+	return filepath.Join("broken", strconv.Itoa(d.port(name)))
 }

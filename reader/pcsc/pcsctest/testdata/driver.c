@@ -1,7 +1,6 @@
 /*
- * A PC/SC reader driver for tests: vpcd's, with the one thing in front of it that vpcd does not have: it can be unplugged.
- * While a file named after the reader's port lies in the directory TAPCHECK_UNPLUGGED, the reader cannot be opened, and one
- * that is open reports that the device is gone, as a USB driver does.
+ * A PC/SC reader driver for tests: vpcd's, as a driver of USB readers, and with a fault: while a file named after the
+ * reader's port lies in the directory TAPCHECK_BROKEN, the reader reports that it cannot reach its device.
  *
  * vpcd keeps its connections by slot only, so that two readers of one daemon would share them. Each reader therefore has
  * its own copy of this library, and beside it, with ".vpcd" behind the name, its own copy of vpcd.
@@ -29,9 +28,9 @@ static void *vpcd_function(const char *name)
 	return vpcd ? dlsym(vpcd, name) : NULL;
 }
 
-static int unplugged(void)
+static int broken(void)
 {
-	const char *dir = getenv("TAPCHECK_UNPLUGGED");
+	const char *dir = getenv("TAPCHECK_BROKEN");
 	char path[4096];
 
 	snprintf(path, sizeof path, "%s/%lu", dir ? dir : "", port);
@@ -43,12 +42,12 @@ static int unplugged(void)
 RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
 	const char *colon = strrchr(DeviceName, ':');
+	char name[64];
 
 	REAL(IFDHCreateChannelByName);
 	port = colon ? strtoul(colon + 1, NULL, 0) : 0;
-	if (unplugged())
-		return IFD_NO_SUCH_DEVICE;
-	return real(Lun, DeviceName);
+	snprintf(name, sizeof name, "/dev/null:%lu", port); /* vpcd's way to say: listen */
+	return real(Lun, name);
 }
 
 RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
@@ -109,7 +108,7 @@ RESPONSECODE IFDHControl(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD 
 RESPONSECODE IFDHICCPresence(DWORD Lun)
 {
 	REAL(IFDHICCPresence);
-	if (unplugged())
+	if (broken())
 		return IFD_NO_SUCH_DEVICE;
 	return real(Lun);
 }

@@ -66,7 +66,11 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 			return nil, err
 		}
 	}
-	label := []string{p.Name, who.Number, fmt.Sprint(o.Serial)}
+	name := p.Name
+	if p.CopyOf != "" {
+		name = p.CopyOf
+	}
+	label := []string{name, who.Number, fmt.Sprint(o.Serial)}
 	rnd := func(use string) *stream { return newStream(iss.seed, append([]string{use}, label...)...) }
 
 	if len(p.PACE) > 0 {

@@ -64,6 +64,9 @@ type Profile struct {
 	// Clone has the files but not the private keys: "wrong-key" answers with other keys, "naked-9000" plays along with bare
 	// 9000 under secure messaging, "refuses" with 6982.
 	Clone string `json:"clone,omitempty"`
+	// CopyOf names the profile whose card this is a copy of: the files are then that card's, byte for byte, where the
+	// two profiles ask for the same.
+	CopyOf string `json:"copyOf,omitempty"`
 
 	Hash   string `json:"hash,omitempty"` // of the EF.SOD; default SHA-256
 	Timing Timing `json:"timing"`

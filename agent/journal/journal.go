@@ -97,6 +97,9 @@ type job struct {
 // Open opens or makes the database and brings its schema up to date. Errors: ErrWrongKey, ErrUnwritable (the disk refused
 // to open or make it: try again later), ErrDamaged, ErrInUse, ErrNewer, and ctx's.
 func Open(ctx context.Context, o Options) (*Journal, error) {
+	if o.Path == "" {
+		return nil, fmt.Errorf("%w: no path", ErrInvalid)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -317,7 +317,7 @@ func TestNothingReadable(t *testing.T) {
 	hunt("closed", 1)
 }
 
-// Two journals with the same rows and different keys share no block; the same rows twice in one journal neither.
+// What was dropped is not in the files any more, not even for somebody who has the key.
 func TestDeletedIsGone(t *testing.T) {
 	ctx, path := context.Background(), newPath(t)
 	j := open(t, path)
@@ -389,6 +389,12 @@ func TestWrongKey(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	} else if strings.Contains(err.Error(), dir) {
 		t.Errorf("the error tells the path: %v", err)
+	}
+}
+
+func TestNoPath(t *testing.T) {
+	if _, err := Open(context.Background(), Options{Key: testKey}); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
 	}
 }
 

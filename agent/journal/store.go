@@ -62,10 +62,7 @@ type store struct {
 var serial atomic.Int64
 
 // cipher gives SQLite's files the journal's key without the key ever being in an SQL text or a file name.
-type cipher struct {
-	key [32]byte
-	tmp hbshvfs.HBSHCreator
-}
+type cipher struct{ key [32]byte }
 
 // KDF is asked for the key of a named file with the constant secret of store.open, and for that of a temporary file with an empty
 // one: that file gets none and so is not made (temp_store=MEMORY wants none).
@@ -100,7 +97,7 @@ func (s *store) close() error {
 	}
 	err := s.db.close()
 	s.db = nil
-	return classify(nil, err)
+	return classify(context.Background(), err)
 }
 
 // run does one job on an open connection. A fault of the disk or of SQLite closes the connection, because what it holds in memory
@@ -319,7 +316,7 @@ func classify(ctx context.Context, err error) error {
 	var kind error
 	switch code.Code() {
 	case sqlite3.INTERRUPT:
-		if ctx != nil && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return context.Canceled

@@ -43,7 +43,7 @@ type Config struct {
 	StaffNumber Secret // and that person's personal number, 12 digits
 
 	Timeout time.Duration                         // of one call; 0 is 10 s
-	Proxy   func(*http.Request) (*url.URL, error) // nil: the environment's (HTTPS_PROXY, NO_PROXY)
+	Proxy   func(*http.Request) (*url.URL, error) // nil: the environment's (HTTPS_PROXY, NO_PROXY); not for plain http
 	RootCAs *x509.CertPool                        // nil: the system's
 	Now     func() time.Time
 
@@ -97,7 +97,10 @@ func New(c Config) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
 	}
-	if c.Proxy == nil {
+	switch {
+	case base.Scheme == "http":
+		c.Proxy = nil // a proxy of plain http would read the secrets of the URL
+	case c.Proxy == nil:
 		c.Proxy = http.ProxyFromEnvironment
 	}
 	if c.Now == nil {

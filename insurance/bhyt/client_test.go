@@ -450,7 +450,7 @@ func TestBreaker(t *testing.T) {
 		t.Error("the gateway was asked nevertheless")
 	}
 	// Persons that are refused, and bad questions, are no failures of the gateway.
-	g, base = gateway(t, localgateway.Options{})
+	_, base = gateway(t, localgateway.Options{})
 	client = newClient(t, base, nil)
 	for range 10 {
 		_, _ = client.Check(context.Background(), insurance.Request{Number: "1"})
@@ -501,7 +501,7 @@ func TestOnTheWire(t *testing.T) {
 
 // No error and no log line holds a URL, a token, the account or the person, in any failure.
 func TestNothingLeaks(t *testing.T) {
-	var out bytes.Buffer
+	var out locked
 	log.SetOutput(&out)
 	defer log.SetOutput(io.Discard)
 	a := localgateway.New(localgateway.Options{}).Account()
@@ -509,15 +509,8 @@ func TestNothingLeaks(t *testing.T) {
 	hash := hex.EncodeToString(sum[:])
 	secrets := []string{a.Username, a.Password, hash, strings.ToUpper(hash), a.StaffName, a.StaffNumber, "token=", "KQNhan", "http://", "https://",
 		an.Number, an.FullName, "NGUYEN VAN AN", "Nguyen", url.QueryEscape(an.FullName), "GD4010123456789", "Hoàn Kiếm", "127.0.0.1"}
-	var mu sync.Mutex
-	note := func(event string, fields map[string]any) {
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprintln(&out, event, fields)
-	}
+	note := func(event string, fields map[string]any) { fmt.Fprintln(&out, event, fields) }
 	told := func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
 		for e := err; e != nil; e = errors.Unwrap(e) {
 			fmt.Fprintf(&out, "%v %+v %q\n", e, e, e)
 		}
@@ -567,6 +560,24 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("%q was told:\n%s", s, out.String())
 		}
 	}
+}
+
+// locked is a buffer that goroutines share.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestSecretIsSilent(t *testing.T) {
@@ -631,6 +642,72 @@ func TestTLS(t *testing.T) {
 	})
 	if e, err := client.Check(context.Background(), an); err != nil || e.State != insurance.Eligible {
 		t.Errorf("%v %v", e.State, err)
+	}
+}
+
+// A proxy carries the encrypted connection and sees a host name, nothing more; plain http goes through none.
+func TestProxy(t *testing.T) {
+	s := httptest.NewTLSServer(localgateway.New(localgateway.Options{Now: clock}))
+	defer s.Close()
+	var seen locked
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(&seen, r.Method, r.RequestURI, r.Header)
+		there, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(there, here); _ = there.Close() }()
+		_, _ = io.Copy(here, there)
+		_ = here.Close()
+	}))
+	defer proxy.Close()
+	through := func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+	client := newClient(t, s.URL, func(c *bhyt.Config) {
+		c.Proxy, c.RootCAs = through, s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	})
+	if e, err := client.Check(context.Background(), an); err != nil || e.State != insurance.Eligible {
+		t.Fatalf("%v %v", e.State, err)
+	}
+	_ = client.Close()
+	if got, want := seen.String(), "CONNECT "+strings.TrimPrefix(s.URL, "https://"); !strings.HasPrefix(got, want) || strings.Contains(got, "BV") || strings.Contains(got, "egw") {
+		t.Errorf("the proxy saw %s", got)
+	}
+
+	_, base := gateway(t, localgateway.Options{})
+	client = newClient(t, base, func(c *bhyt.Config) {
+		c.Proxy = func(*http.Request) (*url.URL, error) { t.Error("plain http went to a proxy"); return nil, nil }
+	})
+	if _, err := client.Check(context.Background(), an); err != nil {
+		t.Error(err)
+	}
+}
+
+// Look-ups one after another share a connection.
+func TestConnectionIsKept(t *testing.T) {
+	var opened atomic.Int64
+	s := httptest.NewUnstartedServer(localgateway.New(localgateway.Options{Now: clock}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	client := newClient(t, s.URL, nil)
+	for range 20 {
+		if _, err := client.Check(context.Background(), an); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections for 20 look-ups", n)
 	}
 }
 

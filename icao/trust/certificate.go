@@ -320,12 +320,14 @@ func (c *certificate) publicKey() (crypto.PublicKey, error) {
 			return nil, fmt.Errorf("%w: elliptic curve or point", errUnknown)
 		}
 		p := (*curve).Params().P
+		//lint:ignore SA1019 the packages that the note names have no brainpool curves
 		if point.X.Sign() < 0 || point.Y.Sign() < 0 || point.X.Cmp(p) >= 0 || point.Y.Cmp(p) >= 0 || !(*curve).IsOnCurve(point.X, point.Y) {
 			return nil, errors.New("the certificate's key is not on its curve")
 		}
 		if n := (*curve).Params().BitSize; n < minEC {
 			return nil, fmt.Errorf("%w: elliptic curve with %d bits", errWeak, n)
 		}
+		//lint:ignore SA1019 as above
 		return &ecdsa.PublicKey{Curve: *curve, X: point.X, Y: point.Y}, nil
 	}
 	return nil, fmt.Errorf("%w: key %v", errUnknown, info.Algorithm.Algorithm)

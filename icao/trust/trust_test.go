@@ -236,7 +236,7 @@ func TestEveryFlip(t *testing.T) {
 	files := groups(t)
 	passed := 0
 	for i := range good {
-		if testing.Short() && i%7 != 0 {
+		if os.Getenv("TAPCHECK_CAMPAIGN") == "" && i%7 != 3 {
 			continue
 		}
 		sod := bytes.Clone(good)

@@ -53,9 +53,10 @@ type CertOptions struct {
 	NoKeyIdentifiers    bool // leave subject and authority key identifiers out
 	// KeyIdentifier is claimed instead of the key's own hash, as a forger would claim the real authority's. In a CSCA it
 	// also becomes the authority key identifier of everything that it signs.
-	KeyIdentifier   []byte
-	PathLen         int  // CSCA only; -1 leaves the constraint out, default 0
-	UnknownCritical bool // carries a critical extension that nobody knows
+	KeyIdentifier    []byte
+	PathLen          int  // CSCA only; -1 leaves the constraint out, default 0
+	UnknownCritical  bool // carries a critical extension that nobody knows
+	MasterListSigner bool // document signer only: certified for master lists (ICAO 9303-12 §7.1.1) instead of documents
 }
 
 // IssuerOptions describe an issuing state: a CSCA and one document signer. The zero value is a good one.
@@ -234,6 +235,8 @@ func (i *Issuer) certificate(k *key, o CertOptions, ca bool) ([]byte, error) {
 			}
 		}
 		ext = append(ext, extension("2.5.29.19", true, seq(bc)))
+	} else if o.MasterListSigner {
+		ext = append(ext, extension("2.5.29.37", true, seq(oid("2.23.136.1.1.3"))))
 	} else {
 		// Document type list of ICAO 9303-12 §7.1.1.6: the card.
 		ext = append(ext, extension("2.23.136.1.1.6.2", false, seq(integer(0), tlv(0x31, printable("ID")))))
@@ -362,7 +365,7 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 	signers := append([]*Issuer{i}, o.MoreSigners...)
 	var infos, certs, algs [][]byte
 	for n, s := range signers {
-		info, alg, err := s.signerInfo(content, o, n == 0, rnd)
+		info, alg, err := s.signerInfo("2.23.136.1.1.1", content, o, n == 0, rnd)
 		if err != nil {
 			return nil, err
 		}
@@ -379,15 +382,33 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 		}
 	}
 	certs = append(certs, o.MoreCerts...)
-	parts := [][]byte{integer(3), setOf(algs...), seq(oid("2.23.136.1.1.1"), tlv(0xA0, octets(content)))}
+	return tlv(0x77, signedData("2.23.136.1.1.1", content, algs, certs, infos)), nil
+}
+
+// signedData is ContentInfo with SignedData (RFC 5652 §5.1).
+func signedData(contentType string, content []byte, algs, certs, infos [][]byte) []byte {
+	parts := [][]byte{integer(3), setOf(algs...), seq(oid(contentType), tlv(0xA0, octets(content)))}
 	if len(certs) > 0 {
 		parts = append(parts, tlv(0xA0, certs...))
 	}
 	parts = append(parts, setOf(infos...))
-	return tlv(0x77, seq(oid("1.2.840.113549.1.7.2"), tlv(0xA0, seq(parts...)))), nil
+	return seq(oid("1.2.840.113549.1.7.2"), tlv(0xA0, seq(parts...)))
 }
 
-func (i *Issuer) signerInfo(content []byte, o SODOptions, first bool, rnd io.Reader) (info, digestAlg []byte, err error) {
+// MasterList signs a list of CSCA certificates (DER) with the issuer's second key, which is a master list signer's when the issuer
+// came from Signer with MasterListSigner (ICAO 9303-12 §9). The list itself carries the signer's and the CSCA's certificate.
+func (i *Issuer) MasterList(at time.Time, certs ...[]byte) ([]byte, error) {
+	const contentType = "2.23.136.1.1.2"
+	content := seq(integer(0), setOf(certs...))
+	o := SODOptions{SignHash: "SHA-256", SignedAt: at, BySKI: true}
+	info, alg, err := i.signerInfo(contentType, content, o, true, newStream(i.seed, "master list", string(content)))
+	if err != nil {
+		return nil, err
+	}
+	return signedData(contentType, content, [][]byte{alg}, [][]byte{i.dsDER, i.cscaDER}, [][]byte{info}), nil
+}
+
+func (i *Issuer) signerInfo(contentType string, content []byte, o SODOptions, first bool, rnd io.Reader) (info, digestAlg []byte, err error) {
 	h, err := hashByName(o.SignHash)
 	if err != nil {
 		return nil, nil, err
@@ -401,7 +422,7 @@ func (i *Issuer) signerInfo(content []byte, o SODOptions, first bool, rnd io.Rea
 			md[0] ^= 1
 		}
 		list := [][]byte{
-			seq(oid("1.2.840.113549.1.9.3"), tlv(0x31, oid("2.23.136.1.1.1"))),
+			seq(oid("1.2.840.113549.1.9.3"), tlv(0x31, oid(contentType))),
 			seq(oid("1.2.840.113549.1.9.4"), tlv(0x31, octets(md))),
 		}
 		if !o.SignedAt.IsZero() && !o.NoSignedAt {

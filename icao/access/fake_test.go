@@ -258,6 +258,9 @@ func (f *fakeCard) run(c command) ([]byte, uint16) {
 		if f.maxLe > 0 && c.le > f.maxLe {
 			return nil, f.tooLong
 		}
+		if f.sm != nil && !c.extended && c.le > f.sm.capacity(256) {
+			return nil, swWrongLength // this one does not cut what does not fit
+		}
 		if f.current == nil {
 			return nil, swNoCurrentEF
 		}

@@ -3,10 +3,12 @@ package access
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log"
 	"log/slog"
@@ -357,5 +359,75 @@ func TestNothingIsLogged(t *testing.T) {
 	}
 	if out.Len() > 0 {
 		t.Errorf("%d bytes of log, from %.40q", out.Len(), out.String())
+	}
+}
+
+// TestBACAnswers: a refusal is a wrong key; an answer that does not prove the key, or is not about this exchange, is not.
+func TestBACAnswers(t *testing.T) {
+	hash, err := mrzHash(exampleBAC.MRZ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := hash[:16]
+	answer := func(plain []byte) string {
+		enc, mac := suite3DES.cipher(suite3DES.kdf(seed, 1)), suite3DES.kdf(seed, 2)
+		out := bytes.Clone(plain)
+		cipher.NewCBCEncrypter(enc, make([]byte, 8)).CryptBlocks(out, out)
+		out = append(out, suite3DES.mac(mac, append(bytes.Clone(out), 0x80, 0, 0, 0, 0, 0, 0, 0))...)
+		return hex.EncodeToString(out) + "9000"
+	}
+	good := unhex("4608F91988702212 781723860C06C226 0B4F80323EB3191CB04970CB4052790B")
+	otherIC, otherIFD := bytes.Clone(good), bytes.Clone(good)
+	otherIC[0] ^= 1
+	otherIFD[8] ^= 1
+	wrongMAC := unhex(answer(good))
+	wrongMAC[35] ^= 1
+	for _, tt := range []struct {
+		name, challenge, answer string
+		want                    error
+	}{
+		{"right", "", answer(good), nil},
+		{"another chip challenge", "", answer(otherIC), lds.ErrAccessFailed},
+		{"another terminal challenge", "", answer(otherIFD), lds.ErrAccessFailed},
+		{"wrong MAC", "", hex.EncodeToString(wrongMAC), lds.ErrAccessFailed},
+		{"nothing", "", "9000", lds.ErrAccessFailed},
+		{"short", "", "00112233 9000", lds.ErrAccessFailed},
+		{"6300", "", "6300", lds.ErrKeyRejected},
+		{"6982", "", "6982", lds.ErrKeyRejected},
+		{"6985", "", "6985", lds.ErrKeyRejected},
+		{"6988", "", "6988", lds.ErrKeyRejected},
+		{"6F00", "", "6F00", lds.ErrAccessFailed},
+		{"no challenge", "6D00", "", ErrUnsupported},
+		{"challenge refused", "6985", "", lds.ErrAccessFailed},
+		{"challenge of seven bytes", "4608F919887022 9000", "", lds.ErrProtocol},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			steps := []string{"0084000008", "4608F91988702212 9000",
+				"0082000028 72C29C2371CC9BDB65B779B8E8D37B29ECC154AA56A8799FAE2F498F76ED92F25F1448EEA8AD90A7 28", tt.answer}
+			if tt.challenge != "" {
+				steps = []string{"0084000008", tt.challenge}
+			}
+			s := &script{t: t, steps: steps}
+			c := NewChannel(s, Options{})
+			c.rand = bytes.NewReader(unhex("781723860C06C226 0B795240CB7049B01C19B33E32804F0B"))
+			v, err := c.BAC(t.Context(), exampleBAC)
+			if !errors.Is(err, tt.want) || c.Secure() != (tt.want == nil) || (v.Status == lds.Passed) != (tt.want == nil) {
+				t.Errorf("%+v, %v", v, err)
+			}
+			s.done()
+		})
+	}
+}
+
+// TestSelectApplication types what a card says to SELECT.
+func TestSelectApplication(t *testing.T) {
+	for answer, want := range map[string]error{
+		"9000": nil, "6A82": lds.ErrCardUnsupported, "6D00": lds.ErrCardUnsupported, "6E00": lds.ErrCardUnsupported, "6A86": lds.ErrCardUnsupported,
+		"6982": lds.ErrAccessFailed, "6F00": lds.ErrProtocol, "90": ErrShortResponse,
+	} {
+		err := NewChannel(&script{t: t, steps: []string{"00A4040C07A0000002471001", answer}}, Options{}).SelectApplication(t.Context())
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", answer, err)
+		}
 	}
 }

@@ -116,9 +116,7 @@ func (r *reading) exchanged(n int, raw []byte, v lds.ExchangeVerdict, failed lds
 			if v.Reason != "" {
 				failed = v.Reason
 			}
-			if !slices.Contains(r.doc.Warnings, failed) {
-				r.doc.Warnings = append(r.doc.Warnings, failed)
-			}
+			r.warn(failed)
 		}
 		switch {
 		case passive.Anchored && v.Exchange == lds.Failed:
@@ -149,6 +147,9 @@ func (r *reading) exchanged(n int, raw []byte, v lds.ExchangeVerdict, failed lds
 func (r *reading) compose() {
 	id := r.doc.zone.Identity(r.now())
 	source(&id, "dg1")
+	if len(r.doc.zone.Failed) > 0 || len(r.doc.zone.Warnings) > 0 {
+		r.warn(lds.ReasonMRZCheckDigit)
+	}
 	if raw := r.doc.Files[lds.DG(13)]; raw != nil {
 		d13, err := cccd.ParseDG13(raw)
 		switch {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/tapcheck/tapcheck/icao/access"
 	"github.com/tapcheck/tapcheck/icao/lds"
@@ -167,6 +169,66 @@ func (r *reading) plain(fallback string) error {
 		return fetch(id)
 	}
 	return nil
+}
+
+// confirmAccess holds EF.CardAccess against its signed copy in DG14 (ICAO 9303-11 §4.2 step 3): nobody signs EF.CardAccess, so
+// whoever stands between could take the better protocols out of it. A DG14 that repeats nothing of PACE confirms nothing,
+// and chips are made like that. Chip authentication mapping may stand in EF.CardSecurity alone.
+func (r *reading) confirmAccess(dg14 []byte) {
+	if dg14 == nil || r.ch == nil || !r.sound(lds.DG(14), dg14) {
+		return
+	}
+	set, _, err := lds.Expect(dg14, 0x6E)
+	if err != nil {
+		return
+	}
+	signed, offered := paceInfos(set), paceInfos(r.doc.Files[lds.CardAccess])
+	altered := false
+	for info := range signed {
+		altered = altered || !offered[info]
+	}
+	for info := range offered {
+		altered = altered || len(signed) > 0 && !signed[info] && !strings.HasPrefix(info, camPrefix)
+	}
+	if !altered {
+		return
+	}
+	r.warn(lds.ReasonAccessAltered)
+	if a := &r.doc.Verdicts.Access; a.Protocol == "BAC" && a.Fallback == "" {
+		a.Fallback = "PACE: in the signed DG14, and not in EF.CardAccess"
+	}
+}
+
+// pacePrefix and camPrefix are the beginnings of SecurityInfos of PACE and of its chip authentication mapping, from the
+// object identifier on (ICAO 9303-11 §9.2.3: 0.4.0.127.0.7.2.2.4 and .6 below it).
+const (
+	pacePrefix = "\x04\x00\x7F\x00\x07\x02\x02\x04"
+	camPrefix  = "\x04\x00\x7F\x00\x07\x02\x02\x04\x06"
+)
+
+// paceInfos gives the SecurityInfos of PACE in a SET of them, each from the content of its object identifier on.
+func paceInfos(set []byte) map[string]bool {
+	out := map[string]bool{}
+	body, _, err := lds.Expect(set, 0x31)
+	if err != nil {
+		return out
+	}
+	infos, err := lds.Children(body)
+	if err != nil {
+		return out
+	}
+	for _, info := range infos {
+		if id, rest, err := lds.Expect(info.Value, 0x06); err == nil && info.Tag == 0x30 && strings.HasPrefix(string(id), pacePrefix) {
+			out[string(id)+string(rest)] = true
+		}
+	}
+	return out
+}
+
+func (r *reading) warn(w lds.Reason) {
+	if !slices.Contains(r.doc.Warnings, w) {
+		r.doc.Warnings = append(r.doc.Warnings, w)
+	}
 }
 
 func (r *reading) opened(v lds.AccessVerdict, fallback string) lds.AccessVerdict {

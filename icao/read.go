@@ -431,6 +431,7 @@ func (r *reading) chip() error {
 		}
 	}
 	r.judge()
+	r.confirmAccess(dg14)
 	if ready := r.exchangeReady(14, dg14, &v.ChipAuthentication); ready && !d.caDone {
 		ex, key, err := r.ch.ChipAuthentication(r.ctx, dg14)
 		if r.fatal(err) {

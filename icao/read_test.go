@@ -100,6 +100,10 @@ func TestReadEveryCard(t *testing.T) {
 			p.PACE, p.BAC, p.Open, p.CA = nil, false, true, nil
 		}}, want: genuine("access", "not_present NO_ACCESS_CONTROL", "chip", "not_present FEATURE_ABSENT / not_present"), portrait: "jpeg"},
 		{name: "DG2 past 32,767 bytes", card: card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) { p.Padding = 40000 }}, want: genuine(), portrait: "jpeg"},
+		{name: "DG2 without end", card: card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) { p.Padding = 600000 }}, want: genuine(),
+			missing: []lds.FileID{"DG2"}},
+		{name: "DG13 of another person, signed", card: card{profile: "cccd-mk", options: chip.Options{Issue: chip.IssueOptions{Replace: map[int][]byte{
+			13: otherDG13(t)}}}}, want: genuine(), missing: []lds.FileID{"DG13"}, portrait: "jpeg"},
 		{name: "DG13 gone", card: card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) { p.Absent = []string{"DG13"} }},
 			want: genuine(), missing: []lds.FileID{"DG13"}, portrait: "jpeg"},
 		{name: "DG13 refused", card: card{profile: "cccd-mk", change: func(p *chip.Profile, _ *chip.Persona) { p.Refused = []string{"DG13"} }},
@@ -194,6 +198,13 @@ func TestReadEveryCard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherDG13 is the DG13 of somebody else's card.
+func otherDG13(t *testing.T) []byte {
+	t.Helper()
+	l, _ := card{profile: "cccd-mk", persona: "binh"}.insert(t)
+	return l.chip.Files()["DG13"]
 }
 
 // signer is another document signer of the test's CSCA.
@@ -374,6 +385,78 @@ func TestDowngradeIsOnRecord(t *testing.T) {
 				t.Errorf("with a CAN: %v", err)
 			}
 		})
+	}
+}
+
+// EF.CardAccess is held against the signed DG14, where that repeats it.
+func TestCardAccessIsConfirmed(t *testing.T) {
+	pace := func(parameter byte) []byte {
+		return []byte{0x30, 0x12, 0x06, 0x0A, 0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x04, 0x02, 0x02, 0x02, 0x01, 0x02, 0x02, 0x01, parameter}
+	}
+	l, _ := card{profile: "cccd-bac"}.insert(t)
+	set, _, err := lds.Expect(l.chip.Files()["DG14"], 0x6E)
+	if err != nil {
+		t.Fatal(err)
+	}
+	infos, _, err := lds.Expect(set, 0x31)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dg14 := func(extra []byte) []byte {
+		return lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, slices.Concat(infos, extra)))
+	}
+	if bytes.Contains(infos, pace(13)) {
+		infos = bytes.Replace(infos, pace(13), nil, 1)
+	}
+	for _, c := range []struct {
+		name       string
+		dg14       []byte
+		cardAccess []byte // nil as issued
+		warned     bool
+		protocol   string
+	}{
+		{"nothing to confirm with", dg14(nil), nil, false, "PACE"},
+		{"the same", dg14(pace(13)), nil, false, "PACE"},
+		{"other parameters were signed", dg14(pace(16)), nil, true, "PACE"},
+		{"one more was signed", dg14(slices.Concat(pace(13), pace(16))), nil, true, "PACE"},
+		{"PACE taken out on the way", dg14(pace(13)), []byte{0x31, 0x00}, true, "BAC"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := chip.Options{Issue: chip.IssueOptions{Replace: map[int][]byte{14: c.dg14}}}
+			if c.cardAccess != nil {
+				o.Issue.ReplaceAfter = map[string][]byte{"EF_CardAccess": c.cardAccess}
+			}
+			l, who := card{profile: "cccd-bac", options: o}.insert(t)
+			doc, err := l.read(t, icao.Options{Key: mrzKey(t, who, who.MRZ())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := doc.Verdicts.Access
+			if slices.Contains(doc.Warnings, lds.ReasonAccessAltered) != c.warned || a.Protocol != c.protocol {
+				t.Errorf("warnings %v, access %+v", doc.Warnings, a)
+			}
+			if (a.Fallback != "") != (a.Protocol == "BAC") {
+				t.Errorf("fallback %q", a.Fallback)
+			}
+			if doc.Verdicts.PassiveAuthentication.Status != lds.Passed || doc.Verdicts.ChipAuthentication.Status != lds.Passed {
+				t.Errorf("%+v", doc.Verdicts)
+			}
+		})
+	}
+}
+
+// Shared secrets that begin with zero bytes are 1 of 256 (65,536) by chance, and look like a wrong key to who cuts them.
+func TestLeadingZeroBytes(t *testing.T) {
+	for n := 1; n <= 2; n++ {
+		for _, s := range []chip.ForcedSecrets{{Mapping: n, Agreement: -1}, {Mapping: -1, Agreement: n}} {
+			l, who := card{profile: "cccd-mk", options: chip.Options{Secrets: s}}.insert(t)
+			if doc, err := l.read(t, icao.Options{Key: qrKey(t, who), NoChip: true}); err != nil || doc.Identity == nil {
+				t.Errorf("%+v: %v", s, err)
+			}
+			if got := l.chip.Secrets(); got.Mapping != n && got.Agreement != n {
+				t.Errorf("%+v was not provoked: %+v", s, got)
+			}
+		}
 	}
 }
 
@@ -583,5 +666,19 @@ func TestTimesAreTheClocks(t *testing.T) {
 	}
 	if got := l.now.Sub(day); got != doc.DoneAfter {
 		t.Errorf("done after %v, the clock says %v", doc.DoneAfter, got)
+	}
+}
+
+func TestCheckDigitsOfDG1OnlyWarn(t *testing.T) {
+	l, _ := card{profile: "cccd-mk"}.insert(t)
+	dg1 := l.chip.Files()["DG1"]
+	dg1[5+29] = '0' + (dg1[5+29]-'0'+1)%10 // Vietnam's own digit, the last of the first line
+	l, who := card{profile: "cccd-mk", options: chip.Options{Issue: chip.IssueOptions{Replace: map[int][]byte{1: dg1}}}}.insert(t)
+	doc, err := l.read(t, icao.Options{Key: qrKey(t, who)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(doc.Warnings, lds.ReasonMRZCheckDigit) || doc.Verdicts.PassiveAuthentication.Status != lds.Passed {
+		t.Errorf("warnings %v, %+v", doc.Warnings, doc.Verdicts.PassiveAuthentication)
 	}
 }

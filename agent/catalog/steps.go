@@ -32,6 +32,7 @@ const (
 	WarnKeyDiffers      = "KEY_DIFFERS"
 	WarnDowngrade       = "ACCESS_DOWNGRADED"
 	WarnExchangeFailed  = "CHIP_PROOF_FAILED"
+	WarnAccessAltered   = "ACCESS_ALTERED"
 	WarnNameDiffers     = "INSURANCE_DATA_DIFFER"
 	WarnWeakAlgorithm   = "WEAK_ALGORITHM"
 	WarnMRZCheckDigit   = "MRZ_CHECK_DIGIT"
@@ -71,6 +72,7 @@ var warnings = map[string]Text{
 	WarnKeyDiffers:      {"Thông tin vừa quét hoặc nhập khác với chip.", "What was scanned or typed differs from the chip."},
 	WarnDowngrade:       {"Chip được mở bằng cách cũ hơn (BAC) thay cho PACE.", "The chip was opened the older way (BAC) in place of PACE."},
 	WarnExchangeFailed:  {"Chip không chứng minh được khóa của nó: có thể là bản sao.", "The chip could not prove its key: it may be a copy."},
+	WarnAccessAltered:   {"Chip khai cách mở khác với phần đã ký: có thể có thiết bị xen giữa.", "What the chip offers to open it with is not what was signed: something may stand in between."},
 	WarnNameDiffers:     {"Thông tin trên cổng BHYT khác với thẻ.", "The insurer's data differ from the card's."},
 	WarnWeakAlgorithm:   {"Thẻ được ký bằng thuật toán cũ.", "The card was signed with an old algorithm."},
 	WarnMRZCheckDigit:   {"Số kiểm tra phụ trong MRZ không khớp.", "A secondary check digit of the MRZ does not match."},

@@ -48,3 +48,13 @@ func (e *FileError) Error() string { return string(e.File) + ": " + e.Err.Error(
 
 // Unwrap gives the cause.
 func (e *FileError) Unwrap() error { return e.Err }
+
+// IsFileFault says whether an error is about one file only, so that the rest of the chip can still be read.
+func IsFileFault(err error) bool {
+	for _, e := range []error{ErrFileAbsent, ErrFileRefused, ErrTooLarge, ErrMalformed} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,7 +1,6 @@
 package lds
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -75,13 +74,3 @@ func keyDate(name, s string) (short, iso string, err error) {
 }
 
 func keyMalformed(what string) error { return fmt.Errorf("%w: %s", ErrKeyMalformed, what) }
-
-// IsFileFault says whether an error is about one file only, so that the rest of the chip can still be read.
-func IsFileFault(err error) bool {
-	for _, e := range []error{ErrFileAbsent, ErrFileRefused, ErrTooLarge, ErrMalformed} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}

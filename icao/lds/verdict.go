@@ -48,6 +48,8 @@ const (
 	ReasonFileUnreadable    Reason = "FILE_UNREADABLE"
 	ReasonPassiveAuthFailed Reason = "PASSIVE_AUTH_FAILED" // the key's file does not match the signed hashes
 	ReasonNoAccessControl   Reason = "NO_ACCESS_CONTROL"
+	ReasonAccessAltered     Reason = "ACCESS_ALTERED"  // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
+	ReasonMRZCheckDigit     Reason = "MRZ_CHECK_DIGIT" // warning: a check digit of DG1 does not fit
 
 	// Validity, key against chip, face.
 	ReasonDocumentExpired   Reason = "DOCUMENT_EXPIRED"

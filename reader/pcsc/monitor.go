@@ -152,7 +152,7 @@ func (m *monitor) watch() error {
 			continue
 		case codeCancelled:
 			continue // the stop is looked at above; a cancel of somebody else means nothing
-		case codeUnknownReader:
+		case codeUnknownReader, codeReaderUnavailable, codeNoReaders:
 			// It went between listing and waiting; the next list will tell.
 			if !m.pause(spinPause) {
 				return nil

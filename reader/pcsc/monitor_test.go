@@ -146,14 +146,19 @@ func TestNoSpinning(t *testing.T) {
 			t.Errorf("waits with %#x", got)
 		}
 	})
-	gone := newFake(card("Desk 0"))
-	gone.down["wait"] = codeUnknownReader
-	play(t, gone, func(t *testing.T, m *monitor) {
-		settle(10 * time.Second)
-		if gone.waits > 110 {
-			t.Errorf("%d waits in ten seconds for a reader that is listed and unknown", gone.waits)
-		}
-	})
+	for _, code := range []Code{codeUnknownReader, codeReaderUnavailable, codeNoReaders} {
+		gone := newFake(card("Desk 0"))
+		gone.down["wait"] = code
+		play(t, gone, func(t *testing.T, m *monitor) {
+			settle(10 * time.Second)
+			if gone.waits > 110 {
+				t.Errorf("%d waits in ten seconds for a reader that is listed and not there", gone.waits)
+			}
+			if err := m.Health(); err != nil {
+				t.Errorf("health %v", err)
+			}
+		})
+	}
 }
 
 func TestStatesFromFlags(t *testing.T) {

@@ -391,6 +391,29 @@ func TestHungCall(t *testing.T) {
 	exchange(t, connect(t, m, "desk-a"))
 }
 
+// A card that lies there and does not answer is not a card that was removed.
+func TestSilentCard(t *testing.T) {
+	d := pcsctest.Start(t, "Desk")
+	m := watch(t)
+	plugIn(t, d, "Desk", silent{newEcho()})
+	within(t, m, recovery, "card in", state(m, "desk", reader.Card))
+	for range 2 {
+		s := connect(t, m, "desk")
+		if _, err := s.Transmit(t.Context(), command); !errors.Is(err, reader.ErrTransport) {
+			t.Errorf("got %v", err)
+		}
+		s.Close()
+	}
+	if got := find(m, "desk"); got.State != reader.Card || got.Insertion != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// silent has an ATR and no answer.
+type silent struct{ *echo }
+
+func (silent) Transmit([]byte) []byte { return nil }
+
 func TestNoDaemonAtFirst(t *testing.T) {
 	d := pcsctest.Start(t, "Desk")
 	d.Kill()

@@ -24,7 +24,7 @@ const (
 //
 // It holds one card at a time; the next one that connects waits until the first has gone. A card that does not send a
 // proper ATR within 5 s, sends what it was not asked for, or leaves a command unanswered for 30 s is disconnected, which
-// removes it. An answer of no bytes at all is a mute card.
+// removes it. An answer too short for a status word is a mute card.
 //
 // When ctx ends, the port is closed and the reader is absent. Whoever may connect to loopback ports of this PC can put a
 // card in: that is what it is for, and why a real desk never has such a reader.
@@ -157,6 +157,9 @@ func (r *remote) Transmit(apdu []byte) []byte {
 	defer patience.Stop()
 	select {
 	case rsp := <-r.answers:
+		if len(rsp) < 2 {
+			return nil
+		}
 		return rsp
 	case <-patience.C:
 		_ = r.conn.Close()
@@ -174,8 +177,8 @@ var errRubbish = errors.New("the reader sent what is no command")
 // without "tcp:" before it. It answers until the reader closes the connection, which is no error; when ctx ends it takes
 // the card out and returns ctx's error. It does not connect again.
 //
-// The protocol has no way to say that a card is mute: a chip that answers nil is passed on as an answer of no bytes, which
-// pcscd takes as a removal of the card.
+// The protocol has no way to say that a card is mute. A chip that answers nil is passed on as an answer of one byte, which
+// is none and which every reader takes for a failed exchange; an answer of no bytes would make vpcd wait for ever.
 func PlugIn(ctx context.Context, addr string, chip Chip) error {
 	if len(addr) > 4 && addr[:4] == "tcp:" {
 		addr = addr[4:]
@@ -218,6 +221,9 @@ func serve(c eager, chip Chip, cmd []byte) error {
 		rsp := chip.Transmit(cmd)
 		if len(rsp) > maxFrame {
 			return fmt.Errorf("%w: the chip answered %d bytes, more than the protocol carries", errRubbish, len(rsp))
+		}
+		if len(rsp) == 0 {
+			rsp = []byte{0}
 		}
 		return writeFrame(c, rsp)
 	case len(cmd) != 1:

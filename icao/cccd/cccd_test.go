@@ -66,6 +66,8 @@ func TestParseQR(t *testing.T) {
 	whole := QR{"001099012345", "012345678", "Nguyễn Văn An", "1999-01-01", "male", "Số 1, Phố X, Phường Y, Hà Nội", "2022-04-15", false}
 	noOld := whole
 	noOld.OldNumber = ""
+	inMonth, inYear := whole, whole
+	inMonth.DateOfBirth, inYear.DateOfBirth = "1999-01", "1999"
 	only := QR{Number: "001099012345"}
 	mangled := QR{Number: "001099012345", Mangled: true}
 	swap := strings.NewReplacer
@@ -82,6 +84,9 @@ func TestParseQR(t *testing.T) {
 		{"more fields", code + "|Trần Thị B|Nguyễn Văn C||", whole, nil},
 		{"unknown long layout", "001099012345|Trần Thị B|001150000001|x|y|z|1|2|3|4", only, nil},
 		{"child without issue date", "001099012345||Nguyễn Văn An|01011999|Nam|Hà Nội|", QR{Number: "001099012345", FullName: "Nguyễn Văn An", DateOfBirth: "1999-01-01", Sex: "male", Residence: "Hà Nội"}, nil},
+
+		{"born in a month", strings.Replace(code, "|01011999|", "|00011999|", 1), inMonth, nil},
+		{"born in a year", strings.Replace(code, "|01011999|", "|1999|", 1), inYear, nil},
 
 		{"full-width", swap("|", "｜", "0", "０", "1", "１").Replace(code), mangled, nil},
 		{"separators replaced", strings.ReplaceAll(code, "|", "~"), mangled, nil},

@@ -87,7 +87,7 @@ func (q *QR) read(f []string, longer bool) {
 		}
 		return ""
 	}
-	name, birth, sex := at(0), compactDate(at(1)), sexOf(at(2))
+	name, birth, sex := at(0), birthDate(at(1)), sexOf(at(2))
 	if birth == "" || sex == "" || name == "" {
 		// Neither of the known layouts: a later one, of which only the number's place is known, or a mangled text. Nothing
 		// is taken on a guess: a later layout also holds the names of relatives.
@@ -309,6 +309,24 @@ func compactDate(s string) string {
 		return ""
 	}
 	return t.Format("2006-01-02")
+}
+
+// birthDate is compactDate for people of whose birth only the month and year, or only the year, is registered: the missing
+// digits are zeros or left out.
+func birthDate(s string) string {
+	if d := compactDate(s); d != "" {
+		return d
+	}
+	if len(s) == 8 && strings.HasPrefix(s, "00") {
+		if s = s[2:]; strings.HasPrefix(s, "00") {
+			s = s[2:]
+		}
+	}
+	layout := map[int][2]string{6: {"012006", "2006-01"}, 4: {"2006", "2006"}}[len(s)]
+	if t, err := time.Parse(layout[0], s); err == nil && allDigits(s) && t.Year() >= 1850 {
+		return t.Format(layout[1])
+	}
+	return ""
 }
 
 func sexOf(s string) string {

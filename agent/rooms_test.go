@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"cmd/tapcheck":     {"…/"},
 
 	// The local gateway knows the wire types of the client that it plays against, and nothing of how it is asked.
-	"insurance/bhyt/localgateway": {"insurance/bhyt"},
+	"insurance/bhyt/localgateway": {"insurance", "insurance/bhyt"},
 	// A private pcscd, for tests of reader/pcsc and of the whole agent.
 	"reader/pcsc/pcsctest": {},
 }

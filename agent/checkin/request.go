@@ -78,6 +78,10 @@ func (r *Request) check() *catalog.Error {
 	if r.JobID == "" {
 		return bad("jobId", "missing")
 	}
+	// An id that could be a name or a sentence would carry a person's data to places that ids go to.
+	if strings.ContainsFunc(r.JobID, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return bad("jobId", "only printable ASCII without spaces")
+	}
 	switch r.Means {
 	case MeansChip, MeansNumber:
 	case MeansPaperCard, MeansVNeID, MeansNoCard, MeansEmergency:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -54,7 +55,10 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		// The wrong key, then the right one; then somebody else's card.
 		job = start(map[string]any{"means": "chip", "key": map[string]string{"can": "999999"}})
 		s.must("sim.insert", map[string]string{"persona": who.ID})
-		s.wait("job.needs", nil)
+		s.wait(checkin.EventNeeds, func(raw json.RawMessage) bool {
+			var need checkin.Need
+			return json.Unmarshal(raw, &need) == nil && need.JobID == job && need.Need == checkin.NeedKey
+		})
 		s.must("job.provide", map[string]any{"jobId": job, "key": map[string]string{"mrz": strings.Join(who.MRZ(), "\n")}})
 		s.result(job)
 		s.must("sim.remove", map[string]string{})
@@ -96,6 +100,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		s.must("sim.insert", map[string]string{"persona": who.ID})
 		_ = s.call("sim.fault", map[string]any{"card": map[string]any{"kind": kind, "apdu": 9}}, nil)
 		_ = s.call("sim.remove", map[string]string{}, nil)
+		s.must("job.cancel", map[string]string{"jobId": job})
 		s.result(job)
 	}
 	p.stop()

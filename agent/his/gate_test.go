@@ -200,3 +200,42 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
+
+// Help is for every program of this PC, and for no page but one that is allowed or follows a link to it.
+func TestHelpStandsBehindTheGate(t *testing.T) {
+	r := start(t, func(c *Config) {
+		c.Help = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "help for "+r.URL.Path) })
+	})
+	for _, c := range []struct {
+		path, host, origin string
+		status             int
+		body               string
+	}{
+		{"/help/INTERNAL", "", "", 200, "help for /help/INTERNAL"},
+		{"/help/INTERNAL", "", "https://his.example", 200, "help for /help/INTERNAL"},
+		{"/help/INTERNAL", "", "https://evil.example", 403, "ORIGIN_DENIED"},
+		{"/help/INTERNAL", "", "null", 403, "ORIGIN_DENIED"},
+		{"/help/INTERNAL", "evil.example", "", 403, "HOST_DENIED"},
+		{"/helpless", "", "", 404, "NOT_AVAILABLE"},
+		{"/help", "", "", 404, "NOT_AVAILABLE"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("http://127.0.0.1:%d%s", r.port, c.path), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		if c.origin != "" {
+			req.Header.Set("Origin", c.origin)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.status || !strings.Contains(string(body), c.body) || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%+v: %d %s", c, resp.StatusCode, body)
+		}
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,13 +58,27 @@ func (e *fakeEngine) Start(_ context.Context, o checkin.Owner, r checkin.Rights,
 		return checkin.Accepted{}, catalog.New(catalog.Forbidden, map[string]any{"right": "read"})
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.jobs[o] == nil {
 		e.jobs[o] = map[string]checkin.State{}
 	}
 	e.jobs[o][req.JobID] = checkin.Waiting
 	e.reqs = append(e.reqs, req)
 	e.tell(o, "job.progress", checkin.Progress{JobID: req.JobID, Seq: 1, Phase: checkin.PhaseWaiting})
+	// Whoever relays the event gets every chance to do so before this request is answered.
+	for range 1000 {
+		waiting := false
+		for ch := range e.subs[o] {
+			waiting = waiting || len(ch) > 0
+		}
+		if !waiting {
+			break
+		}
+		runtime.Gosched()
+	}
+	e.mu.Unlock()
+	for range 50 {
+		runtime.Gosched()
+	}
 	return checkin.Accepted{JobID: req.JobID, CheckinID: "c-" + req.JobID, State: checkin.Waiting}, nil
 }
 

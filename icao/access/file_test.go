@@ -90,6 +90,7 @@ func TestReadFile(t *testing.T) {
 		{name: "tiny answers", card: fakeCard{maxRead: 24}, size: 240, apdus: 10},
 		{name: "no SFI", card: fakeCard{sfi: swWrongP1P2}, size: 100, apdus: 1 + 2},
 		{name: "no SFI, told", o: Options{NoSFI: true}, card: fakeCard{sfi: swWrongP1P2}, size: 100, apdus: 2},
+		{name: "no SFI, as if by length", card: fakeCard{sfi: swWrongLength}, size: 2000, apdus: 3 + 1 + 9},
 		{name: "past 32767", size: 33000, apdus: 148 + 0},
 		{name: "past 64K", size: 70000, apdus: 0},
 		{name: "past 64K extended", o: Options{Extended: 30000}, card: fakeCard{extended: true}, size: 100000, apdus: 4},
@@ -223,6 +224,23 @@ func TestReadFileErrors(t *testing.T) {
 				t.Errorf("the next file: %v", err)
 			}
 		})
+	}
+}
+
+// TestCutThatLooksLikeMore: the last bytes of a cut answer may look like 61xx. GET RESPONSE would be a command in clear, at which a
+// chip ends secure messaging.
+func TestCutThatLooksLikeMore(t *testing.T) {
+	want := testFile(0x75, 1000)
+	f := &fakeCard{files: map[uint16][]byte{0x0102: want}, extended: true}
+	f.after = func(n int, _, answer []byte) []byte {
+		if n == 0 {
+			return append(answer[:254:254], 0x61, 0x20)
+		}
+		return answer
+	}
+	c := secured(t, suiteAES128, Options{Extended: 65536}, f)
+	if got, err := c.ReadFile(t.Context(), lds.DG(2), nil); err != nil || !bytes.Equal(got, want) {
+		t.Error(err)
 	}
 }
 

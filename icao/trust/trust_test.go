@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -465,4 +466,25 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// A store and an inspection serve several readers at once.
+func TestConcurrent(t *testing.T) {
+	s, _, err := Load(Options{Embedded: true, Files: map[string][]byte{"csca.cer": read(t, "csca.cer")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, at, files := read(t, "good.sod"), made(t).Add(time.Hour), groups(t)
+	shared := s.Inspect(good, at)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, i := range []*Inspection{shared, s.Inspect(good, at)} {
+				if v := i.Judge(files).Verdict; v.Status != lds.Passed {
+					t.Errorf("%s %s", v.Status, v.Reason)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

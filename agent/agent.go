@@ -80,6 +80,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	open := func(ctx context.Context) (*journal.Journal, error) {
 		jo := journal.Options{Path: filepath.Join(o.DataDir, JournalFile)}
 		copy(jo.Key[:], k.DatabaseKey())
+		j, err := journal.Open(ctx, jo)
+		if !errors.Is(err, journal.ErrDamaged) {
+			return j, err
+		}
+		state.Set(health.JournalDamaged, true)
+		log("journal.damaged", nil)
+		if err := setAside(jo.Path, time.Now()); err != nil {
+			return nil, errors.Join(journal.ErrUnwritable, err)
+		}
 		return journal.Open(ctx, jo)
 	}
 	b, err := openBook(ctx, open, state, 5*time.Second, log)

@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/health"
@@ -20,40 +22,73 @@ type book struct {
 	open   func(ctx context.Context) (*journal.Journal, error)
 	health *health.Tracker
 	log    func(event string, fields map[string]any)
-	retry  time.Duration
 
-	mu      sync.Mutex
+	turn    chan struct{} // holds one value; whoever has it may use what follows. A hung disk keeps it, and no caller past its ctx
 	journal *journal.Journal
 	backlog []func(ctx context.Context, j *journal.Journal) error
 	lost    int
-	done    chan struct{}
-	stop    context.CancelFunc
+
+	done chan struct{}
+	stop context.CancelFunc
 }
 
-// openBook opens the journal, or begins without one if the disk refuses. It fails only where no disk will ever help
-// (journal.ErrWrongKey).
+// openBook opens the journal, or begins without one where the disk refuses, and tries again every retry. It fails where
+// waiting cannot help: another key, another program that has it open, a newer version's file.
 func openBook(ctx context.Context, open func(ctx context.Context) (*journal.Journal, error), h *health.Tracker, retry time.Duration, log func(string, map[string]any)) (*book, error) {
-	b := &book{open: open, health: h, log: log, retry: retry, done: make(chan struct{})}
 	j, err := open(ctx)
-	if errors.Is(err, journal.ErrWrongKey) {
+	if err != nil && !errors.Is(err, journal.ErrUnwritable) {
 		return nil, err
 	}
-	b.journal = j
-	b.health.Set(health.JournalUnwritable, err != nil)
+	h.Set(health.JournalUnwritable, err != nil)
 	own, stop := context.WithCancel(context.WithoutCancel(ctx))
-	b.stop = stop
-	go b.catchUp(own)
+	b := &book{open: open, health: h, log: log, turn: make(chan struct{}, 1), journal: j, done: make(chan struct{}), stop: stop}
+	b.turn <- struct{}{}
+	go b.catchUp(own, retry)
 	return b, nil
 }
 
+// setAside moves a damaged journal out of the way, whole, so that a new one can be begun: a desk must not stand still for
+// it, and what can be saved of it is evidence.
+func setAside(path string, now time.Time) error {
+	aside := filepath.Join(filepath.Dir(path), fmt.Sprintf("damaged-%s", now.UTC().Format("20060102T150405Z")))
+	if err := os.Mkdir(aside, 0o700); err != nil {
+		return err
+	}
+	parts, err := filepath.Glob(path + "*")
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := os.Rename(part, filepath.Join(aside, filepath.Base(part))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take waits for the turn; false means that ctx ended first.
+func (b *book) take(ctx context.Context) bool {
+	select {
+	case <-b.turn:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (b *book) give() { b.turn <- struct{}{} }
+
 // do writes at once, or leaves the write to catchUp.
 func (b *book) do(ctx context.Context, write func(ctx context.Context, j *journal.Journal) error) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	if !b.take(ctx) {
+		return ctx.Err()
+	}
+	defer b.give()
 	err := journal.ErrUnwritable
 	if b.journal != nil && len(b.backlog) == 0 { // what waits must come first
-		if err = write(ctx, b.journal); err == nil {
-			return nil
+		err = write(ctx, b.journal)
+		if err == nil || errors.Is(err, journal.ErrInvalid) {
+			return err // no disk will ever take what is invalid
 		}
 	}
 	b.health.Set(health.JournalUnwritable, true)
@@ -65,9 +100,9 @@ func (b *book) do(ctx context.Context, write func(ctx context.Context, j *journa
 	return err
 }
 
-func (b *book) catchUp(ctx context.Context) {
+func (b *book) catchUp(ctx context.Context, retry time.Duration) {
 	defer close(b.done)
-	tick := time.NewTicker(b.retry)
+	tick := time.NewTicker(retry)
 	defer tick.Stop()
 	for {
 		select {
@@ -79,9 +114,12 @@ func (b *book) catchUp(ctx context.Context) {
 	}
 }
 
+// try writes what waits, as far as the disk takes it.
 func (b *book) try(ctx context.Context) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	if !b.take(ctx) {
+		return
+	}
+	defer b.give()
 	if b.journal == nil {
 		j, err := b.open(ctx)
 		if err != nil {
@@ -91,7 +129,10 @@ func (b *book) try(ctx context.Context) {
 	}
 	n := len(b.backlog)
 	for len(b.backlog) > 0 {
-		if err := b.backlog[0](ctx, b.journal); err != nil {
+		switch err := b.backlog[0](ctx, b.journal); {
+		case errors.Is(err, journal.ErrInvalid):
+			b.lost++
+		case err != nil:
 			return
 		}
 		b.backlog = b.backlog[1:]
@@ -102,17 +143,30 @@ func (b *book) try(ctx context.Context) {
 	}
 }
 
-// close makes a last try and closes the journal.
+// close makes a last try and closes the journal. A disk that hangs is left to itself when ctx ends.
 func (b *book) close(ctx context.Context) error {
 	b.stop()
-	<-b.done
-	b.try(ctx)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.journal == nil {
-		return nil
+	closed := make(chan error, 1)
+	go func() { // counted: one per agent, and only where a disk hangs does it outlive ctx
+		<-b.done
+		b.try(ctx)
+		if !b.take(ctx) {
+			closed <- ctx.Err()
+			return
+		}
+		defer b.give()
+		if b.journal == nil {
+			closed <- nil
+			return
+		}
+		closed <- b.journal.Close()
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return b.journal.Close()
 }
 
 // PutCheckin implements checkin.Book.

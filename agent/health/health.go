@@ -26,6 +26,7 @@ const (
 	InsuranceDown       Code = "INSURANCE_UNREACHABLE"
 	InsuranceRefused    Code = "INSURANCE_REJECTED"
 	JournalUnwritable   Code = "JOURNAL_UNWRITABLE"
+	JournalDamaged      Code = "JOURNAL_DAMAGED"
 	TrustRefused        Code = "TRUST_FILE_REFUSED"
 	PortsTaken          Code = "PORTS_TAKEN"
 	SettingsWrong       Code = "SETTINGS_INVALID"
@@ -100,6 +101,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Không ghi được sổ lượt tiếp nhận.", EN: "Check-ins cannot be recorded."},
 		catalog.Text{VI: "Ổ đĩa đầy, chỉ đọc hoặc hỏng.", EN: "The disk is full, read-only or faulty."},
 		catalog.Text{VI: "Giải phóng ổ đĩa; kết quả chưa ghi được đánh dấu recorded: false.", EN: "Free the disk; results that were not recorded say recorded: false."}},
+	JournalDamaged: {Degraded,
+		catalog.Text{VI: "Sổ lượt tiếp nhận cũ bị hỏng; đã bắt đầu sổ mới.", EN: "The journal was damaged; a new one was begun."},
+		catalog.Text{VI: "Lỗi ổ đĩa, hoặc tệp bị sửa từ bên ngoài.", EN: "A fault of the disk, or somebody changed the file."},
+		catalog.Text{VI: "Giữ thư mục damaged-… trong thư mục dữ liệu và kiểm tra ổ đĩa.", EN: "Keep the folder damaged-… in the data folder, and check the disk."}},
 	TrustRefused: {Degraded,
 		catalog.Text{VI: "Có tệp chứng thư gốc không dùng được.", EN: "A file in the trust folder cannot be used."},
 		catalog.Text{VI: "Tệp hỏng, không phải chứng thư CSCA, hoặc thiếu định danh khóa.", EN: "It is broken, is no CSCA certificate, or lacks its key identifier."},

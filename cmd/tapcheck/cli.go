@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -60,6 +61,8 @@ func run(ctx context.Context, args []string, env Env) (code int) {
 	if len(args) == 1 && args[0] == "portrait-child" {
 		return portrait.RunChild(env.Stdin, env.Stdout)
 	}
+	// Libraries that print to the standard logger would print what a gateway or a client sent.
+	log.SetOutput(io.Discard)
 	lang := "vi"
 	if l := env.Getenv("TAPCHECK_LANG"); l == "en" {
 		lang = "en"

@@ -41,8 +41,8 @@ type Info struct {
 type Monitor interface {
 	// Readers is a snapshot, in a stable order.
 	Readers() []Info
-	// Watch gives a channel that gets a value after each change of Readers or Health; changes coalesce. It is closed when
-	// ctx ends or the monitor is closed.
+	// Watch gives a channel that gets a value after each change of Readers or Health, and one at the start; changes
+	// coalesce. It is closed when ctx ends or the monitor is closed.
 	Watch(ctx context.Context) <-chan struct{}
 	// Connect opens the card in the reader exclusively. Errors: ErrReaderGone, ErrNoCard, ErrCardMute, ErrReaderBusy,
 	// ErrReaderStuck, ErrServiceStopped, or ctx's.

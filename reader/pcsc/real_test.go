@@ -92,26 +92,18 @@ func state(m reader.Monitor, id string, want reader.State) func() bool {
 	return func() bool { return find(m, id).State == want }
 }
 
-// plugIn puts a chip in and gives a function that takes it out.
+// plugIn puts a chip in and gives a function that takes it out, once.
 func plugIn(t *testing.T, d *pcsctest.Daemon, name string, chip virtual.Chip) (out func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- virtual.PlugIn(ctx, d.Addr(name), chip) }()
-	out = func() {
+	out = sync.OnceFunc(func() {
 		cancel()
 		<-done
-	}
-	t.Cleanup(out2(&out))
+	})
+	t.Cleanup(out)
 	return out
-}
-
-// out2 makes the second call of *out harmless.
-func out2(out *func()) func() {
-	inner := *out
-	once := sync.OnceFunc(inner)
-	*out = once
-	return once
 }
 
 func connect(t *testing.T, m reader.Monitor, id string) reader.Session {
@@ -224,59 +216,50 @@ func TestCardPulledOutAndPutBack(t *testing.T) {
 	}
 }
 
+// The daemon is not there at first, comes, is killed with a card in use, and comes again.
 func TestDaemonKilledAndRestarted(t *testing.T) {
 	d := pcsctest.Start(t, "Desk A", "Desk B")
+	d.Kill()
 	m := watch(t)
+	stopped := func() bool { return errors.Is(m.Health(), reader.ErrServiceStopped) }
+	within(t, m, recovery, "no service", stopped)
+	var typed *pcsc.Error
+	if !errors.As(m.Health(), &typed) {
+		t.Errorf("health %v has no PC/SC code", m.Health())
+	}
 	files := 0
-	for round := range 2 {
-		chip := newEcho()
-		out := plugIn(t, d, "Desk A", chip)
+	for round := uint64(1); round <= 2; round++ {
+		d.Run()
+		within(t, m, recovery, "service there", func() bool {
+			return m.Health() == nil && find(m, "desk-a").State == reader.Empty && find(m, "desk-b").State == reader.Empty
+		})
+		out := plugIn(t, d, "Desk A", newEcho())
 		within(t, m, recovery, "card in", state(m, "desk-a", reader.Card))
+		if got := find(m, "desk-a").Insertion; got != round {
+			t.Errorf("insertion %d, want %d", got, round)
+		}
 		s := connect(t, m, "desk-a")
 		exchange(t, s)
-		before := find(m, "desk-a").Insertion
 		d.Kill()
 		if _, err := s.Transmit(t.Context(), command); !errors.Is(err, reader.ErrServiceStopped) {
 			t.Errorf("Transmit without a daemon: %v", err)
 		}
 		s.Close()
-		within(t, m, recovery, "service gone", func() bool {
-			return errors.Is(m.Health(), reader.ErrServiceStopped) && find(m, "desk-a").State == reader.Absent
-		})
+		within(t, m, recovery, "service gone", func() bool { return stopped() && find(m, "desk-a").State == reader.Absent })
 		if _, err := m.Connect(t.Context(), "desk-a"); !errors.Is(err, reader.ErrServiceStopped) {
 			t.Errorf("Connect without a daemon: %v", err)
 		}
 		out()
-		again := plugInLater(t, d, "Desk A", newEcho())
-		d.Run()
-		within(t, m, recovery, "service back", func() bool {
-			return m.Health() == nil && find(m, "desk-a").State != reader.Absent && find(m, "desk-b").State == reader.Empty
-		})
-		out = again()
-		within(t, m, recovery, "card in again", state(m, "desk-a", reader.Card))
-		if got := find(m, "desk-a").Insertion; got != before+1 {
-			t.Errorf("insertion %d, want %d", got, before+1)
-		}
-		s = connect(t, m, "desk-a")
-		exchange(t, s)
-		s.Close()
-		out()
-		within(t, m, recovery, "card out", state(m, "desk-a", reader.Empty))
 		// libpcsclite must not keep the connections to dead daemons.
 		fds, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if round > 0 && len(fds) > files {
-			t.Errorf("round %d: %d open files, %d before", round, len(fds), files)
+		if round > 1 && len(fds) > files {
+			t.Errorf("%d open files, %d before", len(fds), files)
 		}
 		files = len(fds)
 	}
-}
-
-// plugInLater is for a daemon that does not listen yet.
-func plugInLater(t *testing.T, d *pcsctest.Daemon, name string, chip virtual.Chip) func() (out func()) {
-	return func() func() { return plugIn(t, d, name, chip) }
 }
 
 // Readers are plugged in and taken away while the monitor runs, with a card in them and in the middle of a session.
@@ -397,13 +380,12 @@ func TestSilentCard(t *testing.T) {
 	m := watch(t)
 	plugIn(t, d, "Desk", silent{newEcho()})
 	within(t, m, recovery, "card in", state(m, "desk", reader.Card))
-	for range 2 {
-		s := connect(t, m, "desk")
-		if _, err := s.Transmit(t.Context(), command); !errors.Is(err, reader.ErrTransport) {
-			t.Errorf("got %v", err)
-		}
-		s.Close()
+	s := connect(t, m, "desk")
+	if _, err := s.Transmit(t.Context(), command); !errors.Is(err, reader.ErrTransport) {
+		t.Errorf("got %v", err)
 	}
+	s.Close()
+	connect(t, m, "desk")
 	if got := find(m, "desk"); got.State != reader.Card || got.Insertion != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -413,19 +395,6 @@ func TestSilentCard(t *testing.T) {
 type silent struct{ *echo }
 
 func (silent) Transmit([]byte) []byte { return nil }
-
-func TestNoDaemonAtFirst(t *testing.T) {
-	d := pcsctest.Start(t, "Desk")
-	d.Kill()
-	m := watch(t)
-	within(t, m, recovery, "no service", func() bool { return errors.Is(m.Health(), reader.ErrServiceStopped) })
-	var typed *pcsc.Error
-	if !errors.As(m.Health(), &typed) {
-		t.Errorf("health %v has no PC/SC code", m.Health())
-	}
-	d.Run()
-	within(t, m, recovery, "reader there", func() bool { return m.Health() == nil && find(m, "desk").State == reader.Empty })
-}
 
 func TestCloseIsQuick(t *testing.T) {
 	d := pcsctest.Start(t, "Desk")

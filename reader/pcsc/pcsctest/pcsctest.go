@@ -326,8 +326,13 @@ func (d *Daemon) Run() {
 	}
 	defer f.Close()
 	// LISTEN_PID must be the daemon's own number, which only a shell that becomes it can say in time.
-	cmd := exec.Command("/bin/sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ LD_PRELOAD="$1" exec "$0" -f -i -c "$2"`,
-		d.pcscd, filepath.Join(d.dir, "preload.so"), filepath.Join(d.dir, "conf"))
+	args := []string{"-c", `preload="$1"; shift; LISTEN_FDS=1 LISTEN_PID=$$ LD_PRELOAD="$preload" exec "$0" "$@"`,
+		d.pcscd, filepath.Join(d.dir, "preload.so"), "-f", "-i", "-c", filepath.Join(d.dir, "conf")}
+	if help, _ := exec.Command(d.pcscd, "--help").CombinedOutput(); bytes.Contains(help, []byte("--disable-polkit")) {
+		// Where it is built with polkit, it would ask the system's polkitd whether this user may.
+		args = append(args, "--disable-polkit")
+	}
+	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		"TAPCHECK_BROKEN=" + filepath.Join(d.dir, "broken"),

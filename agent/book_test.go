@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func TestBookCatchesUp(t *testing.T) {
 	if err := b.PutDisclosure(t.Context(), journal.Disclosure{CheckinID: "C1", At: start, To: "o", Fields: []string{"number"}}); err != nil {
 		t.Errorf("after the cure: %v", err)
 	}
-	if n, err := b.SignerSeen(t.Context(), "00ff"); err != nil || n != 0 {
+	if n, err := b.SignerSeen(t.Context(), strings.Repeat("0f", 32)); err != nil || n != 0 {
 		t.Errorf("signer seen %d, %v", n, err)
 	}
 }

@@ -79,7 +79,7 @@ func parseDG15(dg15 []byte) (aaKey, error) {
 //
 // The verdict's Exchange is Passed, Failed (ACTIVE_AUTH_FAILED, or WEAK_KEY for RSA below 1,024 bits, which is not even
 // asked) or NotDone with UNSUPPORTED, MALFORMED, REFUSED_BY_CARD or RESPONSE_TOO_LONG: the signature fits no short response,
-// and card or reader refuse extended length. Status and Challenge are the caller's. key is the SHA-256 of DG15's
+// and card or reader refuse extended length, which is tried whatever Options.Extended says. Status and Challenge are the caller's. key is the SHA-256 of DG15's
 // SubjectPublicKeyInfo. An error is a transport failure or a broken session.
 func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challenge []byte) (v lds.ExchangeVerdict, key []byte, err error) {
 	if len(challenge) != 8 {

@@ -100,7 +100,7 @@ func (c *Channel) startMessaging(m *messaging) {
 	c.sm, c.naked = m, 0
 }
 
-// aid is the eMRTD application's identifier (ICAO 9303-10 §3.3).
+// aid is the eMRTD application's identifier (ICAO 9303-10 §4).
 var aid = []byte{0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01}
 
 // SelectApplication selects the eMRTD application (A0000002471001). lds.ErrCardUnsupported if the card has none.

@@ -106,7 +106,7 @@ func (c *Channel) exchange(ctx context.Context, apdu []byte) (response, error) {
 	return response{data: raw[:n:n], sw: uint16(raw[n])<<8 | uint16(raw[n+1])}, nil
 }
 
-// collect is exchange with GET RESPONSE after 61xx. That is transport (ISO 7816-4 §5.3.4): what is collected is still to be
+// collect is exchange with GET RESPONSE after 61xx. That is transport (ISO 7816-4, status bytes): what is collected is still to be
 // verified by secure messaging, where that is up.
 func (c *Channel) collect(ctx context.Context, cmd command) (response, error) {
 	r, err := c.exchange(ctx, cmd.encode())
@@ -140,7 +140,7 @@ func (c *Channel) send(ctx context.Context, op string, cmd command) (response, e
 	if c.sm == nil {
 		r, err := c.collect(ctx, cmd)
 		if err == nil && r.sw>>8 == 0x6C && len(r.data) == 0 && cmd.le > 0 {
-			// The chip names the only length that it gives (ISO 7816-4 §5.3.4). Asked once: the next 6Cxx is the caller's.
+			// The chip names the only length that it gives (ISO 7816-4, status bytes). Asked once: the next 6Cxx is the caller's.
 			if cmd.le = int(r.sw & 0xFF); cmd.le == 0 {
 				cmd.le = 256
 			}
@@ -181,7 +181,7 @@ func (c *Channel) send(ctx context.Context, op string, cmd command) (response, e
 const maxNaked = 5
 
 // recoverable says that the chip may have refused the command as such and kept its session. An unprotected success is
-// a forgery, and 6987 and 6988 are what a chip says when it ends secure messaging (ICAO 9303-11 §9.8.8).
+// a forgery, and 6987 and 6988 are what a chip says when it ends secure messaging (ICAO 9303-11 §9.8.3 and §9.8.5).
 func recoverable(sw uint16) bool {
 	return sw>>8 >= 0x64 && sw>>8 <= 0x6F && sw != swSMMissing && sw != swSMWrong
 }

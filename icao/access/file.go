@@ -86,7 +86,7 @@ func (c *Channel) readBinary(ctx context.Context, op string, sfi byte, offset, w
 		case sfi != 0:
 			cmd.p1, cmd.p2 = 0x80|sfi, 0
 		case odd:
-			// ICAO 9303-10 §3.6.3.2: the offset in DO'54', the data in DO'53'.
+			// ISO 7816-4 and ICAO 9303-10 §3.6: the offset in DO'54', the data in DO'53'.
 			at := []byte{byte(offset >> 16), byte(offset >> 8), byte(offset)}
 			if offset < 1<<16 {
 				at = at[1:]

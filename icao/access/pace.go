@@ -235,7 +235,7 @@ func protocolError(op string, err error) error {
 }
 
 func (c *Channel) runPACE(ctx context.Context, p paceProtocol, cv *curve, pw password) (*messaging, error) {
-	// 1. The encrypted nonce. It is at least as long as the key and a multiple of the block (§4.4.3.3).
+	// 1. The encrypted nonce: whole blocks. The standard wants as many as the key is long; that is the chip's to keep.
 	z, _, err := c.generalAuthenticate(ctx, "PACE nonce", false, 0, nil, 0x80)
 	if err != nil {
 		return nil, err
@@ -266,7 +266,7 @@ func (c *Channel) runPACE(ctx context.Context, p paceProtocol, cv *curve, pw pas
 		return nil, protocolError(agreement, err)
 	}
 	if chip.equal(public) {
-		return nil, fmt.Errorf("%s: chip gave our own key back: %w", agreement, lds.ErrProtocol) // §4.4.3.1 3d
+		return nil, fmt.Errorf("%s: chip gave our own key back: %w", agreement, lds.ErrProtocol) // §4.4.1 step 3 d
 	}
 	shared, err := cv.mul(chip, private)
 	if err != nil {

@@ -50,7 +50,7 @@ func (s suite) cipher(key []byte) cipher.Block {
 	return b
 }
 
-// mac is the eight-byte MAC of ICAO 9303-11 §9.8.6: CMAC for AES; for 3DES the retail MAC over data with padding method 2.
+// mac is the eight-byte MAC of ICAO 9303-11 §9.8.6.2 and §9.8.7.2: CMAC for AES; for 3DES the retail MAC over data with padding method 2.
 func (s suite) mac(key, data []byte) []byte {
 	if s.aes() {
 		sum, err := cmac.Sum(data, s.cipher(key), 8)
@@ -98,7 +98,7 @@ func newMessaging(s suite, ksEnc, ksMac []byte, ssc counter) *messaging {
 func (m *messaging) iv() []byte {
 	iv := make([]byte, m.suite.block())
 	if m.suite.aes() {
-		m.enc.Encrypt(iv, m.ssc) // §9.8.6.1: AES takes the encrypted counter, 3DES zero
+		m.enc.Encrypt(iv, m.ssc) // §9.8.7.1: AES takes the encrypted counter; §9.8.6.1: 3DES takes zero
 	}
 	return iv
 }

@@ -20,6 +20,8 @@ type curve struct {
 	g       point
 	n       *big.Int
 	size    int // bytes of a field element
+	f       *field
+	fa      fe // a in the field
 }
 
 // point is affine; x is nil for the point at infinity.
@@ -46,6 +48,8 @@ func newCurve(name, oid string, id int, p, a, b, gx, gy, n string) *curve {
 	}
 	c := &curve{name: name, oid: oid, paramID: id, p: h(p), a: h(a), b: h(b), g: point{h(gx), h(gy)}, n: h(n)}
 	c.size = (c.p.BitLen() + 7) / 8
+	c.f = newField(c.p)
+	c.fa = c.f.from(c.a)
 	return c
 }
 
@@ -100,157 +104,112 @@ func (c *curve) secret(q point) []byte {
 }
 
 // jac is a point in Jacobian coordinates: x = X/Z², y = Y/Z³; Z = 0 is infinity.
-type jac struct{ x, y, z big.Int }
-
-func (j *jac) set(k *jac) { j.x.Set(&k.x); j.y.Set(&k.y); j.z.Set(&k.z) }
-
-// work does field arithmetic with scratch space of its own, because allocation would cost more than the arithmetic.
-type work struct {
-	c             *curve
-	q             big.Int
-	t             [10]big.Int
-	prod, rem     big.Int
-	aMinus3, zero bool
-}
-
-func newWork(c *curve) *work {
-	w := &work{c: c}
-	w.zero = c.a.Sign() == 0
-	w.aMinus3 = new(big.Int).Add(c.a, big.NewInt(3)).Cmp(c.p) == 0
-	return w
-}
-
-func (w *work) mul(z, x, y *big.Int) {
-	w.prod.Mul(x, y)
-	w.q.QuoRem(&w.prod, w.c.p, &w.rem)
-	z.Set(&w.rem)
-}
-
-func (w *work) sub(z, x, y *big.Int) {
-	z.Sub(x, y)
-	if z.Sign() < 0 {
-		z.Add(z, w.c.p)
-	}
-}
-
-func (w *work) add(z, x, y *big.Int) {
-	z.Add(x, y)
-	if z.Cmp(w.c.p) >= 0 {
-		z.Sub(z, w.c.p)
-	}
-}
+type jac struct{ x, y, z fe }
 
 // double sets r = 2r. The formulas are the textbook ones for Jacobian coordinates and any a.
-func (w *work) double(r *jac) {
-	if r.z.Sign() == 0 {
+func (c *curve) double(r *jac) {
+	f := c.f
+	if r.z.zero() {
 		return
 	}
-	if r.y.Sign() == 0 {
-		r.z.SetInt64(0)
+	if r.y.zero() {
+		r.z = fe{}
 		return
 	}
-	yy, s, m, zz, u := &w.t[0], &w.t[1], &w.t[2], &w.t[3], &w.t[4]
-	w.mul(yy, &r.y, &r.y)
-	w.mul(s, &r.x, yy)
-	w.add(s, s, s)
-	w.add(s, s, s) // S = 4·X·Y²
-	w.mul(zz, &r.z, &r.z)
-	if w.aMinus3 {
-		w.sub(m, &r.x, zz)
-		w.add(u, &r.x, zz)
-		w.mul(u, m, u)
-		w.add(m, u, u)
-		w.add(m, m, u) // M = 3·(X−Z²)·(X+Z²)
-	} else {
-		w.mul(u, &r.x, &r.x)
-		w.add(m, u, u)
-		w.add(m, m, u)
-		if !w.zero {
-			w.mul(u, zz, zz)
-			w.mul(u, u, w.c.a)
-			w.add(m, m, u) // M = 3·X² + a·Z⁴
-		}
-	}
-	w.mul(&r.z, &r.y, &r.z)
-	w.add(&r.z, &r.z, &r.z)
-	w.mul(&r.x, m, m)
-	w.sub(&r.x, &r.x, s)
-	w.sub(&r.x, &r.x, s)
-	w.sub(s, s, &r.x)
-	w.mul(u, m, s)
-	w.mul(yy, yy, yy)
-	w.add(yy, yy, yy)
-	w.add(yy, yy, yy)
-	w.add(yy, yy, yy)
-	w.sub(&r.y, u, yy)
+	var yy, s, m, zz, u fe
+	f.mul(&yy, &r.y, &r.y)
+	f.mul(&s, &r.x, &yy)
+	f.add(&s, &s, &s)
+	f.add(&s, &s, &s) // S = 4·X·Y²
+	f.mul(&zz, &r.z, &r.z)
+	f.mul(&u, &r.x, &r.x)
+	f.add(&m, &u, &u)
+	f.add(&m, &m, &u)
+	f.mul(&u, &zz, &zz)
+	f.mul(&u, &u, &c.fa)
+	f.add(&m, &m, &u) // M = 3·X² + a·Z⁴
+	f.mul(&r.z, &r.y, &r.z)
+	f.add(&r.z, &r.z, &r.z)
+	f.mul(&r.x, &m, &m)
+	f.sub(&r.x, &r.x, &s)
+	f.sub(&r.x, &r.x, &s)
+	f.sub(&s, &s, &r.x)
+	f.mul(&u, &m, &s)
+	f.mul(&yy, &yy, &yy)
+	f.add(&yy, &yy, &yy)
+	f.add(&yy, &yy, &yy)
+	f.add(&yy, &yy, &yy)
+	f.sub(&r.y, &u, &yy)
 }
 
-// addJac sets r = r + k.
-func (w *work) addJac(r, k *jac) {
-	if k.z.Sign() == 0 {
+// add sets r = r + k.
+func (c *curve) add(r, k *jac) {
+	f := c.f
+	if k.z.zero() {
 		return
 	}
-	if r.z.Sign() == 0 {
-		r.set(k)
+	if r.z.zero() {
+		*r = *k
 		return
 	}
-	z1, z2, u1, u2, s1, s2 := &w.t[0], &w.t[1], &w.t[2], &w.t[3], &w.t[4], &w.t[5]
-	w.mul(z1, &r.z, &r.z)
-	w.mul(z2, &k.z, &k.z)
-	w.mul(u1, &r.x, z2)
-	w.mul(u2, &k.x, z1)
-	w.mul(s1, &r.y, z2)
-	w.mul(s1, s1, &k.z)
-	w.mul(s2, &k.y, z1)
-	w.mul(s2, s2, &r.z)
-	if u1.Cmp(u2) == 0 {
-		if s1.Cmp(s2) == 0 {
-			w.double(r)
+	var z1, z2, u1, u2, s1, s2, h, hh, hhh, rr fe
+	f.mul(&z1, &r.z, &r.z)
+	f.mul(&z2, &k.z, &k.z)
+	f.mul(&u1, &r.x, &z2)
+	f.mul(&u2, &k.x, &z1)
+	f.mul(&s1, &r.y, &z2)
+	f.mul(&s1, &s1, &k.z)
+	f.mul(&s2, &k.y, &z1)
+	f.mul(&s2, &s2, &r.z)
+	if u1 == u2 {
+		if s1 == s2 {
+			c.double(r)
 		} else {
-			r.z.SetInt64(0)
+			r.z = fe{}
 		}
 		return
 	}
-	h, hh, hhh, rr := &w.t[6], &w.t[7], &w.t[8], &w.t[9]
-	w.sub(h, u2, u1)
-	w.sub(rr, s2, s1)
-	w.mul(hh, h, h)
-	w.mul(hhh, hh, h)
-	w.mul(u1, u1, hh) // V
-	w.mul(&r.z, &r.z, &k.z)
-	w.mul(&r.z, &r.z, h)
-	w.mul(&r.x, rr, rr)
-	w.sub(&r.x, &r.x, hhh)
-	w.sub(&r.x, &r.x, u1)
-	w.sub(&r.x, &r.x, u1)
-	w.sub(u1, u1, &r.x)
-	w.mul(u1, u1, rr)
-	w.mul(s1, s1, hhh)
-	w.sub(&r.y, u1, s1)
+	f.sub(&h, &u2, &u1)
+	f.sub(&rr, &s2, &s1)
+	f.mul(&hh, &h, &h)
+	f.mul(&hhh, &hh, &h)
+	f.mul(&u1, &u1, &hh) // V
+	f.mul(&r.z, &r.z, &k.z)
+	f.mul(&r.z, &r.z, &h)
+	f.mul(&r.x, &rr, &rr)
+	f.sub(&r.x, &r.x, &hhh)
+	f.sub(&r.x, &r.x, &u1)
+	f.sub(&r.x, &r.x, &u1)
+	f.sub(&u1, &u1, &r.x)
+	f.mul(&u1, &u1, &rr)
+	f.mul(&s1, &s1, &hhh)
+	f.sub(&r.y, &u1, &s1)
 }
 
-func toJac(q point) *jac {
-	j := new(jac)
+func (c *curve) jacobian(q point) (j jac) {
 	if !q.infinite() {
-		j.x.Set(q.x)
-		j.y.Set(q.y)
-		j.z.SetInt64(1)
+		j = jac{c.f.from(q.x), c.f.from(q.y), c.f.one}
 	}
 	return j
 }
 
 func (c *curve) affine(j *jac) point {
-	if j.z.Sign() == 0 {
+	if j.z.zero() {
 		return point{}
 	}
-	zi := new(big.Int).ModInverse(&j.z, c.p)
-	z2 := new(big.Int).Mul(zi, zi)
-	z2.Mod(z2, c.p)
-	x := new(big.Int).Mul(&j.x, z2)
-	x.Mod(x, c.p)
-	y := new(big.Int).Mul(&j.y, z2)
-	y.Mod(y, c.p).Mul(y, zi).Mod(y, c.p)
-	return point{x, y}
+	var zi fe
+	c.f.invert(&zi, &j.z)
+	return c.scaled(j, &zi)
+}
+
+// scaled is the affine point of j, given 1/Z.
+func (c *curve) scaled(j *jac, zi *fe) point {
+	var z2, x, y fe
+	c.f.mul(&z2, zi, zi)
+	c.f.mul(&x, &j.x, &z2)
+	c.f.mul(&z2, &z2, zi)
+	c.f.mul(&y, &j.y, &z2)
+	return point{c.f.to(&x), c.f.to(&y)}
 }
 
 // mult is k·q, four bits at a time.
@@ -258,32 +217,30 @@ func (c *curve) mult(q point, k *big.Int) point {
 	if q.infinite() || k.Sign() == 0 {
 		return point{}
 	}
-	w := newWork(c)
 	var table [16]jac
-	table[1] = *toJac(q)
+	table[1] = c.jacobian(q)
 	for i := 2; i < 16; i++ {
-		table[i].set(&table[i-1])
-		w.addJac(&table[i], &table[1])
+		table[i] = table[i-1]
+		c.add(&table[i], &table[1])
 	}
-	r := new(jac)
-	kb := k.Bytes()
-	for _, b := range kb {
+	var r jac
+	for _, b := range k.Bytes() {
 		for _, nibble := range [2]byte{b >> 4, b & 15} {
 			for range 4 {
-				w.double(r)
+				c.double(&r)
 			}
 			if nibble != 0 {
-				w.addJac(r, &table[nibble])
+				c.add(&r, &table[nibble])
 			}
 		}
 	}
-	return c.affine(r)
+	return c.affine(&r)
 }
 
 func (c *curve) sum(q, r point) point {
-	j := toJac(q)
-	newWork(c).addJac(j, toJac(r))
-	return c.affine(j)
+	j, k := c.jacobian(q), c.jacobian(r)
+	c.add(&j, &k)
+	return c.affine(&j)
 }
 
 // scalar is uniform in 1 … n−1 (as near as eight extra bytes bring it).
@@ -299,54 +256,54 @@ func (c *curve) scalar(rand io.Reader) (*big.Int, error) {
 
 // scalarWithZeros finds a k such that the x coordinate of k·q begins with exactly the wanted number of zero bytes. It walks from a
 // random start and looks at several hundred neighbours k±i at a time, for which one inversion and seven multiplications per pair
-// are enough because only x is wanted. Two zero bytes are found within a fraction of a second.
+// are enough because only x is wanted. Two zero bytes are found within some ten milliseconds.
 func (c *curve) scalarWithZeros(q point, zeros int, rand io.Reader) (*big.Int, error) {
 	k, err := c.scalar(rand)
 	if err != nil || zeros <= 0 {
 		return k, err
 	}
 	const m = 256
-	w := newWork(c)
-	table := c.multiples(w, q, m)
+	f := c.f
+	table := c.multiples(q, m)
 	step := c.mult(q, big.NewInt(2*m+1))
 	base := c.mult(q, k)
-	diff, acc := make([]big.Int, m), make([]big.Int, m+1)
-	var inv, di, l, x big.Int
-	hit := func(v *big.Int) bool {
-		n := v.BitLen()
-		return n <= 8*(c.size-zeros) && n > 8*(c.size-zeros-1)
-	}
-	neg := new(big.Int)
+	diff, acc := make([]fe, m), make([]fe, m+1)
+	var inv, di, l, x, neg, zero fe
+	plain := fe{1}
+	top := new(big.Int).Lsh(big.NewInt(1), uint(8*(c.size-zeros)))
+	low, high := words(new(big.Int).Rsh(top, 8)), words(top.Sub(top, big.NewInt(1)))
 	// Thirty-two times the expected number of candidates for two zero bytes.
 	for range 1 << 12 {
 		if base.infinite() {
 			base = c.sum(base, q)
 			k.Add(k, big.NewInt(1))
 		}
-		acc[0].SetInt64(1)
+		b := c.jacobian(base)
+		acc[0] = f.one
 		for i := range table {
-			w.sub(&diff[i], table[i].x, base.x)
-			if diff[i].Sign() == 0 {
-				diff[i].SetInt64(1) // ±the base itself: a wrong candidate, which the check below throws away
+			f.sub(&diff[i], &table[i].x, &b.x)
+			if diff[i].zero() {
+				diff[i] = f.one // ±the base itself: a wrong candidate, which the check below throws away
 			}
-			w.mul(&acc[i+1], &acc[i], &diff[i])
+			f.mul(&acc[i+1], &acc[i], &diff[i])
 		}
-		inv.ModInverse(&acc[m], c.p)
-		w.sub(neg, new(big.Int), base.y)
+		f.invert(&inv, &acc[m])
+		f.sub(&neg, &zero, &b.y)
 		for i := m - 1; i >= 0; i-- {
-			w.mul(&di, &inv, &acc[i])
-			w.mul(&inv, &inv, &diff[i])
+			f.mul(&di, &inv, &acc[i])
+			f.mul(&inv, &inv, &diff[i])
 			for sign := int64(1); sign >= -1; sign -= 2 {
 				if sign > 0 {
-					w.sub(&l, table[i].y, base.y)
+					f.sub(&l, &table[i].y, &b.y)
 				} else {
-					w.sub(&l, neg, table[i].y)
+					f.sub(&l, &neg, &table[i].y)
 				}
-				w.mul(&l, &l, &di)
-				w.mul(&x, &l, &l)
-				w.sub(&x, &x, base.x)
-				w.sub(&x, &x, table[i].x)
-				if !hit(&x) {
+				f.mul(&l, &l, &di)
+				f.mul(&x, &l, &l)
+				f.sub(&x, &x, &b.x)
+				f.sub(&x, &x, &table[i].x)
+				f.mul(&x, &x, &plain) // out of Montgomery form
+				if x.less(&low) || high.less(&x) {
 					continue
 				}
 				found := new(big.Int).Add(k, big.NewInt(sign*int64(i+1)))
@@ -362,32 +319,33 @@ func (c *curve) scalarWithZeros(q point, zeros int, rand io.Reader) (*big.Int, e
 	return nil, errors.New("chip: no such secret found")
 }
 
-// multiples gives q, 2q … mq, affine.
-func (c *curve) multiples(w *work, q point, m int) []point {
+// multiples gives q, 2q … mq with Z = 1.
+func (c *curve) multiples(q point, m int) []jac {
+	f := c.f
 	js := make([]jac, m)
-	acc := make([]big.Int, m+1)
-	acc[0].SetInt64(1)
-	one := toJac(q)
+	acc := make([]fe, m+1)
+	acc[0] = f.one
+	one := c.jacobian(q)
 	for i := range js {
 		if i > 0 {
-			js[i].set(&js[i-1])
+			js[i] = js[i-1]
 		}
-		w.addJac(&js[i], one)
-		w.mul(&acc[i+1], &acc[i], &js[i].z) // no z is zero: the order is a large prime
+		c.add(&js[i], &one)
+		f.mul(&acc[i+1], &acc[i], &js[i].z) // no z is zero: the order is a large prime
 	}
-	var inv, zi, z2 big.Int
-	inv.ModInverse(&acc[m], c.p)
-	out := make([]point, m)
+	var inv, zi, z2 fe
+	f.invert(&inv, &acc[m])
 	for i := m - 1; i >= 0; i-- {
-		w.mul(&zi, &inv, &acc[i])
-		w.mul(&inv, &inv, &js[i].z)
-		w.mul(&z2, &zi, &zi)
-		out[i] = point{new(big.Int), new(big.Int)}
-		w.mul(out[i].x, &js[i].x, &z2)
-		w.mul(&z2, &z2, &zi)
-		w.mul(out[i].y, &js[i].y, &z2)
+		j := &js[i]
+		f.mul(&zi, &inv, &acc[i])
+		f.mul(&inv, &inv, &j.z)
+		f.mul(&z2, &zi, &zi)
+		f.mul(&j.x, &j.x, &z2)
+		f.mul(&z2, &z2, &zi)
+		f.mul(&j.y, &j.y, &z2)
+		j.z = f.one
 	}
-	return out
+	return js
 }
 
 func leadingZeros(b []byte) int {

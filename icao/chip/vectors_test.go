@@ -288,3 +288,48 @@ func TestActiveAuthenticationWorkedExample(t *testing.T) {
 		t.Errorf("got %X", got)
 	}
 }
+
+// The field arithmetic against math/big, at the edges and in between.
+func TestField(t *testing.T) {
+	for _, c := range curves {
+		rnd := newStream([]byte("field"), c.name)
+		one := big.NewInt(1)
+		values := []*big.Int{new(big.Int), one, new(big.Int).Sub(c.p, one), new(big.Int).Rsh(c.p, 1), c.a, c.b}
+		for range 20 {
+			b, _ := randomBytes(rnd, c.size+8)
+			v := new(big.Int).SetBytes(b)
+			values = append(values, v.Mod(v, c.p))
+		}
+		for _, x := range values {
+			for _, y := range values {
+				fx, fy := c.f.from(x), c.f.from(y)
+				var z fe
+				for op, want := range map[string]*big.Int{"mul": new(big.Int).Mul(x, y), "add": new(big.Int).Add(x, y), "sub": new(big.Int).Sub(x, y)} {
+					switch op {
+					case "mul":
+						c.f.mul(&z, &fx, &fy)
+					case "add":
+						c.f.add(&z, &fx, &fy)
+					case "sub":
+						c.f.sub(&z, &fx, &fy)
+					}
+					if c.f.to(&z).Cmp(want.Mod(want, c.p)) != 0 {
+						t.Fatalf("%s: %s of %x and %x", c.name, op, x, y)
+					}
+				}
+				if x.Cmp(y) < 0 != func() bool { a, b := words(x), words(y); return a.less(&b) }() {
+					t.Fatalf("%s: order of %x and %x", c.name, x, y)
+				}
+			}
+			if x.Sign() != 0 {
+				fx := c.f.from(x)
+				var z fe
+				c.f.invert(&z, &fx)
+				c.f.mul(&z, &z, &fx)
+				if z != c.f.one {
+					t.Fatalf("%s: inverse of %x", c.name, x)
+				}
+			}
+		}
+	}
+}

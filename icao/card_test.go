@@ -1,6 +1,7 @@
 package icao_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapcheck/tapcheck/icao"
 	"github.com/tapcheck/tapcheck/icao/cccd"
@@ -26,6 +29,9 @@ var benchLink func(*link)
 type nopContext struct{ context.Context }
 
 func (nopContext) Err() error { return nil }
+
+// wholeBytes compares files as wholes: byte by byte takes longer than the reads.
+var wholeBytes = cmp.Comparer(bytes.Equal)
 
 // errGone stands for what a reader says when the card was lifted.
 var errGone = errors.New("test: card is gone")

@@ -49,7 +49,7 @@ func TestInspectSaysWhatReadSaid(t *testing.T) {
 				if d := cmp.Diff(live.Identity, doc.Identity); d != "" {
 					t.Error(d)
 				}
-				if d := cmp.Diff(live.Portrait, doc.Portrait); d != "" {
+				if d := cmp.Diff(live.Portrait, doc.Portrait, wholeBytes); d != "" {
 					t.Error("another portrait")
 				}
 				want := live.Verdicts
@@ -155,7 +155,7 @@ func TestInspectVerdicts(t *testing.T) {
 			if doc.Verdicts.ChipAuthentication.Status == lds.Passed || doc.Verdicts.ActiveAuthentication.Status == lds.Passed || doc.Verdicts.Access.Status == lds.Passed {
 				t.Error("files cannot pass an exchange")
 			}
-			if d := cmp.Diff(before, files); d != "" {
+			if d := cmp.Diff(before, files, wholeBytes); d != "" {
 				t.Error("the given files were changed")
 			}
 			noPersonalData(t, who, err)

@@ -43,7 +43,7 @@ type Options struct {
 	Log      zerolog.Logger
 	Readers  reader.Monitor     // the agent closes it
 	Insurer  insurance.Provider // nil: eligibility is off
-	Trust    func() (*trust.Store, error)
+	Trust    func() (*trust.Store, *trust.Report, error)
 	// Simulation is set in `demo` only: every result is then marked simulated.
 	Simulation *Simulation
 	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	anchors := o.trustInBackground(ctx, state)
+	anchors := o.loadAnchors(state)
 	engine := checkin.New(checkin.Config{
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
 		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Log: log,
@@ -150,7 +150,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	var tasks sync.WaitGroup
 	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })
-	tasks.Go(func() { anchors.wait(ctx) })
+	tasks.Go(func() { <-anchors.warm })
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served := make(chan error, 1)
@@ -218,35 +218,31 @@ func anyLive(tokens *keys.TokenStore) bool {
 
 // anchors is the trust store, which takes longer to load than the agent may take to be ready.
 type anchors struct {
-	done  chan struct{}
-	store *trust.Store
+	loaded chan struct{} // the store can be used; its embedded lists may still be on their way
+	warm   chan struct{}
+	store  *trust.Store
 }
 
-func (o *Options) trustInBackground(ctx context.Context, state *health.Tracker) *anchors {
-	a := &anchors{done: make(chan struct{})}
+func (o *Options) loadAnchors(state *health.Tracker) *anchors {
+	a := &anchors{loaded: make(chan struct{}), warm: make(chan struct{})}
 	go func() {
-		defer close(a.done)
-		store, err := o.Trust()
-		if err != nil {
-			// Without anchors nothing is verifiable, and nothing is worse than the truth.
-			state.Set(health.TrustRefused, true)
-			o.Log.Warn().Msg("trust.refused")
-			if store == nil {
-				store = &trust.Store{}
-			}
+		defer close(a.warm)
+		store, report, err := o.Trust()
+		if store == nil {
+			store = &trust.Store{} // trusts nobody: without anchors nothing is verifiable, which is never worse than the truth
 		}
-		store.Warm()
+		state.Set(health.TrustRefused, err != nil || report != nil && len(report.Refused) > 0)
 		a.store = store
+		close(a.loaded)
+		store.Warm()
 	}()
 	return a
 }
 
 func (a *anchors) get() *trust.Store {
-	<-a.done
+	<-a.loaded
 	return a.store
 }
-
-func (a *anchors) wait(context.Context) { <-a.done }
 
 // watchReaders keeps the health of readers up to date until ctx ends.
 func watchReaders(ctx context.Context, m reader.Monitor, state *health.Tracker) {

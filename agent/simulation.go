@@ -97,13 +97,12 @@ func (s *Simulation) Listening() []string {
 }
 
 // Trust is the simulation's own trust store: never the hospital's, and empty unless Anchored.
-func (s *Simulation) Trust() (*trust.Store, error) {
+func (s *Simulation) Trust() (*trust.Store, *trust.Report, error) {
 	o := trust.Options{}
 	if s.anchored {
 		o.Files = map[string][]byte{"simulated.cer": s.issuer.CSCA()}
 	}
-	store, _, err := trust.Load(o)
-	return store, err
+	return trust.Load(o)
 }
 
 // Close takes everything down.

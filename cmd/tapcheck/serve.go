@@ -38,9 +38,8 @@ func (runCmd) Run(a *app) error {
 	readers := pcsc.New(pcsc.Options{})
 	err = agent.Run(a.ctx, agent.Options{
 		Settings: s, DataDir: dir, Version: version, Log: a.logger(s.Log.Level), Readers: readers, Insurer: insurer,
-		Trust: func() (*trust.Store, error) {
-			store, _, err := trust.Load(trust.Options{Dir: s.Trust.Folder, Embedded: s.Trust.Embedded})
-			return store, err
+		Trust: func() (*trust.Store, *trust.Report, error) {
+			return trust.Load(trust.Options{Dir: s.Trust.Folder, Embedded: s.Trust.Embedded})
 		},
 		PortFiles: portFiles(dir),
 		Ready: func(r agent.Ready) {

@@ -47,6 +47,20 @@ func (f *fake) do(change func()) {
 	f.changed = make(chan struct{})
 }
 
+// seen is how many waits there were, and what the last one was for.
+func (f *fake) seen() (waits int, last []readerState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.waits, f.waited
+}
+
+// contexts is how many are open.
+func (f *fake) contexts() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open
+}
+
 // insert and remove play a card at a reader; the count goes up with each, as in the real stacks.
 func (f *fake) insert(r *fakeReader, atr []byte) {
 	f.do(func() {

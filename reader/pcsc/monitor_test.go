@@ -36,8 +36,8 @@ func play(t *testing.T, f *fake, test func(t *testing.T, m *monitor)) {
 		if err := m.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-		if f.open != 0 {
-			t.Errorf("%d contexts are left open", f.open)
+		if n := f.contexts(); n != 0 {
+			t.Errorf("%d contexts are left open", n)
 		}
 	})
 }
@@ -135,14 +135,15 @@ func TestNoSpinning(t *testing.T) {
 	f := newFake(r)
 	f.eager = true
 	play(t, f, func(t *testing.T, m *monitor) {
-		before := f.waits
+		before, _ := f.seen()
 		settle(10 * time.Second)
-		if n := f.waits - before; n > 110 {
-			t.Errorf("%d waits in ten seconds", n)
+		if n, _ := f.seen(); n-before > 110 {
+			t.Errorf("%d waits in ten seconds", n-before)
 		}
 		f.do(func() { f.eager = false })
 		settle(10 * time.Second)
-		if got := f.waited[0].current; got != 0x10000|flagPresent {
+		_, last := f.seen()
+		if got := last[0].current; got != 0x10000|flagPresent {
 			t.Errorf("waits with %#x", got)
 		}
 	})
@@ -151,8 +152,8 @@ func TestNoSpinning(t *testing.T) {
 		gone.down["wait"] = code
 		play(t, gone, func(t *testing.T, m *monitor) {
 			settle(10 * time.Second)
-			if gone.waits > 110 {
-				t.Errorf("%d waits in ten seconds for a reader that is listed and not there", gone.waits)
+			if n, _ := gone.seen(); n > 110 {
+				t.Errorf("%d waits in ten seconds for a reader that is listed and not there", n)
 			}
 			if err := m.Health(); err != nil {
 				t.Errorf("health %v", err)
@@ -237,7 +238,8 @@ func TestIDs(t *testing.T) {
 				t.Errorf("readers are %q, want %q", got, s.want)
 			}
 		}
-		for _, s := range f.waited {
+		_, last := f.seen()
+		for _, s := range last {
 			if isForeign(s.name) {
 				t.Errorf("waited for %q", s.name)
 			}

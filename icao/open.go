@@ -56,6 +56,8 @@ func (r *reading) open() error {
 		if id == lds.ATRInfo {
 			if _, err := r.must(id); r.fatal(err) {
 				return err
+			} else if err != nil {
+				r.doc.Missing[id] = asFileError(id, err)
 			}
 		}
 	}

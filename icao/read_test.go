@@ -682,3 +682,20 @@ func TestCheckDigitsOfDG1OnlyWarn(t *testing.T) {
 		t.Errorf("warnings %v, %+v", doc.Warnings, doc.Verdicts.PassiveAuthentication)
 	}
 }
+
+// Without a trust store nobody is trusted, and that is all.
+func TestNoStoreTrustsNobody(t *testing.T) {
+	l, who := card{profile: "cccd-mk"}.insert(t)
+	doc, err := icao.Read(t.Context(), l, icao.Options{Key: qrKey(t, who), Now: l.clock, Extra: []lds.FileID{lds.ATRInfo, lds.CardSecurity}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := doc.Verdicts.PassiveAuthentication; v.Reason != lds.ReasonSignerNotAnchored || doc.Anchored {
+		t.Errorf("got %+v", v)
+	}
+	for _, id := range []lds.FileID{lds.ATRInfo, lds.CardSecurity} {
+		if !errors.Is(doc.Missing[id], lds.ErrFileAbsent) {
+			t.Errorf("%s: %v", id, doc.Missing[id])
+		}
+	}
+}

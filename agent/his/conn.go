@@ -131,6 +131,7 @@ func (c *conn) end(code int, reason string) {
 		// Free the reader; and the writer too where the client is what it waits for.
 		_ = c.ws.SetReadDeadline(time.Now())
 		if code == CloseSlow {
+			c.s.c.Log("slow client", nil)
 			_ = c.ws.NetConn().SetWriteDeadline(time.Now())
 		}
 	})
@@ -313,7 +314,6 @@ func (c *conn) send(frame []byte) {
 		default:
 		}
 	}
-	c.s.c.Log("slow client", nil)
 	c.end(CloseSlow, "SLOW")
 }
 

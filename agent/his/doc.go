@@ -32,6 +32,9 @@
 // id may be used again. Closing codes: 1003 for a binary frame, 1007 for text that is not UTF-8, 1009 for a frame that is
 // too long, 1001 when the agent stops, and the Close constants.
 //
+// Each id of the catalogue has one JSON-RPC code, so a frame that is JSON and no request is BAD_REQUEST with -32602, where
+// JSON-RPC 2.0 §5.1 suggests -32600; detail.field says what is wrong.
+//
 // # Why not a JSON-RPC library
 //
 // creachadair/jrpc2 was tried first. Its server keeps an unbounded queue of requests, answers after the handler has

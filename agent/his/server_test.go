@@ -218,24 +218,34 @@ func TestRevokedTokenLosesItsSession(t *testing.T) {
 		}
 	})
 	t.Run("at the next ping", func(t *testing.T) {
-		r := start(t, func(c *Config) { c.PingInterval = 20 * time.Millisecond })
-		c := r.open("", "DESKTOP")
-		if err := r.tokens.Revoke(r.ids["DESKTOP"]); err != nil {
-			t.Fatal(err)
-		}
-		c.expectClose(CloseTokenRejected)
+		bubble(t, nil, func(r *rig, dial func() *client) {
+			c := dial()
+			c.expectMethod("agent.hello")
+			if m := c.call("session.open", map[string]any{"protocol": 1, "token": r.secrets["WEB"]}); m.Error != nil {
+				t.Fatal(m.Error)
+			}
+			if err := r.tokens.Revoke(r.ids["WEB"]); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.ws.SetReadDeadline(time.Now().Add(time.Minute))
+			if _, _, err := c.ws.ReadMessage(); !websocket.IsCloseError(err, CloseTokenRejected) {
+				t.Error(err)
+			}
+			_ = c.ws.Close()
+		})
 	})
 }
 
 // A client that does not read is disconnected; others notice nothing.
 func TestSlowClientIsDisconnected(t *testing.T) {
-	r := start(t, func(c *Config) { c.Limits.QueueFrames = 16 })
+	r := start(t, func(c *Config) { c.Limits.QueueFrames = 4 })
 	slow, good := r.open("https://his.example", "WEB"), r.open("", "DESKTOP")
+	_ = slow.ws.NetConn().(*net.TCPConn).SetReadBuffer(4 << 10)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
 		// Frames that fill the socket's buffers and then the queue. The fake engine tells both owners.
-		pad := strings.Repeat("x", 1<<20)
+		pad := strings.Repeat("x", 256<<10)
 		for i := 0; r.server.open.Load() == 2 && i < 1000; i++ {
 			r.engine.event("job.progress", map[string]any{"jobId": strconv.Itoa(i), "pad": pad})
 			if m, err := good.next(); err != nil || m.Method != "job.progress" {

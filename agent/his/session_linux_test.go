@@ -2,12 +2,15 @@ package his
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Rows as the kernel of a little-endian machine writes them (proc(5)).
@@ -46,38 +49,99 @@ func TestSocketOwner(t *testing.T) {
 	}
 }
 
-// The real kernel, with each kind of socket that a program can come with.
+// The real kernel, with each kind of socket that a program can come with, and both ways of asking.
 func TestPeerSessionIsTheUserAtTheOtherEnd(t *testing.T) {
 	want := "uid:" + strconv.Itoa(os.Getuid())
-	ls, _, err := Listen(t.Context(), []int{0})
+	ls, port, err := Listen(t.Context(), []int{0})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeAll(ls)
-	for _, l := range ls {
-		out, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
+	dial := map[string]func() io.Closer{
+		"an IPv4 socket": func() io.Closer {
+			c, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		},
+	}
+	if len(ls) == 2 {
+		dial["an IPv6 socket"] = func() io.Closer {
+			c, err := net.Dial("tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
 		}
-		in, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
+		dial["IPv4 over an IPv6 socket"] = func() io.Closer {
+			fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Connect(fd, &unix.SockaddrInet6{Port: port, Addr: netip.MustParseAddr("::ffff:127.0.0.1").As16()}); err != nil {
+				t.Fatal(err)
+			}
+			return os.NewFile(uintptr(fd), "socket")
 		}
-		local, remote := in.LocalAddr().(*net.TCPAddr).AddrPort(), in.RemoteAddr().(*net.TCPAddr).AddrPort()
-		if got, err := PeerSession(t.Context(), local, remote); err != nil || got != want {
-			t.Errorf("%v: %q, %v", l.Addr(), got, err)
-		}
-		if got, err := PeerSession(t.Context(), local, netip.AddrPortFrom(remote.Addr(), 1)); err == nil {
-			t.Errorf("somebody else's port is %q", got)
-		}
-		_ = out.Close()
-		_ = in.Close()
+	}
+	for name, d := range dial {
+		t.Run(name, func(t *testing.T) {
+			out := d()
+			l := ls[0]
+			if name == "an IPv6 socket" {
+				l = ls[1]
+			}
+			in, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			local, remote := in.LocalAddr().(*net.TCPAddr).AddrPort(), in.RemoteAddr().(*net.TCPAddr).AddrPort()
+			if got, err := PeerSession(t.Context(), local, remote); err != nil || got != want {
+				t.Errorf("%q, %v", got, err)
+			}
+			if uid, err := askKernel(remote, local); err == unix.EPROTONOSUPPORT || err == unix.EPERM {
+				t.Log("sock_diag is not to be had here:", err)
+			} else if err != nil || int(uid) != os.Getuid() {
+				t.Errorf("sock_diag: %d, %v", uid, err)
+			}
+			// What nobody holds is nobody's, though there is a listening socket that could answer.
+			if got, err := PeerSession(t.Context(), netip.AddrPortFrom(remote.Addr(), 1), netip.AddrPortFrom(local.Addr(), local.Port())); err == nil {
+				t.Errorf("a connection that does not exist is %q", got)
+			}
+			_ = out.Close()
+			_ = in.Close()
+		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := PeerSession(ctx, netip.AddrPort{}, netip.AddrPort{}); err == nil {
+	nobody := netip.MustParseAddrPort("127.0.0.1:1")
+	if _, err := PeerSession(ctx, nobody, nobody); err == nil {
 		t.Error("does not stop by its context")
 	}
+}
+
+func TestTablesOfTheKernelAreReadWhereItCannotBeAsked(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	out, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	local, remote := out.LocalAddr().(*net.TCPAddr).AddrPort(), out.RemoteAddr().(*net.TCPAddr).AddrPort()
+	for range 100 { // the table may be in motion on a busy machine
+		if uid, err := readTables(local, remote); err == nil {
+			if int(uid) != os.Getuid() {
+				t.Errorf("uid %d", uid)
+			}
+			return
+		}
+	}
+	t.Error("not found")
 }
 
 func FuzzSocketOwner(f *testing.F) {

@@ -428,6 +428,22 @@ func TestSecureMessagingIsStrict(t *testing.T) {
 			t.Errorf("replay: % X", r)
 		}
 	})
+	t.Run("header alone", func(t *testing.T) {
+		for _, twice := range []bool{true, false} {
+			term := opened(t, mustProfile(t, "cccd-mk"), Options{})
+			s := term.sm
+			s.count()
+			header := pad([]byte{0x0C, 0xA4, 0, 0x0C}, s.block)
+			mac := s.mac(s.kmac, append(bytes.Clone(s.ssc), header...))
+			if twice {
+				mac = s.sign(header)
+			}
+			resp, sw := term.raw(encodeAPDU(0x0C, 0xA4, 0, 0x0C, tlv(0x8E, mac), 256, false))
+			if len(resp) != 14 || sw != 0x6D00 {
+				t.Errorf("padded twice %v: % X %04X", twice, resp, sw)
+			}
+		}
+	})
 	t.Run("wrong length keeps the session", func(t *testing.T) {
 		term := opened(t, mustProfile(t, "cccd-mk"), Options{})
 		if r := term.c.Transmit(unhex("0CB08100 000003 970104 0000")); !bytes.Equal(r, unhex("6700")) {

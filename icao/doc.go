@@ -5,7 +5,8 @@
 //
 // Read goes: access (EF.CardAccess in clear, PACE, else BAC), EF.SOD, DG1 and on Vietnamese cards DG13 — then the identity is
 // consistent or the read ends — DG14 and DG15 with chip and active authentication, the portrait in DG2, and what else was asked for. Only
-// files that are wanted and that the EF.SOD lists are read; EF.COM is not believed and not read.
+// files that are wanted and that the EF.SOD lists are read; EF.COM is not believed, and read only on request. What EF.CardAccess
+// said is held against the signed DG14 (9303-11 §4.2).
 //
 // # What it promises
 //

@@ -153,8 +153,8 @@ func noSuchCommand(sw uint16) bool {
 	return sw == 0x6D00 || sw == 0x6E00 || sw == 0x6A81 || sw == 0x6881 || sw == 0x6882
 }
 
-// plain reads the EF.SOD in clear: a card without PACE and without BAC that gives it has no access control, which is that
-// card's nature (ICAO 9303-11 §4.1 leaves it to the issuer).
+// plain reads the EF.SOD in clear: a card without PACE and without BAC that gives it has no access control. Such cards are
+// not to be made any more, and have to be read all the same (ICAO 9303-11 §4.1 note 1).
 func (r *reading) plain(fallback string) error {
 	sod, err := r.fetch(lds.SOD)
 	if err != nil {

@@ -34,9 +34,22 @@ type readCmd struct {
 	NoPhoto  bool          `help:"Leave the portrait out."`
 }
 
-// Run reads one card.
+// Run reads one card. With --json whatever is wrong with key, reader or card is a result too.
 func (c readCmd) Run(a *app) error {
-	started := time.Now()
+	began := time.Now()
+	err := c.run(a, began)
+	var e *catalog.Error
+	if c.JSON && errors.As(err, &e) && e.ID != catalog.ConfigInvalid {
+		result := checkin.ResultOf(nil, checkin.ResultOptions{Lang: a.lang, JobID: "read", NoBook: true, StartedAt: began, FinishedAt: time.Now(), Err: e})
+		if err := a.json(result); err != nil {
+			return err
+		}
+		return exitStatus(exitCode(e))
+	}
+	return err
+}
+
+func (c readCmd) run(a *app, started time.Time) error {
 	s, err := a.settings()
 	if err != nil {
 		return err

@@ -339,6 +339,18 @@ func TestWhoGetsATap(t *testing.T) {
 				t.Error(got)
 			}
 		}},
+		{"what nobody has noticed yet was still there before", []string{"A", "B"}, func(t *testing.T, b *bench, c *client) {
+			b.desk.put("A", binh())
+			synctest.Wait()
+			b.desk.mu.Lock() // the monitor knows, and its word is still on the way
+			i := b.desk.at("B")
+			i.State, i.Insertion, b.desk.cards["B"] = reader.Card, 1, an()
+			b.desk.mu.Unlock()
+			c.start(chipRequest("j1"))
+			if got := c.need("j1"); got != NeedChooseReader {
+				t.Error(got)
+			}
+		}},
 		{"one of two cards lifted answers the question", []string{"A", "B"}, func(t *testing.T, b *bench, c *client) {
 			b.desk.put("A", binh())
 			b.desk.put("B", an())
@@ -756,6 +768,9 @@ func TestOnTheReader(t *testing.T) {
 				t.Error(got)
 			}
 			r := c.result("j1")
+			if took := r.FinishedAt.Sub(r.StartedAt); took > 12*time.Second {
+				t.Error("the wrong card bought the right one more time:", took)
+			}
 			if failure(r) != catalog.OtherCard || r.Identity == nil || r.Identity.FullName != "Nguyễn Văn An" {
 				t.Error(failure(r), r.Identity)
 			}
@@ -773,6 +788,35 @@ func TestOnTheReader(t *testing.T) {
 			b.desk.put("A", card)
 			if r := c.result("j1"); r.State != Complete || r.Identity.FullName != "Nguyễn Văn An" {
 				t.Error(failure(r))
+			}
+		},
+		"another person comes back with the first one's signature": func(t *testing.T, b *bench, c *client) {
+			forged := binh()
+			forged.can, forged.sod = "012345", "SOD of 001099012345"
+			b.desk.put("A", at(an(), "portrait", func(context.Context) error { b.desk.lift("A"); return nil }))
+			c.start(chipRequest("j1"))
+			time.Sleep(2 * time.Second)
+			b.desk.put("A", forged)
+			if r := c.result("j1"); failure(r) != catalog.OtherCard || r.Identity.FullName != "Nguyễn Văn An" {
+				t.Error(failure(r), r.Identity)
+			}
+		},
+		"a card that was lifted during its job has had its job too": func(t *testing.T, b *bench, c *client) {
+			r := chipRequest("j1")
+			r.Key = nil
+			card := an()
+			b.desk.put("A", card)
+			c.start(r)
+			synctest.Wait()
+			b.desk.put("A", card)
+			synctest.Wait()
+			c.provide(Provision{JobID: "j1", Key: &KeyInput{CAN: "012345"}})
+			if r := c.result("j1"); r.State != Complete {
+				t.Error(failure(r))
+			}
+			c.start(chipRequest("j2"))
+			if got := c.need("j2"); got != "return_card/CARD_ALREADY_READ" {
+				t.Error(got)
 			}
 		},
 		"mute in the middle": func(t *testing.T, b *bench, c *client) {

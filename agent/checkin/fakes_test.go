@@ -178,6 +178,7 @@ func (s *session) Close() error {
 // card is a chip as the fake read sees it.
 type card struct {
 	can      string
+	sod      string // claimed, instead of its own
 	identity lds.Identity
 	portrait *lds.Portrait
 	verdicts lds.Verdicts
@@ -250,6 +251,9 @@ func read(ctx context.Context, t access.Transmitter, o icao.Options) (doc *icao.
 	}
 	doc.Verdicts.Access = c.verdicts.Access
 	sod := []byte("SOD of " + c.identity.Number)
+	if c.sod != "" {
+		sod = []byte(c.sod)
+	}
 	if r := o.Resume; r != nil && r.Files[lds.SOD] != nil && !bytes.Equal(r.Files[lds.SOD], sod) {
 		return r, lds.ErrOtherCard
 	}
@@ -319,12 +323,15 @@ func (b *book) PutLookup(ctx context.Context, l journal.Lookup) error         { 
 func (b *book) PutAttempt(ctx context.Context, a journal.Attempt) error       { return b.put(ctx, a) }
 func (b *book) SignerSeen(ctx context.Context, sum string) (int, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.fail != nil {
-		if err := b.fail(ctx, sum); err != nil {
+	fail := b.fail
+	b.mu.Unlock()
+	if fail != nil {
+		if err := fail(ctx, sum); err != nil {
 			return 0, err
 		}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.seen == nil {
 		b.seen = map[string]int{}
 	}
@@ -503,6 +510,7 @@ func (c *client) result(job string) Result {
 			for _, e := range c.of(job) {
 				last = e
 			}
+			c.inOrder(job)
 			if last.Method != EventResult {
 				c.b.t.Errorf("%s is over without its result: last event is %q", job, last.Method)
 			}
@@ -512,6 +520,24 @@ func (c *client) result(job string) Result {
 	}
 	c.b.t.Fatalf("%s never ends: %+v", job, c.status(job))
 	return Result{}
+}
+
+// inOrder holds all events of a job against what every client may rely on.
+func (c *client) inOrder(job string) {
+	c.b.t.Helper()
+	seq, percent := 0, 0
+	for _, ev := range c.of(job) {
+		p := decode[struct{ Seq, Percent int }](c.b.t, ev)
+		if p.Seq <= seq {
+			c.b.t.Errorf("%s has seq %d after %d", ev.Method, p.Seq, seq)
+		}
+		if seq = p.Seq; ev.Method == EventProgress {
+			if p.Percent < percent {
+				c.b.t.Errorf("percent goes back from %d to %d", percent, p.Percent)
+			}
+			percent = p.Percent
+		}
+	}
 }
 
 func decode[T any](t *testing.T, e Event) (v T) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/journal"
+	"github.com/tapcheck/tapcheck/icao"
+	"github.com/tapcheck/tapcheck/icao/access"
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
 )
@@ -160,4 +162,91 @@ func TestTimeoutsOfTheRequest(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+// TestTheOwnerHearsOfThePersonFirst: an insurer that answers at once is not quicker than the identity.
+func TestTheOwnerHearsOfThePersonFirst(t *testing.T) {
+	inBench(t, []string{"A"}, func(c *Config, b *bench) {
+		c.Insurer = insurer(func(context.Context, insurance.Request) (insurance.Eligibility, error) {
+			return insurance.Eligibility{State: insurance.Eligible}, nil
+		})
+		b.book.fail = func(_ context.Context, entry any) error {
+			if _, signer := entry.(string); signer {
+				time.Sleep(100 * time.Millisecond)
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		c := b.attach(his)
+		b.desk.put("A", an())
+		c.start(chipRequest("j1"))
+		c.result("j1")
+		for _, ev := range c.of("j1") {
+			if ev.Method != EventPartial {
+				continue
+			}
+			if r := decode[Result](t, ev); r.Identity == nil || r.Eligibility != nil {
+				t.Errorf("first partial: %+v", r)
+			}
+			break
+		}
+	})
+}
+
+// TestProgressIsForEyes: however often a read tells how far it is, a client hears it some twenty times a second.
+func TestProgressIsForEyes(t *testing.T) {
+	inBench(t, []string{"A"}, func(c *Config, _ *bench) {
+		c.Read = func(ctx context.Context, tr access.Transmitter, o icao.Options) (*icao.Document, error) {
+			for i := range 1000 {
+				o.OnProgress(icao.Progress{Phase: icao.PhasePortrait, Percent: i / 10})
+				time.Sleep(2 * time.Millisecond)
+			}
+			return nil, lds.ErrCardUnsupported
+		}
+	}, func(t *testing.T, b *bench) {
+		c := b.attach(his)
+		b.desk.put("A", an())
+		c.start(chipRequest("j1"))
+		c.result("j1")
+		n := 0
+		for _, ev := range c.of("j1") {
+			if ev.Method == EventProgress {
+				n++
+			}
+		}
+		if n < 30 || n > 45 { // of two seconds
+			t.Error(n, "events")
+		}
+	})
+}
+
+// TestEachPartOfTheRecordCounts: a check-in is recorded only if everything of it is.
+func TestEachPartOfTheRecordCounts(t *testing.T) {
+	for name, refuse := range map[string]func(entry any) bool{
+		"disclosure": func(e any) bool { _, ok := e.(journal.Disclosure); return ok },
+		"attempt":    func(e any) bool { _, ok := e.(journal.Attempt); return ok },
+		"look-up":    func(e any) bool { _, ok := e.(journal.Lookup); return ok },
+		"check-in":   func(e any) bool { _, ok := e.(journal.Checkin); return ok },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBench(t, []string{"A"}, func(c *Config, b *bench) {
+				c.Insurer = insurer(func(context.Context, insurance.Request) (insurance.Eligibility, error) {
+					return insurance.Eligibility{}, insurance.ErrUnreachable
+				})
+				b.book.fail = func(_ context.Context, entry any) error {
+					if refuse(entry) {
+						return journal.ErrUnwritable
+					}
+					return nil
+				}
+			}, func(t *testing.T, b *bench) {
+				c := b.attach(his)
+				b.desk.put("A", an())
+				c.start(chipRequest("j1"))
+				if r := c.result("j1"); r.State != Complete || r.Recorded || r.Eligibility.State != insurance.Pending {
+					t.Errorf("%+v", r)
+				}
+			})
+		})
+	}
 }

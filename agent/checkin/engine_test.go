@@ -1746,12 +1746,16 @@ func TestResultOf(t *testing.T) {
 		"opened by BAC":          {failed(func(v *lds.Verdicts) { v.Access.Fallback = "PACE" }), ResultOptions{Recorded: true}, Complete, []string{"PROCEED", "RETURN_CARD"}, []string{"ACCESS_DOWNGRADED"}},
 		"data differ": {doc, ResultOptions{Recorded: true, Eligibility: &insurance.Eligibility{State: insurance.Check, Differences: []insurance.Difference{{Field: "fullName"}}}}, Complete,
 			[]string{"PROCEED", "CHECK_PAPERS", "CHECK_IDENTITY", "RETURN_CARD"}, []string{"INSURANCE_DATA_DIFFER"}},
-		"cancelled": {nil, ResultOptions{Recorded: true, Err: context.Canceled}, Cancelled, nil, nil},
+		"another person's card": {doc, ResultOptions{Recorded: true, Err: lds.ErrPersonUnexpected}, Failed, []string{"RETURN_CARD", "TRY_AGAIN"}, nil},
+		"cancelled":             {nil, ResultOptions{Recorded: true, Err: context.Canceled}, Cancelled, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := ResultOf(tt.doc, tt.o)
 			if r.State != tt.state {
 				t.Error(r.State)
+			}
+			if told := r.Identity != nil || r.Verdicts != nil; told != (tt.doc != nil && !errors.Is(tt.o.Err, lds.ErrPersonUnexpected)) {
+				t.Error("tells of the card:", told)
 			}
 			if d := cmp.Diff(tt.steps, stepIDs(r)); d != "" {
 				t.Error("steps:", d)

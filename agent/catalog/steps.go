@@ -40,6 +40,8 @@ const (
 	WarnFileRefused     = "FILE_REFUSED"
 	WarnSimulated       = "SIMULATED"
 	WarnVirtualReader   = "VIRTUAL_READER"
+	WarnCRLStale        = "REVOCATION_LIST_STALE"
+	WarnDeviation       = "KNOWN_DEVIATION"
 )
 
 var steps = map[string]Text{
@@ -80,6 +82,8 @@ var warnings = map[string]Text{
 	WarnFileRefused:     {"Chip không cho đọc một phần dữ liệu.", "The chip refuses some of its data."},
 	WarnSimulated:       {"Dữ liệu mô phỏng, không phải bệnh nhân thật.", "Simulated data, not a real patient."},
 	WarnVirtualReader:   {"Thẻ được đọc qua đầu đọc ảo.", "The card was read through a virtual reader."},
+	WarnCRLStale:        {"Danh sách chứng thư bị thu hồi đã cũ; báo bộ phận CNTT cập nhật.", "The list of revoked certificates is out of date; tell IT to get a new one."},
+	WarnDeviation:       {"Nước cấp đã công bố sai khác so với tiêu chuẩn ở loại thẻ này.", "The issuing state has published that these documents deviate from the standard."},
 }
 
 // reasons are the texts of verdict reasons (lds.Reason), in plain words for the desk.

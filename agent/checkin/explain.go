@@ -7,6 +7,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/journal"
+	"github.com/tapcheck/tapcheck/icao/access"
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
 	"github.com/tapcheck/tapcheck/reader"
@@ -29,6 +30,7 @@ var meanings = []struct {
 	{reader.ErrCardReset, catalog.CardReset},
 	{reader.ErrCardMute, catalog.CardMute},
 	{reader.ErrTransport, catalog.ReaderFault},
+	{access.ErrShortResponse, catalog.ReaderFault},
 
 	{lds.ErrPersonUnexpected, catalog.PersonUnexpected},
 	{lds.ErrOtherCard, catalog.OtherCard},

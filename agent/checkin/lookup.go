@@ -101,7 +101,10 @@ func (j *job) ask(q insurance.Request) {
 		id := Explain(err).ID
 		raw := answer.Raw
 		answer = insurance.Eligibility{State: insurance.Pending, Source: name, Reason: string(id), Advice: catalog.StepLookupLater, Raw: raw}
-		attempt.Outcome, attempt.Code = string(id), ""
+		attempt.Outcome = string(id)
+		if errors.Is(err, insurance.ErrNotAsked) {
+			attempt.Outcome = "not_asked" // nobody was asked, so this is no proof that anybody was
+		}
 		if errors.Is(err, insurance.ErrRequest) { // asking again will not help
 			answer.State, answer.Advice = insurance.Unknown, ""
 		} else if body, merr := json.Marshal(q); merr == nil {

@@ -382,7 +382,7 @@ func (r *rig) open(origin, token string) *client {
 	r.t.Helper()
 	c := r.dial(origin, token)
 	c.expectMethod("agent.hello")
-	params := map[string]any{"protocol": 1, "client": map[string]string{"name": "test"}, "lang": "en"}
+	params := map[string]any{"protocol": 1, "client": map[string]string{"name": "test"}, "language": "en"}
 	if origin != "" {
 		params["token"] = r.secrets[token]
 	}

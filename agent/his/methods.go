@@ -142,7 +142,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		Token         string            `json:"token"`
 		Assertion     string            `json:"assertion"`
 		Operator      *checkin.Operator `json:"operator"`
-		Lang          string            `json:"lang"`
+		Lang          string            `json:"language"`
 		Subscriptions *[]string         `json:"subscriptions"`
 	}
 	if err := decode(params, &p); err != nil {
@@ -203,7 +203,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 	return struct {
 		SessionID string         `json:"sessionId"`
 		Protocol  int            `json:"protocol"`
-		Lang      catalog.Lang   `json:"lang"`
+		Lang      catalog.Lang   `json:"language"`
 		Rights    checkin.Rights `json:"rights"`
 	}{s.id, p.Protocol, s.lang, s.rights}, nil
 }

@@ -492,7 +492,7 @@ func TestErrorsAreCompleteInBothLanguages(t *testing.T) {
 		r := start(t, nil)
 		c := r.dial("https://his.example", "")
 		c.expectMethod("agent.hello")
-		c.call("session.open", map[string]any{"protocol": 1, "token": r.secrets["WEB"], "lang": lang})
+		c.call("session.open", map[string]any{"protocol": 1, "token": r.secrets["WEB"], "language": lang})
 		m := c.call("job.status", map[string]string{"jobId": "nobody"})
 		entry, _ := catalog.Lookup(catalog.JobUnknown)
 		if d := m.Error.Data; m.Error.Code != entry.Code || d.Lang != lang || d.Text != entry.Text.In(lang) || d.Next != entry.Next.In(lang) || d.Help == "" || d.Category == "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent"
+	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -158,8 +159,9 @@ func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona
 	if err := call("sim.insert", map[string]string{"persona": persona, "profile": profile}, nil); err != nil {
 		return err
 	}
+	v := view{app: a, json: c.JSON, job: job, said: map[string]bool{}}
 	for note := range cl.Notifications() {
-		done, err := c.hear(a, note, job)
+		done, err := v.hear(note)
 		if err != nil {
 			return err
 		}
@@ -173,61 +175,79 @@ func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona
 	return client.ErrClosed
 }
 
+// view shows one job as its notifications tell it.
+type view struct {
+	*app
+	json bool
+	job  string
+	said map[string]bool // a partial result repeats what earlier ones had
+}
+
+func (v view) once(line string) {
+	if !v.said[line] {
+		v.said[line] = true
+		v.printf("      %s\n", line)
+	}
+}
+
 // hear shows one notification; done says that it was the job's result.
-func (c demoCmd) hear(a *app, note client.Notification, job string) (done bool, err error) {
+func (v view) hear(note client.Notification) (done bool, err error) {
 	switch note.Method {
 	case checkin.EventProgress:
 		var p checkin.Progress
 		if err := json.Unmarshal(note.Params, &p); err != nil {
 			return false, err
 		}
-		if !c.JSON && p.JobID == job {
+		if !v.json && p.JobID == v.job {
 			const width = 24
 			n := p.Percent * width / 100
-			a.printf("  %3d %% %s%s %s\n", p.Percent, strings.Repeat("█", n), strings.Repeat("·", width-n), a.phase(p.Phase))
+			v.printf("  %3d %% %s%s %s\n", p.Percent, strings.Repeat("█", n), strings.Repeat("·", width-n), v.phase(p.Phase))
 		}
 	case checkin.EventPartial:
 		var r checkin.Result
 		if err := json.Unmarshal(note.Params, &r); err != nil {
 			return false, err
 		}
-		if c.JSON || r.JobID != job {
+		if v.json || r.JobID != v.job {
 			return false, nil
 		}
-		switch {
-		case r.Portrait != nil:
-			a.printf("      ✓ %s\n", a.say("ảnh trong chip", "portrait"))
-		case r.Eligibility != nil:
-			a.printf("      ✓ %s: %s\n", a.say("BHYT", "insurance"), r.Eligibility.Text)
-		case r.Identity != nil:
-			a.printf("      ✓ %s: %s, %s\n", a.say("nhận dạng", "identity"), r.Identity.FullName, r.Identity.Number)
+		if r.Identity != nil {
+			v.once(fmt.Sprintf("✓ %s: %s, %s", v.say("nhận dạng", "identity"), r.Identity.FullName, r.Identity.Number))
+		}
+		if r.Eligibility != nil {
+			v.once(fmt.Sprintf("✓ %s: %s", v.say("BHYT", "insurance"), catalog.Text{VI: r.Eligibility.Text, EN: r.Eligibility.TextEN}.In(v.lang)))
+		}
+		if r.Portrait != nil {
+			v.once("✓ " + v.say("ảnh trong chip", "portrait"))
 		}
 	case checkin.EventNeeds:
 		var n checkin.Need
 		if err := json.Unmarshal(note.Params, &n); err != nil {
 			return false, err
 		}
-		if !c.JSON && n.JobID == job {
+		if !v.json && n.JobID == v.job {
 			text := n.Need
 			if n.Cause != nil {
 				text = n.Cause.Text
+			} else if step, ok := catalog.StepText(strings.ToUpper(n.Need), v.lang); ok {
+				text = step
 			}
-			a.printf("      … %s\n", text)
+			v.once("… " + text)
 		}
 	case checkin.EventResult:
 		var r checkin.Result
 		if err := json.Unmarshal(note.Params, &r); err != nil {
 			return false, err
 		}
-		if r.JobID != job {
+		if r.JobID != v.job {
 			return false, nil
 		}
-		if c.JSON {
-			return true, a.rawJSON(note.Params)
+		if v.json {
+			return true, v.rawJSON(note.Params)
 		}
-		a.printf("\n")
-		a.show(r)
-		a.printf("\n")
+		v.printf("\n")
+		v.show(r)
+		v.printf("\n")
 		return true, nil
 	}
 	return false, nil

@@ -256,7 +256,9 @@ func watchReaders(ctx context.Context, m reader.Monitor, state *health.Tracker) 
 			}
 			stuck = stuck || r.State == reader.Error
 		}
-		state.Set(health.PCSCStopped, err != nil)
+		denied := errors.Is(err, reader.ErrAccessDenied)
+		state.Set(health.PCSCDenied, denied)
+		state.Set(health.PCSCStopped, err != nil && !denied)
 		state.Set(health.NoReader, err == nil && there == 0)
 		state.Set(health.ReaderStuck, stuck)
 		select {

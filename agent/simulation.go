@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/icao/chip"
@@ -19,10 +20,11 @@ import (
 
 // SimulationOptions say what is simulated.
 type SimulationOptions struct {
-	Readers  int      // virtual readers in memory; 0 is 2
-	Listen   []string // further readers on loopback ports ("127.0.0.1:0"), for cards of other programs
-	Seed     string   // makes issuer and cards repeatable; empty is fresh keys
-	Anchored bool     // trust the simulated CSCA, as a hospital that has imported the real one would
+	Readers  int           // virtual readers in memory; 0 is 2
+	Listen   []string      // further readers on loopback ports ("127.0.0.1:0"), for cards of other programs
+	Latency  time.Duration // of one APDU, as a contactless link has it; 0 is none
+	Seed     string        // makes issuer and cards repeatable; empty is fresh keys
+	Anchored bool          // trust the simulated CSCA, as a hospital that has imported the real one would
 }
 
 // Simulation is what stands in for readers, cards and the insurance gateway in `demo`. Everything in it is invented and
@@ -51,7 +53,7 @@ func NewSimulation(ctx context.Context, o SimulationOptions) (*Simulation, error
 	if err != nil {
 		return nil, err
 	}
-	s := &Simulation{Readers: virtual.New(), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}}
+	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}}
 	if o.Readers == 0 {
 		o.Readers = 2
 	}

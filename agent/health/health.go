@@ -18,6 +18,7 @@ type Code string
 // Codes.
 const (
 	PCSCStopped         Code = "PCSC_STOPPED"
+	PCSCDenied          Code = "PCSC_ACCESS_DENIED"
 	PCSCNotBuilt        Code = "PCSC_NOT_BUILT"
 	NoReader            Code = "NO_READER"
 	ReaderStuck         Code = "READER_STUCK"
@@ -69,6 +70,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Dịch vụ thẻ thông minh không chạy.", EN: "The smart card service is not running."},
 		catalog.Text{VI: "Windows: dịch vụ SCardSvr dừng khi không có đầu đọc; Linux: pcscd chưa cài hoặc bị dừng.", EN: "Windows stops SCardSvr when there is no reader; on Linux pcscd is not installed or was stopped."},
 		catalog.Text{VI: "Cắm đầu đọc. Linux: systemctl start pcscd.socket. Tapcheck tự nối lại.", EN: "Plug a reader in. Linux: systemctl start pcscd.socket. Tapcheck reconnects by itself."}},
+	PCSCDenied: {Down,
+		catalog.Text{VI: "Dịch vụ thẻ thông minh từ chối tài khoản này.", EN: "The smart card service refuses this account."},
+		catalog.Text{VI: "Trên Linux, polkit chỉ cho người dùng đang ngồi tại máy dùng pcscd.", EN: "On Linux, polkit lets only users who sit at the PC use pcscd."},
+		catalog.Text{VI: "Cài quy tắc polkit của Tapcheck, hoặc chạy bằng tài khoản dịch vụ tapcheck.", EN: "Install Tapcheck's polkit rule, or run as the service's own account."}},
 	PCSCNotBuilt: {Down,
 		catalog.Text{VI: "Bản này không dùng được đầu đọc thật.", EN: "This build cannot use real readers."},
 		catalog.Text{VI: "Chương trình được dựng với thẻ nopcsc hoặc không có cgo.", EN: "The program was built with the tag nopcsc or without cgo."},

@@ -21,16 +21,17 @@ import (
 )
 
 type demoCmd struct {
-	Once     bool     `help:"Check one card in and end."`
-	JSON     bool     `help:"Print results as JSON on standard output, and nothing else there."`
-	Persona  string   `help:"Whose card is tapped first." default:"an" placeholder:"NAME"`
-	Profile  string   `help:"Kind of card; default is what fits the persona." placeholder:"NAME"`
-	Reader   []string `help:"A further reader on a loopback port, for simulated cards of other programs: tcp:127.0.0.1:PORT." placeholder:"ADDR"`
-	Origin   []string `help:"Let web pages of this origin in, and print a token for them." placeholder:"ORIGIN"`
-	Anchored bool     `help:"Trust the simulated CSCA, as a hospital that has imported the real one would."`
-	Seed     string   `help:"Make issuer and cards from this text, the same each time." placeholder:"TEXT"`
-	NoTap    bool     `help:"Tap no card; wait for sim.insert."`
-	Log      string   `help:"What is logged to standard error: debug, info, warn or error." enum:"debug,info,warn,error" default:"warn"`
+	Once     bool          `help:"Check one card in and end."`
+	JSON     bool          `help:"Print results as JSON on standard output, and nothing else there."`
+	Persona  string        `help:"Whose card is tapped first." default:"an" placeholder:"NAME"`
+	Profile  string        `help:"Kind of card; default is what fits the persona." placeholder:"NAME"`
+	Reader   []string      `help:"A further reader on a loopback port, for simulated cards of other programs: tcp:127.0.0.1:PORT." placeholder:"ADDR"`
+	Origin   []string      `help:"Let web pages of this origin in, and print a token for them." placeholder:"ORIGIN"`
+	Anchored bool          `help:"Trust the simulated CSCA, as a hospital that has imported the real one would."`
+	Seed     string        `help:"Make issuer and cards from this text, the same each time." placeholder:"TEXT"`
+	Latency  time.Duration `help:"How long one command to the card takes; contactless links take about 15ms." default:"10ms"`
+	NoTap    bool          `help:"Tap no card; wait for sim.insert."`
+	Log      string        `help:"What is logged to standard error: debug, info, warn or error." enum:"debug,info,warn,error" default:"warn"`
 }
 
 // Run runs the agent on simulated parts and taps a card, as a client of its own websocket.
@@ -58,7 +59,7 @@ func (c demoCmd) Run(a *app) error {
 	}
 	ctx, stop := context.WithCancel(a.ctx)
 	defer stop()
-	sim, err := agent.NewSimulation(ctx, agent.SimulationOptions{Listen: listen, Seed: c.Seed, Anchored: c.Anchored})
+	sim, err := agent.NewSimulation(ctx, agent.SimulationOptions{Listen: listen, Latency: c.Latency, Seed: c.Seed, Anchored: c.Anchored})
 	if err != nil {
 		return err
 	}

@@ -84,9 +84,13 @@ func (a *app) checkPCSC() finding {
 	defer m.Close()
 	_ = settle(a.ctx, m)
 	if err := m.Health(); err != nil {
-		f.Code = health.PCSCStopped
-		if errors.Is(err, pcsc.ErrNotBuiltIn) {
+		switch {
+		case errors.Is(err, pcsc.ErrNotBuiltIn):
 			f.Code = health.PCSCNotBuilt
+		case errors.Is(err, reader.ErrAccessDenied):
+			f.Code = health.PCSCDenied
+		default:
+			f.Code = health.PCSCStopped
 		}
 		return f
 	}

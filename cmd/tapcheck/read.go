@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -261,14 +262,14 @@ func (a *app) show(r checkin.Result) {
 		}
 		verdict(a.say("Mở chip", "Access"), v.Access.Status, v.Access.Reason, strings.TrimSpace(v.Access.Protocol+" "+v.Access.Detail))
 		verdict(a.say("Chữ ký", "Passive auth."), v.PassiveAuthentication.Status, v.PassiveAuthentication.Reason, "")
-		verdict(a.say("Khóa chip", "Chip auth."), v.ChipAuthentication.Status, v.ChipAuthentication.Reason, exchange(v.ChipAuthentication))
-		verdict(a.say("Chip ký thử", "Active auth."), v.ActiveAuthentication.Status, v.ActiveAuthentication.Reason, exchange(v.ActiveAuthentication))
-		verdict(a.say("Hạn dùng", "Validity"), v.DocumentValidity.Status, v.DocumentValidity.Reason, string(v.DocumentValidity.Basis))
+		verdict(a.say("Khóa chip", "Chip auth."), v.ChipAuthentication.Status, v.ChipAuthentication.Reason, a.exchange(v.ChipAuthentication))
+		verdict(a.say("Chip ký thử", "Active auth."), v.ActiveAuthentication.Status, v.ActiveAuthentication.Reason, a.exchange(v.ActiveAuthentication))
+		verdict(a.say("Hạn dùng", "Validity"), v.DocumentValidity.Status, v.DocumentValidity.Reason, a.basis(v.DocumentValidity.Basis))
 		verdict(a.say("Khớp với chip", "Key matches"), v.KeyMatchesChip.Status, v.KeyMatchesChip.Reason, strings.Join(v.KeyMatchesChip.Compared, ", "))
 	}
 	if e := r.Eligibility; e != nil {
 		a.printf("\n")
-		line(a.say("BHYT", "Insurance"), strings.TrimSpace(fmt.Sprintf("%s %s %s", a.eligibility(string(e.State)), e.Code, e.Text)))
+		line(a.say("BHYT", "Insurance"), strings.TrimSpace(fmt.Sprintf("%s %s %s", a.eligibility(string(e.State)), e.Code, catalog.Text{VI: e.Text, EN: cmp.Or(e.TextEN, e.Text)}.In(a.lang))))
 		if k := e.Card; k != nil {
 			line(a.say("Mã thẻ", "Card"), k.Code)
 			line(a.say("Thời hạn", "Valid"), strings.Trim(k.From+" – "+k.To, " –"))
@@ -289,11 +290,23 @@ func (a *app) show(r checkin.Result) {
 	}
 }
 
-func exchange(v lds.ExchangeVerdict) string {
+// exchange says what happened between card and reader, whatever that proves.
+func (a *app) exchange(v lds.ExchangeVerdict) string {
 	if v.Exchange == "" {
 		return v.Protocol
 	}
-	return strings.TrimSpace(v.Protocol + " " + string(v.Exchange))
+	return strings.TrimSpace(v.Protocol + ": " + a.status(v.Exchange))
+}
+
+// basis says on what a comparison stands.
+func (a *app) basis(b lds.Basis) string {
+	switch b {
+	case lds.Anchored:
+		return a.say("dữ liệu chip đã xác minh", "verified chip data")
+	case lds.Unanchored:
+		return a.say("dữ liệu chip chưa xác minh được", "chip data that could not be verified")
+	}
+	return ""
 }
 
 func (a *app) status(s lds.Status) string {

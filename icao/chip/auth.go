@@ -8,18 +8,21 @@ import (
 	"slices"
 )
 
-// paceRun is one run of PACE with generic mapping (ICAO 9303-11 §4.4).
+// paceRun is one run of PACE (ICAO 9303-11 §4.4).
 type paceRun struct {
-	offer  PACEOffer
-	suite  suite
-	c      *curve
-	secret []byte // of the password
-	step   int
-	nonce  []byte
-	mapped *curve
-	own    point
-	theirs point
-	shared []byte
+	offer    PACEOffer
+	suite    suite
+	dom      domain
+	password string // "mrz", "can", "pin", "puk"
+	secret   []byte // of the password
+	wantsCAR bool   // the terminal asks which certification authorities the chip trusts
+	step     int
+	nonce    []byte
+	mapKey   *big.Int // ephemeral key of the mapping, which chip authentication mapping needs again
+	mapped   domain
+	own      []byte
+	theirs   []byte
+	shared   []byte
 }
 
 func find(nodes []node, tag uint32) []byte {
@@ -62,7 +65,7 @@ func (c *Chip) setPACE(nodes []node) uint16 {
 	id := find(nodes, 0x84)
 	if id != nil {
 		offers = slices.DeleteFunc(offers, func(o PACEOffer) bool {
-			return len(id) != 1 || int(id[0]) != curveByName(o.Curve).paramID
+			return len(id) != 1 || int(id[0]) != domainByName(o.Curve).parameterID()
 		})
 	} else if c.p.AskParameterID || len(offers) > 1 {
 		c.violation("PACE: MSE:Set AT without the domain parameters although they are ambiguous")
@@ -72,20 +75,40 @@ func (c *Chip) setPACE(nodes []node) uint16 {
 		c.violation("PACE: MSE:Set AT for what EF.CardAccess does not offer")
 		return 0x6A80
 	}
-	run := &paceRun{offer: offers[0], c: curveByName(offers[0].Curve)}
+	run := &paceRun{offer: offers[0], dom: domainByName(offers[0].Curve), wantsCAR: find(nodes, 0x7F4C) != nil}
 	run.suite, _ = suiteByName(run.offer.Cipher)
-	switch ref := find(nodes, 0x83); {
-	case bytes.Equal(ref, []byte{1}) && slices.Contains(c.p.PACEPasswords, "mrz"):
-		h := sha1.Sum(c.mrzSecret())
-		run.secret = h[:]
-	case bytes.Equal(ref, []byte{2}) && slices.Contains(c.p.PACEPasswords, "can"):
-		run.secret = []byte(c.card.who.CAN())
-	default:
+	sw := uint16(0x9000)
+	ref := find(nodes, 0x83)
+	if len(ref) != 1 || ref[0] < 1 || ref[0] > 4 {
 		return 0x6A88
 	}
+	run.password = []string{"mrz", "can", "pin", "puk"}[ref[0]-1]
+	if !slices.Contains(c.p.PACEPasswords, run.password) {
+		return 0x6A88
+	}
+	switch run.password {
+	case "mrz":
+		h := sha1.Sum(c.mrzSecret())
+		run.secret = h[:]
+	case "can":
+		run.secret = []byte(c.card.who.CAN())
+	case "pin":
+		run.secret = []byte(c.card.who.PIN)
+		if c.pin < pinTries {
+			sw = 0x63C0 | uint16(c.pin) // selected, with a warning
+		}
+	case "puk":
+		run.secret = []byte(c.card.who.PUK)
+	}
 	c.pace = run
-	return 0x9000
+	return sw
 }
+
+// Tries of a PIN and of its PUK (BSI TR-03110-2 §2.2; the numbers are those of the German card).
+const (
+	pinTries = 3
+	pukTries = 10
+)
 
 func (c *Chip) mrzSecret() []byte {
 	who := c.card.who
@@ -95,6 +118,9 @@ func (c *Chip) mrzSecret() []byte {
 	}
 	return mrzSecret(doc, yymmdd(who.DateOfBirth), who.expiryMRZ())
 }
+
+// documentNumber is the number of the MRZ with its check digit, by which terminal authentication after BAC names the chip.
+func (c *Chip) documentNumber() []byte { return c.mrzSecret()[:10] }
 
 func (c *Chip) generalAuthenticate(a apdu) ([]byte, uint16) {
 	do, rest, ok := takeTLV(a.data)
@@ -157,74 +183,171 @@ func (c *Chip) paceStep(run *paceRun, nodes []node) ([]byte, uint16) {
 			c.violation("PACE: first GENERAL AUTHENTICATE must be empty")
 			return nil, 0x6A80
 		}
+		if sw := c.usable(run.password); sw != 0x9000 {
+			return nil, sw
+		}
 		if over := c.tries - c.p.FreeTries; over > 0 && c.p.SlowMS > 0 {
 			c.delay("penalty", float64(c.p.SlowMS)*float64(int(1)<<min(over-1, 6)))
 		}
 		c.delay("nonce", t.NonceMS)
-		run.nonce = c.random(16)
+		run.nonce = c.random(run.offer.nonceBytes())
 		return answer(0x80, run.suite.cbc(run.suite.kdf(run.secret, 3), nil, run.nonce, true))
 
 	case 1:
 		c.delay("mapping", t.MappingMS)
-		v := only(0x81)
-		theirs, err := run.c.decode(v)
-		if err != nil {
-			c.violation("PACE: mapping key is not a point of the curve")
+		if run.offer.Mapping == mappingIntegrated {
+			return c.mapIntegrated(run, only(0x81), answer)
+		}
+		theirs := only(0x81)
+		if err := run.dom.valid(theirs); err != nil {
+			c.violation("PACE: mapping key is " + err.Error())
 			return nil, 0x6A80
 		}
-		k, err := run.c.scalarWithZeros(theirs, max(c.o.Secrets.Mapping, 0), c.o.Rand)
+		k, err := run.dom.scalarFor(theirs, max(c.o.Secrets.Mapping, 0), c.o.Rand)
 		if err != nil {
 			return nil, 0x6F00
 		}
-		h := run.c.mult(theirs, k)
-		c.last = Secrets{leadingZeros(run.c.secret(h)), -1, -1}
-		s := new(big.Int).SetBytes(run.nonce)
-		base := run.c.sum(run.c.mult(run.c.g, s), h)
-		if base.infinite() {
+		mapped, h, ok := run.dom.mapGeneric(new(big.Int).SetBytes(run.nonce), theirs, k)
+		if !ok {
 			return nil, 0x6A80
 		}
-		run.mapped = run.c.withBase(base)
-		return answer(0x82, run.c.encode(run.c.mult(run.c.g, k)))
+		c.last = Secrets{leadingZeros(h), -1, -1}
+		run.mapped, run.mapKey = mapped, k
+		return answer(0x82, run.dom.public(k))
 
 	case 2:
 		c.delay("agreement", t.AgreementMS)
-		theirs, err := run.mapped.decode(only(0x83))
-		if err != nil {
-			c.violation("PACE: ephemeral key is not a point of the curve")
+		theirs := only(0x83)
+		if err := run.mapped.valid(theirs); err != nil {
+			c.violation("PACE: ephemeral key is " + err.Error())
 			return nil, 0x6A80
 		}
-		k, err := run.mapped.scalarWithZeros(theirs, max(c.o.Secrets.Agreement, 0), c.o.Rand)
+		k, err := run.mapped.scalarFor(theirs, max(c.o.Secrets.Agreement, 0), c.o.Rand)
 		if err != nil {
 			return nil, 0x6F00
 		}
-		run.own, run.theirs = run.mapped.mult(run.mapped.g, k), theirs
-		if run.own.equal(theirs) {
+		run.own, run.theirs = run.mapped.public(k), slices.Clone(theirs)
+		if bytes.Equal(run.own, theirs) {
 			c.violation("PACE: terminal sent the chip's own key")
 			return nil, 0x6A80
 		}
-		run.shared = run.mapped.secret(run.mapped.mult(theirs, k))
+		run.shared = run.mapped.shared(theirs, k)
 		c.last.Agreement = leadingZeros(run.shared)
-		return answer(0x84, run.mapped.encode(run.own))
+		return answer(0x84, run.own)
 	}
 
 	c.delay("token", t.TokenMS)
 	token := only(0x85)
 	kmac := run.suite.kdf(run.shared, 2)
 	if subtle.ConstantTimeCompare(token, run.token(kmac, run.own)) != 1 {
-		c.tries++
-		return nil, statusWord(c.p.WrongPassword, 0x6300)
+		return nil, c.wrong(run.password)
 	}
-	c.tries = 0
+	c.right(run.password)
+	out := tlv(0x86, run.token(kmac, run.theirs))
+	out = append(out, c.paceExtras(run)...)
 	c.next = func() {
 		c.sm = newSession(run.suite, run.shared, nil)
-		c.opened = true
+		c.opened, c.password = true, run.password
+		c.chipID, c.terminalKey = run.mapped.compress(run.own), nil
+		if run.offer.Mapping == mappingChip {
+			c.terminalKey = run.mapped.compress(run.theirs)
+		}
 	}
-	return tlv(0x7C, tlv(0x86, run.token(kmac, run.theirs))), 0x9000
+	return tlv(0x7C, out), 0x9000
+}
+
+// mapIntegrated is the mapping step of PACE with integrated mapping: the terminal sends a nonce, and gets nothing back.
+func (c *Chip) mapIntegrated(run *paceRun, t []byte, answer func(uint32, []byte) ([]byte, uint16)) ([]byte, uint16) {
+	if len(t) != run.suite.key {
+		c.violation("PACE: the terminal's nonce is not as long as a key of the cipher (ICAO 9303-11 §4.4.3.3)")
+		return nil, 0x6A80
+	}
+	mapped, ok := run.dom.mapIntegrated(run.suite.integratedElement(run.nonce, t, run.dom.prime()))
+	if !ok {
+		return nil, 0x6A80
+	}
+	c.last = Secrets{-1, -1, -1}
+	run.mapped = mapped
+	return answer(0x82, nil)
+}
+
+// paceExtras is what stands after the chip's token: references of certification authorities, and the encrypted chip
+// authentication data of chip authentication mapping (ICAO 9303-11 §4.4.3.5 and §4.4.5).
+func (c *Chip) paceExtras(run *paceRun) []byte {
+	var out []byte
+	if run.offer.Mapping == mappingChip {
+		k := c.card.cam[run.dom.parameterID()]
+		priv := k.priv
+		if c.p.Clone != "" {
+			// A clone has no private key.
+			if d, err := run.dom.scalar(c.o.Rand); err == nil {
+				priv = d
+			}
+		}
+		n := run.dom.order()
+		ca := new(big.Int).ModInverse(priv, n)
+		ca.Mul(ca, run.mapKey).Mod(ca, n)
+		plain := ca.FillBytes(make([]byte, (n.BitLen()+7)/8))
+		kenc := run.suite.kdf(run.shared, 1)
+		iv := run.suite.cbc(kenc, nil, bytes.Repeat([]byte{0xFF}, run.suite.block), true)
+		out = append(out, tlv(0x8A, run.suite.cbc(kenc, iv, pad(plain, run.suite.block), true))...)
+	}
+	return out
+}
+
+// usable says whether a password may be tried at all: a PIN with one try left is suspended until the CAN has been shown in the same
+// session, and without any it is blocked until the PUK comes (BSI TR-03110-2 §2.2).
+func (c *Chip) usable(password string) uint16 {
+	switch {
+	case password == "pin" && c.pin == 0, password == "puk" && c.puk == 0:
+		return 0x6983
+	case password == "pin" && c.pin == 1 && c.password != "can":
+		return 0x6985
+	}
+	return 0x9000
+}
+
+func (c *Chip) wrong(password string) uint16 {
+	switch password {
+	case "pin":
+		c.pin--
+		return 0x63C0 | uint16(c.pin)
+	case "puk":
+		c.puk--
+		return 0x63C0 | uint16(c.puk)
+	}
+	c.tries++
+	return statusWord(c.p.WrongPassword, 0x6300)
+}
+
+func (c *Chip) right(password string) {
+	switch password {
+	case "pin":
+		c.pin = pinTries
+	case "puk":
+		c.puk--
+	default:
+		c.tries = 0
+	}
+}
+
+// resetRetryCounter unblocks the PIN after PACE with the PUK (BSI TR-03110-3 §B.4, without a new PIN).
+func (c *Chip) resetRetryCounter(a apdu) uint16 {
+	switch {
+	case !slices.Contains(c.p.PACEPasswords, "puk"):
+		return 0x6D00
+	case c.sm == nil || c.password != "puk":
+		return 0x6982
+	case a.p1 != 3 || a.p2 != 3 || len(a.data) != 0:
+		return 0x6A86
+	}
+	c.pin = pinTries
+	return 0x9000
 }
 
 // token authenticates one side's knowledge of the key by the other side's ephemeral public key (ICAO 9303-11 §4.4.3.4).
-func (r *paceRun) token(kmac []byte, q point) []byte {
-	return r.suite.token(kmac, tlv(0x7F49, oid(r.offer.oid()), tlv(0x86, r.c.encode(q))))
+func (r *paceRun) token(kmac, public []byte) []byte {
+	return r.suite.token(kmac, tlv(0x7F49, oid(r.offer.oid()), tlv(r.dom.pointTag(), public)))
 }
 
 func (c *Chip) getChallenge(a apdu) ([]byte, uint16) {
@@ -275,7 +398,8 @@ func (c *Chip) externalAuthenticate(a apdu) ([]byte, uint16) {
 	c.tries = 0
 	c.next = func() {
 		c.sm = newSession(s, shared, ssc)
-		c.opened = true
+		c.opened, c.password = true, "bac"
+		c.chipID, c.terminalKey = c.documentNumber(), nil
 	}
 	return append(e, s.mac(kmac, pad(e, s.block))...), 0x9000
 }
@@ -291,28 +415,49 @@ func (c *Chip) setChipAuth(nodes []node) uint16 {
 	if c.p.Clone == "refuses" {
 		return 0x6982
 	}
-	if c.p.CA.NoInfo || !bytes.Equal(find(nodes, 0x80), oidValue(c.p.CA.oid())) {
+	k := c.chipAuthKey(find(nodes, 0x84), func(p CAProfile) bool { return true })
+	if k == nil {
+		return 0x6A88
+	}
+	if k.p.NoInfo || !bytes.Equal(find(nodes, 0x80), oidValue(k.p.oid())) {
 		c.violation("chip authentication: MSE:Set AT for what DG14 does not offer")
 		return 0x6A80
 	}
-	if !c.chipAuthKey(find(nodes, 0x84)) {
-		return 0x6A88
-	}
-	s, _ := suiteByName(c.p.CA.Cipher)
-	c.ca = &s
+	s, _ := suiteByName(k.p.Cipher)
+	c.ca = &caRun{s, k}
 	return 0x9000
 }
 
-// chipAuthKey says whether a private key reference names the key. Where DG14 gives none, none is wanted.
-func (c *Chip) chipAuthKey(ref []byte) bool {
-	if ref == nil {
-		return c.p.CA.KeyID == 0
-	}
-	return len(ref) <= 4 && new(big.Int).SetBytes(ref).Int64() == int64(c.p.CA.KeyID)
+// caRun is chip authentication between MSE:Set AT and GENERAL AUTHENTICATE.
+type caRun struct {
+	suite suite
+	key   *caKey
 }
 
-func (c *Chip) chipAuthenticate(s suite, nodes []node) ([]byte, uint16) {
-	sw := c.agree(s, find(nodes, 0x80))
+// chipAuthKey finds the key that a private key reference names. Without a reference there must be no choice (ICAO 9303-11 §6.2.4.2).
+func (c *Chip) chipAuthKey(ref []byte, fits func(CAProfile) bool) *caKey {
+	var found *caKey
+	for _, k := range c.card.ca {
+		if !fits(k.p) {
+			continue
+		}
+		if ref != nil {
+			if len(ref) <= 4 && new(big.Int).SetBytes(ref).Int64() == int64(k.p.KeyID) {
+				return k
+			}
+			continue
+		}
+		if found != nil {
+			c.violation("chip authentication: no reference of a private key although there are several")
+			return nil
+		}
+		found = k
+	}
+	return found
+}
+
+func (c *Chip) chipAuthenticate(r caRun, nodes []node) ([]byte, uint16) {
+	sw := c.agree(r.suite, r.key, find(nodes, 0x80))
 	if sw != 0x9000 {
 		return nil, sw
 	}
@@ -321,7 +466,11 @@ func (c *Chip) chipAuthenticate(s suite, nodes []node) ([]byte, uint16) {
 
 // keyAgreementTemplate is chip authentication in one command, for 3DES (ICAO 9303-11 §6.2.4.1).
 func (c *Chip) keyAgreementTemplate(nodes []node) uint16 {
-	if c.p.CA == nil || !c.inside || !c.p.CA.KAT && !c.p.CA.NoInfo {
+	if c.p.CA == nil || !c.inside {
+		return 0x6A88
+	}
+	k := c.chipAuthKey(find(nodes, 0x84), func(p CAProfile) bool { return p.KAT || p.NoInfo })
+	if k == nil {
 		return 0x6A88
 	}
 	if c.sm == nil {
@@ -331,32 +480,30 @@ func (c *Chip) keyAgreementTemplate(nodes []node) uint16 {
 	if c.p.Clone == "refuses" {
 		return 0x6982
 	}
-	if !c.chipAuthKey(find(nodes, 0x84)) {
-		return 0x6A88
-	}
-	return c.agree(suites[0], find(nodes, 0x91))
+	return c.agree(suites[0], k, find(nodes, 0x91))
 }
 
 // agree computes new session keys; they count from the next command on.
-func (c *Chip) agree(s suite, public []byte) uint16 {
+func (c *Chip) agree(s suite, k *caKey, public []byte) uint16 {
 	c.delay("chip authentication", c.p.Timing.ChipAuthMS)
-	k := c.card.ca
-	theirs, err := k.c.decode(public)
-	if err != nil {
-		c.violation("chip authentication: terminal's key is not a point of the curve")
+	if err := k.dom.valid(public); err != nil {
+		c.violation("chip authentication: terminal's key is " + err.Error())
 		return 0x6A80
 	}
 	d := k.priv
 	if c.p.Clone == "wrong-key" || c.p.Clone == "naked-9000" {
-		if d, err = k.c.scalar(c.o.Rand); err != nil {
+		var err error
+		if d, err = k.dom.scalar(c.o.Rand); err != nil {
 			return 0x6F00
 		}
 	}
-	shared := k.c.secret(k.c.mult(theirs, d))
+	shared := k.dom.shared(public, d)
 	c.last.ChipAuth = leadingZeros(shared)
+	terminal := k.dom.compress(public)
 	c.next = func() {
 		c.sm = newSession(s, shared, nil)
 		c.naked = c.p.Clone == "naked-9000"
+		c.terminalKey = terminal
 	}
 	return 0x9000
 }

@@ -52,6 +52,8 @@ type Chip struct {
 	p     Profile
 	o     Options
 	tries int
+	pin   int // tries left
+	puk   int
 	last  Secrets
 
 	inside bool   // the application is selected, not the master file
@@ -60,9 +62,13 @@ type Chip struct {
 	sm     *session
 	naked  bool // a clone that answers everything with bare 9000
 	pace   *paceRun
-	ca     *suite // chip authentication was announced by MSE:Set AT
+	ca     *caRun // chip authentication was announced by MSE:Set AT
 	rnd    []byte // challenge of basic access control
 	next   func() // what changes once the answer is protected
+
+	password    string // that opened the session
+	chipID      []byte // by which terminal authentication names the chip in this session
+	terminalKey []byte // of chip authentication or chip authentication mapping, compressed: whom terminal authentication is to name
 
 	faults faultPlan
 }
@@ -85,7 +91,7 @@ func (c *Card) Chip(o Options) *Chip {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	ch := &Chip{card: c, p: c.profile, o: o}
+	ch := &Chip{card: c, p: c.profile, o: o, pin: pinTries, puk: pukTries}
 	ch.SetFaults(o.Faults)
 	ch.Reset()
 	return ch
@@ -139,6 +145,7 @@ func (c *Chip) Reset() {
 // drop forgets the session and every right that came with it.
 func (c *Chip) drop() {
 	c.sm, c.pace, c.ca, c.next, c.opened = nil, nil, nil, nil, false
+	c.password, c.chipID, c.terminalKey = "", nil, nil
 }
 
 func (c *Chip) violation(s string) {
@@ -289,6 +296,8 @@ func (c *Chip) command(a apdu, room int) ([]byte, uint16) {
 		return c.externalAuthenticate(a)
 	case 0x88:
 		return c.internalAuthenticate(a)
+	case 0x2C:
+		return nil, c.resetRetryCounter(a)
 	}
 	return nil, 0x6D00
 }

@@ -240,26 +240,54 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// Every offer of PACE, with secrets left to chance.
+// Every offer of PACE, with secrets left to chance: every mapping on every curve and group, and every cipher, but not every triple.
 func TestPACEOffers(t *testing.T) {
 	who := mustPersona(t, "an")
-	p := mustProfile(t, "cccd-mk")
-	for _, c := range curves {
-		for _, s := range suites {
-			if c.paramID != 13 && s.name != "AES-128" {
-				continue // every curve, and every cipher, but not every pair
-			}
-			p.PACE = []PACEOffer{{Cipher: s.name, Curve: c.name}}
-			term := newTerminal(t, p, who, mustIssuer(t), Options{})
-			if sw := term.pace(2, []byte(who.CAN()), p.PACE[0]); sw != 0x9000 {
-				t.Errorf("%s %s: %04X", c.name, s.name, sw)
-				continue
-			}
-			term.selectApplication()
-			if got, sw := term.readFile(0x0101, 200); sw != 0x9000 || !bytes.Equal(got, term.c.Files()["DG1"]) {
-				t.Errorf("%s %s: DG1 %04X", c.name, s.name, sw)
+	p := mustProfile(t, "cccd-extended")
+	n := 0
+	for _, name := range append(Curves(), Groups()...) {
+		for _, mapping := range []string{"GM", "IM", "CAM"} {
+			for i, s := range suites {
+				o := PACEOffer{Cipher: s.name, Curve: name, Mapping: mapping}
+				if p.checkOffer(o) != nil {
+					continue
+				}
+				n++
+				if name != "brainpoolP256r1" && name != "DH-1024-160" && i != n%4 && !(mapping == "CAM" && i == 1) {
+					continue
+				}
+				p.PACE = []PACEOffer{o}
+				term := newTerminal(t, p, who, mustIssuer(t), Options{})
+				if sw := term.pace(2, []byte(who.CAN()), o); sw != 0x9000 {
+					t.Errorf("%+v: %04X", o, sw)
+					continue
+				}
+				if mapping == "CAM" && term.camErr != nil {
+					t.Errorf("%+v: %v", o, term.camErr)
+				}
+				term.selectApplication()
+				if got, sw := term.readFile(0x0101, 200); sw != 0x9000 || !bytes.Equal(got, term.c.Files()["DG1"]) {
+					t.Errorf("%+v: DG1 %04X", o, sw)
+				}
 			}
 		}
+	}
+	for _, o := range []PACEOffer{
+		{Cipher: "AES-128", Curve: "P-224", Mapping: "IM"},
+		{Cipher: "3DES", Curve: "P-256", Mapping: "CAM"},
+		{Cipher: "AES-128", Curve: "DH-1024-160", Mapping: "CAM"},
+		{Cipher: "AES-128", Curve: "P-256", Mapping: "XM"},
+		{Cipher: "AES-128", Curve: "P-256", Nonce: 20},
+		{Cipher: "AES-192", Curve: "P-256", Mapping: "IM", Nonce: 16},
+	} {
+		if p.checkOffer(o) == nil {
+			t.Errorf("%+v: no error", o)
+		}
+	}
+	p.PACE = []PACEOffer{{Cipher: "3DES", Curve: "P-256", Nonce: 8}}
+	term := newTerminal(t, p, who, mustIssuer(t), Options{})
+	if sw := term.pace(2, []byte(who.CAN()), p.PACE[0]); sw != 0x9000 {
+		t.Errorf("nonce of 8 bytes: %04X", sw)
 	}
 }
 
@@ -284,7 +312,7 @@ func TestForcedSecrets(t *testing.T) {
 			term.selectApplication()
 			term.ok(0, 0x22, 0x41, 0xA4, tlv(0x80, oidValue(p.CA.oid())), 0)
 			term.ok(0, 0x86, 0, 0, tlv(0x7C, tlv(0x80, pub)), 256)
-			term.sm = newSession(suites[1], c.secret(c.mult(term.c.card.ca.pub, d)), nil)
+			term.sm = newSession(suites[1], c.shared(term.c.card.ca[0].pub, d), nil)
 			if _, sw := term.readFile(0x010E, 200); sw != 0x9000 {
 				t.Errorf("%s: after chip authentication %04X", c.name, sw)
 			}
@@ -518,7 +546,7 @@ func TestClones(t *testing.T) {
 		if err := term.activeAuthentication(p.AA, term.c.card.aa, 256); err == nil {
 			t.Errorf("%s: active authentication succeeds", tt.profile)
 		}
-		term.chipAuthentication(p.CA, term.c.card.ca)
+		term.chipAuthentication(term.c.card.ca[0])
 		data, sw := term.send(0, 0xB0, 0x8E, 0, nil, 4)
 		if data != nil || sw != tt.want {
 			t.Errorf("%s: % X %04X", tt.profile, data, sw)

@@ -3,6 +3,8 @@ package chip
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +29,27 @@ type Card struct {
 
 	profile Profile
 	who     Persona
-	ca, aa  *key
+	ca      []*caKey
+	cam     map[int]*caKey // keys of chip authentication mapping, by standardised domain parameter
+	aa      *key
+}
+
+// caKey is a static key of chip authentication.
+type caKey struct {
+	p    CAProfile
+	dom  domain
+	priv *big.Int
+	pub  []byte
+}
+
+func newCAKey(p CAProfile, rand io.Reader) (*caKey, error) {
+	k := &caKey{p: p, dom: domainByName(p.Curve)}
+	var err error
+	if k.priv, err = k.dom.scalar(rand); err != nil {
+		return nil, err
+	}
+	k.pub = k.dom.public(k.priv)
+	return k, nil
 }
 
 // IssueOptions change what Issue makes.
@@ -105,21 +127,8 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 		groups[13] = dg13(p.DG13, who, rnd("card id"))
 	}
 	var err error
-	if p.CA != nil {
-		cv := curveByName(p.CA.Curve)
-		if o.caFor != nil {
-			q, err := cv.decode(o.caFor)
-			if err != nil {
-				return nil, fmt.Errorf("chip: terminal key for chip authentication: %w", err)
-			}
-			d, err := cv.scalarWithZeros(q, o.caZeros, rnd("ca"))
-			if err != nil {
-				return nil, err
-			}
-			c.ca = &key{c: cv, priv: d, pub: cv.mult(cv.g, d)}
-		} else if c.ca, err = newECKey(cv, rnd("ca"+cv.name)); err != nil {
-			return nil, err
-		}
+	if err = c.makeKeys(rnd, o); err != nil {
+		return nil, err
 	}
 	if p.AA != nil {
 		if p.AA.Type == "rsa" {
@@ -132,7 +141,7 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 		}
 		groups[15] = tlv(0x6F, c.aa.spki(p.AA.NamedKey))
 	}
-	if b := p.dg14(c.ca); b != nil {
+	if b := c.dg14(); b != nil {
 		groups[14] = b
 	}
 	for n, b := range o.Replace {
@@ -171,29 +180,119 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 	return c, nil
 }
 
+// makeKeys makes the static keys of chip authentication and of chip authentication mapping.
+func (c *Card) makeKeys(rnd func(string) *stream, o IssueOptions) error {
+	p := c.profile
+	for i, ca := range p.chipAuth() {
+		use := "ca"
+		if i > 0 {
+			use = fmt.Sprint("ca", i)
+		}
+		if i == 0 && o.caFor != nil {
+			dom := domainByName(ca.Curve)
+			if err := dom.valid(o.caFor); err != nil {
+				return fmt.Errorf("chip: terminal key for chip authentication: %w", err)
+			}
+			d, err := dom.scalarFor(o.caFor, o.caZeros, rnd("ca"))
+			if err != nil {
+				return err
+			}
+			c.ca = append(c.ca, &caKey{ca, dom, d, dom.public(d)})
+			continue
+		}
+		k, err := newCAKey(ca, rnd(use+ca.Curve))
+		if err != nil {
+			return err
+		}
+		c.ca = append(c.ca, k)
+	}
+	for _, offer := range p.PACE {
+		if offer.Mapping != mappingChip {
+			continue
+		}
+		id := domainByName(offer.Curve).parameterID()
+		if c.cam == nil {
+			c.cam = map[int]*caKey{}
+		}
+		for _, k := range c.ca {
+			if k.p.Curve == offer.Curve && k.p.KeyID == id {
+				c.cam[id] = k
+			}
+		}
+		if c.cam[id] == nil {
+			k, err := newCAKey(CAProfile{Cipher: offer.Cipher, Curve: offer.Curve, KeyID: id}, rnd("cam"+offer.Curve))
+			if err != nil {
+				return err
+			}
+			c.cam[id] = k
+		}
+	}
+	return nil
+}
+
+// chipAuth is all keys of chip authentication, the main one first.
+func (p Profile) chipAuth() []CAProfile {
+	if p.CA == nil {
+		return nil
+	}
+	return append([]CAProfile{*p.CA}, p.MoreCA...)
+}
+
 const (
-	oidPACE = "0.4.0.127.0.7.2.2.4.2." // id-PACE-ECDH-GM; the last arc is the cipher's
-	oidCA   = "0.4.0.127.0.7.2.2.3.2." // id-CA-ECDH
-	oidPK   = "0.4.0.127.0.7.2.2.1.2"  // id-PK-ECDH
+	oidPACE = "0.4.0.127.0.7.2.2.4" // id-PACE; then the mapping with its key agreement, and the cipher
+	oidCA   = "0.4.0.127.0.7.2.2.3" // id-CA; then the key agreement, and the cipher
+	oidPK   = "0.4.0.127.0.7.2.2.1" // id-PK; then the key agreement
 	oidTA   = "0.4.0.127.0.7.2.2.2"
 	oidAA   = "2.23.136.1.1.5"
+	oidIS   = "0.4.0.127.0.7.3.1.2.1" // id-IS, an inspection system (ICAO 9303-12 §7.2)
 )
 
+// oid is that of ICAO 9303-11 §9.2.3: DH-GM 1, ECDH-GM 2, DH-IM 3, ECDH-IM 4, ECDH-CAM 6.
 func (o PACEOffer) oid() string {
 	s, _ := suiteByName(o.Cipher)
-	return oidPACE + fmt.Sprint(s.arc)
+	arc := domainByName(o.Curve).kind()
+	switch o.Mapping {
+	case mappingIntegrated:
+		arc += 2
+	case mappingChip:
+		arc += 4
+	}
+	return fmt.Sprintf("%s.%d.%d", oidPACE, arc, s.arc)
 }
 
 func (c CAProfile) oid() string {
 	s, _ := suiteByName(c.Cipher)
-	return oidCA + fmt.Sprint(s.arc)
+	return fmt.Sprintf("%s.%d.%d", oidCA, domainByName(c.Curve).kind(), s.arc)
+}
+
+func (c CAProfile) form() string {
+	if c.NamedKey {
+		return formNamed
+	}
+	return c.KeyForm
+}
+
+// info is the ChipAuthenticationPublicKeyInfo (ICAO 9303-11 §9.2.6).
+func (k *caKey) info(form string) []byte {
+	pub := k.dom.spki(k.pub, form)
+	if k.p.Corrupted {
+		pub[len(pub)-1] ^= 1
+	}
+	return seq(oid(fmt.Sprintf("%s.%d", oidPK, k.dom.kind())), pub, k.p.id())
+}
+
+func (c CAProfile) id() []byte {
+	if c.KeyID == 0 {
+		return nil
+	}
+	return integer(int64(c.KeyID))
 }
 
 // cardAccess is EF.CardAccess (ICAO 9303-10 §3.11.3).
 func (p Profile) cardAccess() []byte {
 	var infos [][]byte
 	for _, o := range p.PACE {
-		infos = append(infos, seq(oid(o.oid()), integer(2), integer(int64(curveByName(o.Curve).paramID))))
+		infos = append(infos, seq(oid(o.oid()), integer(2), integer(int64(domainByName(o.Curve).parameterID()))))
 	}
 	if slices.Contains(p.CardAccessLists, "ta") {
 		infos = append(infos, seq(oid(oidTA), integer(1)))
@@ -331,20 +430,13 @@ func dg13(layout string, who Persona, rnd *stream) []byte {
 }
 
 // dg14 holds the SecurityInfos of chip and active authentication (ICAO 9303-11 §9.2); nil when there is nothing to say.
-func (p Profile) dg14(ca *key) []byte {
+func (c *Card) dg14() []byte {
+	p := c.profile
 	var infos [][]byte
-	if p.CA != nil {
-		pub := ca.spki(p.CA.NamedKey)
-		if p.CA.Corrupted {
-			pub[len(pub)-1] ^= 1
-		}
-		var id []byte
-		if p.CA.KeyID != 0 {
-			id = integer(int64(p.CA.KeyID))
-		}
-		infos = append(infos, seq(oid(oidPK), pub, id))
-		if !p.CA.NoInfo {
-			infos = append(infos, seq(oid(p.CA.oid()), integer(1), id))
+	for _, k := range c.ca {
+		infos = append(infos, k.info(k.p.form()))
+		if !k.p.NoInfo {
+			infos = append(infos, seq(oid(k.p.oid()), integer(1), k.p.id()))
 		}
 	}
 	if slices.Contains(p.CardAccessLists, "ta") {

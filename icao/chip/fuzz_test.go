@@ -107,7 +107,7 @@ func BenchmarkRead(b *testing.B) {
 						b.Fatalf("%04X", sw)
 					}
 				}
-				term.chipAuthentication(p.CA, card.ca)
+				term.chipAuthentication(card.ca[0])
 				if err := term.activeAuthentication(p.AA, card.aa, 256); err != nil {
 					b.Fatal(err)
 				}

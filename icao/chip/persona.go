@@ -33,6 +33,9 @@ type Persona struct {
 	Mother      string `json:"mother,omitempty"`
 	Spouse      string `json:"spouse,omitempty"`
 	Passport    string `json:"passport"` // number of the passport, for profiles that are one
+	// PIN (six digits) and PUK (ten) are for cards that have such passwords. Personas have some that follow from their number.
+	PIN string `json:"pin,omitempty"`
+	PUK string `json:"puk,omitempty"`
 	// Portrait replaces the drawn face: a JPEG or JPEG 2000 picture of any kind, put into DG2 as it is.
 	Portrait []byte `json:"-"`
 	// PortraitWidth and PortraitHeight are what DG2 says about Portrait, in pixels; 0 is 300 by 400.
@@ -42,10 +45,17 @@ type Persona struct {
 var personas = sync.OnceValue(func() []Persona {
 	var list []Persona
 	mustLoad("data/personas.json", &list)
-	for _, p := range list {
+	for i, p := range list {
 		if err := p.check(); err != nil {
 			panic(err)
 		}
+		s := newStream(nil, "pin", p.Number)
+		digits := make([]byte, 16)
+		_, _ = s.Read(digits) // never fails
+		for j, b := range digits {
+			digits[j] = '0' + b%10
+		}
+		list[i].PIN, list[i].PUK = string(digits[:6]), string(digits[6:])
 	}
 	return list
 })

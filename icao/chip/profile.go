@@ -27,7 +27,7 @@ type Profile struct {
 	Document      string `json:"document"`                // "td1" (card) or "td3" (passport)
 
 	PACE          []PACEOffer `json:"pace,omitempty"`          // offered in EF.CardAccess, first is the one without parameter id in MSE
-	PACEPasswords []string    `json:"pacePasswords,omitempty"` // "mrz", "can"
+	PACEPasswords []string    `json:"pacePasswords,omitempty"` // "mrz", "can", "pin", "puk"
 	BAC           bool        `json:"bac,omitempty"`
 	// Open needs no access control at all; every file but DG3 and DG4 is readable in clear.
 	Open bool `json:"open,omitempty"`
@@ -49,8 +49,9 @@ type Profile struct {
 	MaxBlock           int      `json:"maxBlock,omitempty"`           // READ BINARY gives at most that many bytes, whatever was asked, with 9000; 0 is no limit
 	ServesPlain        bool     `json:"servesPlain,omitempty"`        // a plain command under secure messaging still ends the session, but is then served instead of refused with 6987
 
-	CA *CAProfile `json:"ca,omitempty"`
-	AA *AAProfile `json:"aa,omitempty"`
+	CA     *CAProfile  `json:"ca,omitempty"`
+	MoreCA []CAProfile `json:"moreCa,omitempty"` // further keys; all of them then need a KeyID
+	AA     *AAProfile  `json:"aa,omitempty"`
 
 	DG13    string   `json:"dg13,omitempty"`    // layout of the parents: "A" two sequences, "B" one; "little" the eight sure fields; empty without DG13
 	Photo   string   `json:"photo,omitempty"`   // "jpeg", "jp2" or empty without DG2
@@ -72,10 +73,33 @@ type Profile struct {
 	Timing Timing `json:"timing"`
 }
 
-// PACEOffer is one PACEInfo: generic mapping with ECDH.
+// PACEOffer is one PACEInfo.
 type PACEOffer struct {
 	Cipher string `json:"cipher"` // "3DES", "AES-128", "AES-192", "AES-256"
-	Curve  string `json:"curve"`  // one of Curves
+	Curve  string `json:"curve"`  // one of Curves or of Groups
+	// Mapping is "GM" (generic, the default), "IM" (integrated; not on P-224) or "CAM" (chip authentication mapping: a curve and AES).
+	Mapping string `json:"mapping,omitempty"`
+	// Nonce is the length of the chip's nonce in bytes. 0 is 16, which chips use for generic mapping, and what ICAO 9303-11 §4.4.3.3 demands for
+	// integrated mapping: 16 with 3DES and AES-128, 32 with the longer keys. With generic mapping it may be any whole number of blocks up to 32.
+	Nonce int `json:"nonce,omitempty"`
+}
+
+// Mappings of PACE as a profile names them.
+const (
+	mappingGeneric    = "GM"
+	mappingIntegrated = "IM"
+	mappingChip       = "CAM"
+)
+
+func (o PACEOffer) nonceBytes() int {
+	switch {
+	case o.Mapping == mappingIntegrated:
+		s, _ := suiteByName(o.Cipher)
+		return s.integratedNonce()
+	case o.Nonce > 0:
+		return o.Nonce
+	}
+	return 16
 }
 
 // Extents are what a chip takes in extended length, in bytes of the whole APDU.
@@ -85,15 +109,18 @@ type Extents struct {
 	Announce    bool `json:"announce"`    // EF.ATR/INFO is there and says so (ISO 7816-4 DO7F66)
 }
 
-// CAProfile is chip authentication version 1 with ECDH.
+// CAProfile is chip authentication version 1 with one key.
 type CAProfile struct {
-	Cipher    string `json:"cipher"`
-	Curve     string `json:"curve"`
-	KeyID     int    `json:"keyId,omitempty"`  // 0 without
-	KAT       bool   `json:"kat,omitempty"`    // MSE:Set KAT as well (3DES only)
-	NoInfo    bool   `json:"noInfo,omitempty"` // DG14 holds the key alone, which means KAT with 3DES
-	NamedKey  bool   `json:"namedKey,omitempty"`
-	Corrupted bool   `json:"corrupted,omitempty"` // the key in DG14 is not a point of its curve
+	Cipher   string `json:"cipher"`
+	Curve    string `json:"curve"`              // one of Curves or of Groups
+	KeyID    int    `json:"keyId,omitempty"`    // 0 without
+	KAT      bool   `json:"kat,omitempty"`      // MSE:Set KAT as well (3DES only)
+	NoInfo   bool   `json:"noInfo,omitempty"`   // DG14 holds the key alone, which means KAT with 3DES
+	NamedKey bool   `json:"namedKey,omitempty"` // KeyForm "named"
+	// KeyForm is how DG14 writes the key's domain parameters: empty in full (curves as ECParameters, groups as PKCS #3), "named" a curve by
+	// its object identifier, "standardized" by their number in ICAO 9303-11 Table 12, "x942" a group as X9.42 has it (ICAO 9303-11 §8.5, note 2).
+	KeyForm   string `json:"keyForm,omitempty"`
+	Corrupted bool   `json:"corrupted,omitempty"` // the key in DG14 is not one of its domain
 }
 
 // AAProfile is active authentication.
@@ -124,6 +151,7 @@ type Timing struct {
 func (p Profile) clone() Profile {
 	p.PACE = slices.Clone(p.PACE)
 	p.PACEPasswords = slices.Clone(p.PACEPasswords)
+	p.MoreCA = slices.Clone(p.MoreCA)
 	p.CardAccessLists = slices.Clone(p.CardAccessLists)
 	p.Refused = slices.Clone(p.Refused)
 	p.Absent = slices.Clone(p.Absent)
@@ -154,6 +182,42 @@ func statusWord(s string, def uint16) uint16 {
 	return uint16(v)
 }
 
+// checkDomain says whether a profile may use these domain parameters. Public keys of 2,048 bits do not fit a short command.
+func (p Profile) checkDomain(name string) error {
+	d := domainByName(name)
+	switch {
+	case d == nil:
+		return fmt.Errorf("chip: profile %s: unknown curve or group %q", p.Name, name)
+	case d.prime().BitLen() > 1024 && p.Extended == nil:
+		return fmt.Errorf("chip: profile %s: keys of %s need extended length", p.Name, name)
+	}
+	return nil
+}
+
+func (p Profile) checkOffer(o PACEOffer) error {
+	s, ok := suiteByName(o.Cipher)
+	if !ok {
+		return fmt.Errorf("chip: profile %s: unknown cipher %q", p.Name, o.Cipher)
+	}
+	if err := p.checkDomain(o.Curve); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"", mappingGeneric, mappingIntegrated, mappingChip}, o.Mapping) {
+		return fmt.Errorf("chip: profile %s: unknown mapping %q", p.Name, o.Mapping)
+	}
+	c := curveByName(o.Curve)
+	if o.Mapping == mappingIntegrated && c != nil && c.p.Bit(1) == 0 {
+		return fmt.Errorf("chip: profile %s: %s cannot be used with integrated mapping (ICAO 9303-11 Table 12)", p.Name, o.Curve)
+	}
+	if o.Mapping == mappingChip && (c == nil || s.tdes()) {
+		return fmt.Errorf("chip: profile %s: chip authentication mapping is for curves and AES (ICAO 9303-11 §4.4.3)", p.Name)
+	}
+	if n := o.nonceBytes(); n%s.block != 0 || n > 32 || o.Mapping == mappingIntegrated && o.Nonce != 0 && o.Nonce != n {
+		return fmt.Errorf("chip: profile %s: a nonce of %d bytes does not go with %s %s (ICAO 9303-11 §4.4.3.3)", p.Name, o.Nonce, o.Cipher, o.Mapping)
+	}
+	return nil
+}
+
 func (p Profile) check() error {
 	for _, s := range []string{p.SelectMF, p.SFI, p.OverLong, p.PastEnd, p.WrongPassword, p.ActiveAuthOverLong} {
 		if s != "" {
@@ -181,23 +245,33 @@ func (p Profile) check() error {
 		return nil
 	}
 	for _, o := range p.PACE {
-		if err := suiteOK(o.Cipher); err != nil {
-			return err
-		}
-		if err := curveOK(o.Curve); err != nil {
+		if err := p.checkOffer(o); err != nil {
 			return err
 		}
 	}
-	if p.CA != nil {
-		if err := suiteOK(p.CA.Cipher); err != nil {
+	seen := map[int]bool{}
+	for _, ca := range p.chipAuth() {
+		if err := suiteOK(ca.Cipher); err != nil {
 			return err
 		}
-		if err := curveOK(p.CA.Curve); err != nil {
+		if err := p.checkDomain(ca.Curve); err != nil {
 			return err
 		}
-		if (p.CA.KAT || p.CA.NoInfo) && p.CA.Cipher != "3DES" {
+		if (ca.KAT || ca.NoInfo) && ca.Cipher != "3DES" {
 			return fmt.Errorf("chip: profile %s: MSE:Set KAT is for 3DES only (ICAO 9303-11 §6.2.4.1)", p.Name)
 		}
+		if len(p.MoreCA) > 0 && (ca.KeyID == 0 || seen[ca.KeyID]) {
+			return fmt.Errorf("chip: profile %s: several chip authentication keys need each a keyId of its own (ICAO 9303-11 §9.2.6)", p.Name)
+		}
+		seen[ca.KeyID] = true
+		group := curveByName(ca.Curve) == nil
+		if !slices.Contains([]string{formExplicit, formNamed, formStandardized, formX942}, ca.KeyForm) ||
+			group && ca.form() == formNamed || !group && ca.form() == formX942 {
+			return fmt.Errorf("chip: profile %s: a key on %s cannot be written as %q", p.Name, ca.Curve, ca.form())
+		}
+	}
+	if p.CA == nil && len(p.MoreCA) > 0 {
+		return fmt.Errorf("chip: profile %s: moreCa without ca", p.Name)
 	}
 	if p.AA != nil {
 		if _, err := hashByName(p.AA.Hash); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -18,6 +19,12 @@ type terminal struct {
 	c     *Chip
 	sm    *session
 	apdus int
+
+	wantsCAR  bool   // ask for certification authority references in PACE
+	car       string // and what came
+	camErr    error  // what chip authentication mapping came to
+	id        []byte // of the chip, for terminal authentication
+	ephemeral []byte // the terminal's own key of the last chip authentication or PACE, compressed
 }
 
 func (t *terminal) raw(cmd []byte) ([]byte, uint16) {
@@ -144,35 +151,79 @@ func dynamic(t testing.TB, resp []byte, tag uint32) []byte {
 // pace opens the chip and gives the status word of the last step.
 func (t *terminal) pace(ref byte, password []byte, o PACEOffer) uint16 {
 	t.t.Helper()
-	cv := curveByName(o.Curve)
+	d := domainByName(o.Curve)
 	s, _ := suiteByName(o.Cipher)
 	id := oidValue(o.oid())
-	t.ok(0, 0x22, 0xC1, 0xA4, slices.Concat(tlv(0x80, id), tlv(0x83, []byte{ref}), tlv(0x84, []byte{byte(cv.paramID)})), 0)
-	z := dynamic(t.t, t.ok(0x10, 0x86, 0, 0, tlv(0x7C), 256), 0x80)
-	nonce := new(big.Int).SetBytes(s.cbc(s.kdf(password, 3), nil, z, false))
-	k1, _ := cv.scalar(rand.Reader)
-	theirs, err := cv.decode(dynamic(t.t, t.ok(0x10, 0x86, 0, 0, tlv(0x7C, tlv(0x81, cv.encode(cv.mult(cv.g, k1)))), 256), 0x82))
-	if err != nil {
-		t.t.Fatal(err)
+	var chat []byte
+	if t.wantsCAR {
+		chat = tlv(0x7F4C, oid(oidIS), tlv(0x53, []byte{0xFF}))
 	}
-	mapped := cv.withBase(cv.sum(cv.mult(cv.g, nonce), cv.mult(theirs, k1)))
-	k2, _ := cv.scalar(rand.Reader)
-	own := mapped.mult(mapped.g, k2)
-	theirs, err = cv.decode(dynamic(t.t, t.ok(0x10, 0x86, 0, 0, tlv(0x7C, tlv(0x83, cv.encode(own))), 256), 0x84))
-	if err != nil {
-		t.t.Fatal(err)
+	if _, sw := t.send(0, 0x22, 0xC1, 0xA4, slices.Concat(tlv(0x80, id), tlv(0x83, []byte{ref}), tlv(0x84, []byte{byte(d.parameterID())}), chat), 0); sw&0xFFF0 != 0x63C0 && sw != 0x9000 {
+		return sw
 	}
-	shared := cv.secret(mapped.mult(theirs, k2))
-	kmac := s.kdf(shared, 2)
-	tok := func(q point) []byte { return s.token(kmac, tlv(0x7F49, tlv(0x06, id), tlv(0x86, cv.encode(q)))) }
-	resp, sw := t.send(0, 0x86, 0, 0, tlv(0x7C, tlv(0x85, tok(theirs))), 256)
+	ne := 256
+	if d.prime().BitLen() > 1024 {
+		ne = 1024
+	}
+	resp, sw := t.send(0x10, 0x86, 0, 0, tlv(0x7C), ne)
 	if sw != 0x9000 {
 		return sw
 	}
-	if !bytes.Equal(dynamic(t.t, resp, 0x86), tok(own)) {
+	nonce := s.cbc(s.kdf(password, 3), nil, dynamic(t.t, resp, 0x80), false)
+	var mapped domain
+	var theirMap []byte
+	ok := true
+	if o.Mapping == mappingIntegrated {
+		own, _ := randomBytes(rand.Reader, s.key)
+		if r := t.ok(0x10, 0x86, 0, 0, tlv(0x7C, tlv(0x81, own)), ne); !bytes.Equal(r, unhex("7C028200")) {
+			t.t.Fatalf("mapping was answered with % X", r)
+		}
+		mapped, ok = d.mapIntegrated(s.integratedElement(nonce, own, d.prime()))
+	} else {
+		k1, _ := d.scalar(rand.Reader)
+		theirMap = dynamic(t.t, t.ok(0x10, 0x86, 0, 0, tlv(0x7C, tlv(0x81, d.public(k1))), ne), 0x82)
+		if err := d.valid(theirMap); err != nil {
+			t.t.Fatal(err)
+		}
+		mapped, _, ok = d.mapGeneric(new(big.Int).SetBytes(nonce), theirMap, k1)
+	}
+	if !ok {
+		t.t.Fatal("neutral generator")
+	}
+	k2, _ := mapped.scalar(rand.Reader)
+	own := mapped.public(k2)
+	theirs := dynamic(t.t, t.ok(0x10, 0x86, 0, 0, tlv(0x7C, tlv(0x83, own)), ne), 0x84)
+	if err := mapped.valid(theirs); err != nil {
+		t.t.Fatal(err)
+	}
+	shared := mapped.shared(theirs, k2)
+	kmac := s.kdf(shared, 2)
+	tok := func(q []byte) []byte { return s.token(kmac, tlv(0x7F49, tlv(0x06, id), tlv(d.pointTag(), q))) }
+	resp, sw = t.send(0, 0x86, 0, 0, tlv(0x7C, tlv(0x85, tok(theirs))), ne)
+	if sw != 0x9000 {
+		return sw
+	}
+	do, rest, ok := takeTLV(resp)
+	nodes, ok2 := allTLV(do.value)
+	if !ok || !ok2 || len(rest) > 0 || do.tag != 0x7C || !bytes.Equal(find(nodes, 0x86), tok(own)) {
 		t.t.Fatal("chip's token is wrong")
 	}
 	t.sm = newSession(s, shared, nil)
+	t.car = string(find(nodes, 0x87))
+	t.id, t.ephemeral = mapped.compress(theirs), mapped.compress(own)
+	t.camErr = errors.New("no chip authentication mapping")
+	if sealed := find(nodes, 0x8A); sealed != nil {
+		kenc := s.kdf(shared, 1)
+		data, ok := unpad(s.cbc(kenc, s.cbc(kenc, nil, bytes.Repeat([]byte{0xFF}, 16), true), sealed, false))
+		key := t.c.card.cam[d.parameterID()]
+		if t.camErr = nil; !ok || len(data) != (d.order().BitLen()+7)/8 {
+			t.camErr = errors.New("chip authentication data do not decrypt")
+		} else if q, err := d.(*curve).decode(key.pub); err != nil || !bytes.Equal(d.(*curve).encode(d.(*curve).mult(q, new(big.Int).SetBytes(data))), theirMap) {
+			t.camErr = errors.New("chip authentication mapping is wrong")
+		}
+	} else if o.Mapping == mappingChip {
+		t.t.Fatal("no chip authentication data")
+	}
 	return sw
 }
 
@@ -247,24 +298,29 @@ func (t *terminal) readFile(fid uint16, n int) ([]byte, uint16) {
 	return out, 0x9000
 }
 
-func (t *terminal) chipAuthentication(p *CAProfile, k *key) {
+func (t *terminal) chipAuthentication(k *caKey) {
 	t.t.Helper()
-	s, _ := suiteByName(p.Cipher)
-	d, _ := k.c.scalar(rand.Reader)
-	pub := k.c.encode(k.c.mult(k.c.g, d))
+	s, _ := suiteByName(k.p.Cipher)
+	d, _ := k.dom.scalar(rand.Reader)
+	pub := k.dom.public(d)
 	var ref []byte
-	if p.KeyID != 0 {
-		ref = tlv(0x84, []byte{byte(p.KeyID)})
+	if k.p.KeyID != 0 {
+		ref = tlv(0x84, []byte{byte(k.p.KeyID)})
 	}
-	if p.NoInfo {
+	if k.p.NoInfo {
 		t.ok(0, 0x22, 0x41, 0xA6, append(tlv(0x91, pub), ref...), 0)
 	} else {
-		t.ok(0, 0x22, 0x41, 0xA4, append(tlv(0x80, oidValue(p.oid())), ref...), 0)
-		if r := t.ok(0, 0x86, 0, 0, tlv(0x7C, tlv(0x80, pub)), 256); !bytes.Equal(r, []byte{0x7C, 0}) {
+		ne := 256
+		if k.dom.prime().BitLen() > 1024 {
+			ne = 1024
+		}
+		t.ok(0, 0x22, 0x41, 0xA4, append(tlv(0x80, oidValue(k.p.oid())), ref...), 0)
+		if r := t.ok(0, 0x86, 0, 0, tlv(0x7C, tlv(0x80, pub)), ne); !bytes.Equal(r, []byte{0x7C, 0}) {
 			t.t.Fatalf("chip authentication answered % X", r)
 		}
 	}
-	t.sm = newSession(s, k.c.secret(k.c.mult(k.pub, d)), nil)
+	t.sm = newSession(s, k.dom.shared(k.pub, d), nil)
+	t.ephemeral = k.dom.compress(pub)
 }
 
 func (t *terminal) activeAuthentication(p *AAProfile, k *key, ne int) error {
@@ -362,7 +418,7 @@ func TestWholeRead(t *testing.T) {
 			}
 			read()
 			if p.CA != nil {
-				term.chipAuthentication(p.CA, term.c.card.ca)
+				term.chipAuthentication(term.c.card.ca[0])
 				read()
 			}
 			ne := 256

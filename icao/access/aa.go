@@ -175,15 +175,7 @@ func verifyECDSA(cv *curve, q point, hash crypto.Hash, message, signature []byte
 			return true
 		}
 	}
-	body, err := onlyTLV(signature, 0x30)
-	if err != nil {
-		return false
-	}
-	r, body, err := readInteger(body)
-	if err != nil {
-		return false
-	}
-	s, err := integer(body)
+	r, s, err := signatureNumbers(signature)
 	return err == nil && cv.verify(q, digest, r, s)
 }
 

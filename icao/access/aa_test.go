@@ -278,8 +278,8 @@ func TestChipAuthenticationChoices(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := chooseCA(infos)
-			if !errors.Is(err, tt.none) || err == nil && (got.suite != tt.suite || got.curve.name != tt.curve || !bytes.Equal(got.keyID, tt.keyID)) {
-				t.Errorf("%s %v %X, %v", got.suite.name, got.curve, got.keyID, err)
+			if !errors.Is(err, tt.none) || err == nil && (got.suite != tt.suite || got.d.label() != tt.curve || !bytes.Equal(got.keyID, tt.keyID)) {
+				t.Errorf("%s %v %X, %v", got.suite.name, got.d, got.keyID, err)
 			}
 			if tt.none != nil {
 				v, _, err := NewChannel(nil, Options{}).ChipAuthentication(t.Context(), tt.dg14)

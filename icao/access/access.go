@@ -1,9 +1,11 @@
 // Package access speaks ICAO 9303-11 from the terminal's side: it opens a chip, keeps secure messaging, reads files and
 // proves the chip's keys.
 //
-// A [Channel] is one card from power-on to the end. In the order of the standard a caller reads EF.CardAccess in clear, runs
-// [Channel.PACE], selects the application (or selects it and runs [Channel.BAC]), reads files, and runs
-// [Channel.ChipAuthentication] and [Channel.ActiveAuthentication].
+// A [Channel] is one card from power-on to the end. In the order of the standard a caller reads EF.CardAccess in clear (and
+// EF.ATR/INFO, if extended length is wanted: [Channel.Extents]), runs [Channel.PACE], selects the application (or selects it and
+// runs [Channel.BAC]), reads files, and runs [Channel.ChipAuthentication] and [Channel.ActiveAuthentication]. Where PACE proved the
+// chip already, [Channel.ChipAuthenticationMapping] says so. [Channel.TerminalAuthentication] opens DG3 and DG4 for a terminal
+// that has certificates for them.
 //
 // What it promises:
 //
@@ -15,7 +17,8 @@
 //   - Cancelling takes effect before the next APDU; the transmitter stops a running one.
 //   - No error, and nothing else that leaves the package but the files themselves, holds a secret or personal data. Nothing is logged.
 //
-// The ephemeral secrets, the session keys and the file contents live in ordinary memory.
+// The ephemeral secrets, the session keys and the file contents live in ordinary memory, and the arithmetic with them is not
+// constant in time: whoever can measure this process to the microsecond while a card is read is not an adversary here.
 //
 // The primitives come from gmrtd, aead/cmac and osanderson/brainpool. The protocols are our own, because those of gmrtd
 // v0.22.1 drop leading zero bytes of shared secrets, accept unprotected answers, mis-encode long Le and odd instructions, and
@@ -44,6 +47,9 @@ type Options struct {
 	Extended int
 	// NoSFI reads by SELECT at once, for chips that are known to refuse short file identifiers. Otherwise that is found out.
 	NoSFI bool
+	// RequestCAR asks the chip during PACE for its trust points (ICAO 9303-11 §4.4.4.1), for terminal authentication. Only for callers
+	// that have certificates: chips need not understand it.
+	RequestCAR bool
 }
 
 const defaultMaxFile = 512 << 10
@@ -65,6 +71,14 @@ type Channel struct {
 	sfiWorks [2]bool // short file identifiers were seen to work: in the master file, in the application
 	selected bool    // the application was selected at some time
 	inApp    bool    // and is now
+
+	maxCommand int  // bytes of the longest command that the card said it takes, 0 where it said nothing
+	chaining   bool // the card refuses extended commands: long ones go in pieces
+
+	cam         *camRun  // after PACE with chip authentication mapping
+	references  []string // trust points that the chip named in PACE
+	chipID      []byte   // what terminal authentication takes for the chip's name
+	terminalKey []byte   // and for the terminal's key of this session, once that is one that it may stand on
 
 	rand   io.Reader
 	keygen keygen

@@ -131,9 +131,57 @@ func (c *Channel) collect(ctx context.Context, cmd command) (response, error) {
 	return response{data: data, sw: r.sw}, nil
 }
 
+// maxShort is the longest data of a command in short form.
+const maxShort = 255
+
 // send carries one command, protected if secure messaging is up. The status word is the caller's to judge; an error means
 // that there is no answer that could be judged.
+//
+// What does not fit the short form goes in the extended one (ICAO 9303-11 §9.3.1), and where the card refuses that or says
+// that it takes less, in pieces, each protected by itself (ISO 7816-4, command chaining).
 func (c *Channel) send(ctx context.Context, op string, cmd command) (response, error) {
+	room := c.room()
+	if len(cmd.data) <= room {
+		return c.sendOne(ctx, op, cmd)
+	}
+	if !c.chaining && (c.maxCommand == 0 || len(cmd.data)+64 <= c.maxCommand) {
+		r, err := c.sendOne(ctx, op, cmd)
+		refused := r.sw
+		if err != nil {
+			refused = naked(err)
+		}
+		if refused != swWrongLength && refused != swWrongCla || len(r.data) > 0 {
+			return r, err
+		}
+		c.chaining = true
+	}
+	return c.sendPieces(ctx, op, cmd, room)
+}
+
+// room is how much data fits a command in short form.
+func (c *Channel) room() int {
+	if c.sm == nil {
+		return maxShort
+	}
+	return c.sm.commandCapacity(maxShort)
+}
+
+// sendPieces chains commands: all but the last have the bit of the class byte, and only the last has an answer.
+func (c *Channel) sendPieces(ctx context.Context, op string, cmd command, size int) (response, error) {
+	data := cmd.data
+	for len(data) > size {
+		piece := command{cla: cmd.cla | 0x10, ins: cmd.ins, p1: cmd.p1, p2: cmd.p2, data: data[:size]}
+		if r, err := c.sendOne(ctx, op, piece); err != nil || r.sw != swOK {
+			return r, err
+		}
+		data = data[size:]
+	}
+	cmd.data, cmd.le, cmd.extended = data, min(cmd.le, 256), false
+	return c.sendOne(ctx, op, cmd)
+}
+
+// sendOne carries one command as one APDU.
+func (c *Channel) sendOne(ctx context.Context, op string, cmd command) (response, error) {
 	if c.dead != nil {
 		return response{}, fmt.Errorf("%s: session is over: %w", op, c.dead)
 	}

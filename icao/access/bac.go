@@ -34,8 +34,19 @@ func (c *Channel) BAC(ctx context.Context, key lds.Key) (lds.AccessVerdict, erro
 		return v, err
 	}
 	c.startMessaging(m)
+	c.chipID = documentNumber(key.MRZ)
 	v.Status = lds.Passed
 	return v, nil
+}
+
+// documentNumber is the number of the zone with its check digit, which names the chip to terminal authentication (ICAO 9303-11 §7.1.2).
+func documentNumber(k *lds.MRZKey) []byte {
+	number := []byte(k.DocumentNumber)
+	for len(number) < 9 {
+		number = append(number, '<')
+	}
+	digit, _ := checkDigit(string(number))
+	return append(number, digit)
 }
 
 func (c *Channel) runBAC(ctx context.Context, seed []byte) (*messaging, error) {

@@ -12,15 +12,21 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
-// caProtocols are those of ICAO 9303-11 §6.2.3.2, the strongest first. §8.5 wants AES before 3DES.
+// caProtocols are those of ICAO 9303-11 §6.2.3, the strongest first; curves before numbers, because they are faster. §8.5 wants AES
+// before 3DES.
 var caProtocols = []struct {
 	oid   []byte
+	ec    bool
 	suite suite
 }{
-	{oid.OidBytes(oid.OidCaEcdhAesCbcCmac256), suiteAES256},
-	{oid.OidBytes(oid.OidCaEcdhAesCbcCmac192), suiteAES192},
-	{oid.OidBytes(oid.OidCaEcdhAesCbcCmac128), suiteAES128},
-	{oid.OidBytes(oid.OidCaEcdh3DesCbcCbc), suite3DES},
+	{oid.OidBytes(oid.OidCaEcdhAesCbcCmac256), true, suiteAES256},
+	{oid.OidBytes(oid.OidCaDhAesCbcCmac256), false, suiteAES256},
+	{oid.OidBytes(oid.OidCaEcdhAesCbcCmac192), true, suiteAES192},
+	{oid.OidBytes(oid.OidCaDhAesCbcCmac192), false, suiteAES192},
+	{oid.OidBytes(oid.OidCaEcdhAesCbcCmac128), true, suiteAES128},
+	{oid.OidBytes(oid.OidCaDhAesCbcCmac128), false, suiteAES128},
+	{oid.OidBytes(oid.OidCaEcdh3DesCbcCbc), true, suite3DES},
+	{oid.OidBytes(oid.OidCaDh3DesCbcCbc), false, suite3DES},
 }
 
 // caChoice is the protocol and the key that chip authentication is run with.
@@ -29,7 +35,7 @@ type caChoice struct {
 	suite    suite
 	keyID    []byte
 	key      caKey
-	curve    *curve
+	d        domain
 	point    point
 }
 
@@ -37,36 +43,54 @@ type caChoice struct {
 // protocol; for them the standard's first edition implies 3DES.
 func chooseCA(infos securityInfos) (caChoice, error) {
 	var last error = ErrUnsupported
-	try := func(protocol []byte, s suite, keyID []byte) (caChoice, bool) {
+	try := func(protocol []byte, ec bool, s suite, keyID []byte) (caChoice, bool) {
 		for _, k := range infos.caKeys {
-			if !k.ec || keyID != nil && !bytes.Equal(keyID, k.keyID) {
+			if k.ec != ec || keyID != nil && !bytes.Equal(keyID, k.keyID) {
 				continue
 			}
-			cv, q, err := ecKey(k.spki)
+			d, q, err := k.public()
 			if err != nil {
 				last = err
 				continue
 			}
-			return caChoice{protocol, s, keyID, k, cv, q}, true
+			return caChoice{protocol, s, keyID, k, d, q}, true
 		}
 		return caChoice{}, false
 	}
 	for _, p := range caProtocols {
 		for _, info := range infos.ca {
 			if info.version == 1 && bytes.Equal(info.protocol, p.oid) {
-				if choice, ok := try(p.oid, p.suite, info.keyID); ok {
+				if choice, ok := try(p.oid, p.ec, p.suite, info.keyID); ok {
 					return choice, nil
 				}
 			}
 		}
 	}
 	if len(infos.ca) == 0 {
-		if choice, ok := try(nil, suite3DES, nil); ok {
-			choice.keyID = choice.key.keyID
-			return choice, nil
+		for _, ec := range []bool{true, false} {
+			if choice, ok := try(nil, ec, suite3DES, nil); ok {
+				choice.keyID = choice.key.keyID
+				return choice, nil
+			}
 		}
 	}
 	return caChoice{}, last
+}
+
+// public reads the key. Of an elliptic curve the parameters must be standardized.
+func (k caKey) public() (domain, point, error) {
+	if k.ec {
+		c, q, err := ecKey(k.spki)
+		if err != nil {
+			return nil, point{}, err
+		}
+		return c, q, nil
+	}
+	m, y, err := dhKey(k.spki)
+	if err != nil {
+		return nil, point{}, err
+	}
+	return m, y, nil
 }
 
 // ChipAuthentication runs ICAO 9303-11 §6.2 with the keys of DG14 and, when it succeeds, moves secure messaging to the new
@@ -98,9 +122,9 @@ func (c *Channel) ChipAuthentication(ctx context.Context, dg14 []byte) (v lds.Ex
 		}
 		return notDone(lds.ReasonUnsupported)
 	}
-	v.Protocol = "CA ECDH " + choice.suite.name + " " + choice.curve.name
+	v.Protocol = "CA " + choice.d.kind() + " " + choice.suite.name + " " + choice.d.label()
 
-	private, public, err := c.ephemeral(choice.curve, choice.curve.base)
+	private, public, err := c.ephemeral(choice.d, choice.d.generator())
 	if err != nil {
 		return v, nil, err
 	}
@@ -119,11 +143,11 @@ func (c *Channel) ChipAuthentication(ctx context.Context, dg14 []byte) (v lds.Ex
 		return notDone(lds.ReasonRefusedByCard)
 	}
 
-	shared, err := choice.curve.mul(choice.point, private)
+	shared, err := choice.d.mul(choice.point, private)
 	if err != nil {
-		return v, nil, err
+		return c.failCA(v, choice, err) // the chip has new keys, and we have none
 	}
-	secret := choice.curve.secret(shared)
+	secret := choice.d.secret(shared)
 	c.startMessaging(newMessaging(choice.suite,
 		choice.suite.kdf(secret, cryptoutils.KDF_COUNTER_KSENC), choice.suite.kdf(secret, cryptoutils.KDF_COUNTER_KSMAC), nil))
 
@@ -137,6 +161,7 @@ func (c *Channel) ChipAuthentication(ctx context.Context, dg14 []byte) (v lds.Ex
 		return c.failCA(v, choice, err)
 	}
 	v.Exchange = lds.Passed
+	c.terminalKey = choice.d.compress(public)
 	return v, choice.key.fingerprint(), nil
 }
 
@@ -152,7 +177,7 @@ func (c *Channel) failCA(v lds.ExchangeVerdict, choice caChoice, why error) (lds
 
 // runCA sends our public key. The commands run under the old keys (ICAO 9303-11 §9.8.2).
 func (c *Channel) runCA(ctx context.Context, choice caChoice, public point) (uint16, error) {
-	encoded := choice.curve.encode(public)
+	encoded := choice.d.encode(public)
 	protocol := choice.protocol
 	if !choice.suite.aes() {
 		// §6.2.4.1, for 3DES only. Cards are in the field that know only the other sequence (§8.5 note 1).
@@ -173,7 +198,7 @@ func (c *Channel) runCA(ctx context.Context, choice caChoice, public point) (uin
 	if err != nil || r.sw != swOK {
 		return r.sw, err
 	}
-	_, sw, err := c.generalAuthenticate(ctx, "GENERAL AUTHENTICATE for chip authentication", true, 0x80, encoded, 0)
+	_, sw, err := c.generalAuthenticate(ctx, "GENERAL AUTHENTICATE for chip authentication", true, 0x80, encoded)
 	if sw != 0 && sw != swOK {
 		return sw, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strings"
 	"sync"
 
 	"github.com/gmrtd/gmrtd/cryptoutils"
@@ -38,13 +39,15 @@ type curve struct {
 	nLength int // length of a number modulo the order
 }
 
-// point is a point of a curve other than infinity. It is only made by curve's methods, which check that.
+// point is an element of a domain other than the neutral one: a point of a curve, or a number, which has no y. It is only made by the
+// domain's methods, which check that.
 type point struct{ x, y *big.Int }
 
-func (p point) equal(q point) bool { return p.x.Cmp(q.x) == 0 && p.y.Cmp(q.y) == 0 }
+func (p point) equal(q point) bool {
+	return p.x.Cmp(q.x) == 0 && (p.y == nil || p.y.Cmp(q.y) == 0)
+}
 
-// standardized gives the curve with a parameter id, or nil: 0 to 2 are the groups for plain Diffie-Hellman, the others
-// are reserved or the card's own, and a card's own domain parameters could leak the password (ICAO 9303-11 §9.2.2).
+// standardized gives the curve with a parameter id, or nil.
 func standardized(id int) *curve {
 	for _, c := range curves() {
 		if c.id == id {
@@ -72,7 +75,7 @@ var curves = sync.OnceValue(func() []*curve {
 })
 
 func hexInt(s string) *big.Int {
-	n, ok := new(big.Int).SetString(s, 16)
+	n, ok := new(big.Int).SetString(strings.Join(strings.Fields(s), ""), 16)
 	if !ok {
 		panic("access: bad constant")
 	}
@@ -128,13 +131,17 @@ func (c *curve) valid(x, y *big.Int) bool {
 	if x.Sign() < 0 || y.Sign() < 0 || x.Cmp(c.p) >= 0 || y.Cmp(c.p) >= 0 {
 		return false
 	}
+	left := new(big.Int).Mul(y, y)
+	return left.Mod(left, c.p).Cmp(c.right(x)) == 0 && (x.Sign() != 0 || y.Sign() != 0)
+}
+
+// right is x³ + ax + b.
+func (c *curve) right(x *big.Int) *big.Int {
 	right := new(big.Int).Mul(x, x)
 	right.Add(right, c.a)
 	right.Mul(right, x)
 	right.Add(right, c.b)
-	right.Mod(right, c.p)
-	left := new(big.Int).Mul(y, y)
-	return left.Mod(left, c.p).Cmp(right) == 0 && (x.Sign() != 0 || y.Sign() != 0)
+	return right.Mod(right, c.p)
 }
 
 // decode reads an uncompressed point (TR-03111 §3.2.1), which is the only form that ICAO 9303-11 §9.4.5 allows.
@@ -190,12 +197,12 @@ func (c *curve) checked(x, y *big.Int) (point, error) {
 }
 
 // keygen makes an ephemeral private key, 1 to n-1. It is a variable of the channel so that published examples can be followed.
-type keygen func(c *curve) (*big.Int, error)
+type keygen func(d domain) (*big.Int, error)
 
 func randomKey(r io.Reader) keygen {
-	return func(c *curve) (*big.Int, error) {
+	return func(d domain) (*big.Int, error) {
 		for {
-			k, err := rand.Int(r, c.n)
+			k, err := rand.Int(r, d.order())
 			if err != nil || k.Sign() > 0 {
 				return k, err
 			}

@@ -168,6 +168,9 @@ func (c *Channel) readFile(ctx context.Context, id lds.FileID, progress func(don
 		return nil, fmt.Errorf("no file of that name: %w", lds.ErrFileAbsent)
 	}
 	op := "READ BINARY " + string(id)
+	if id == lds.ATRInfo || id == lds.CVCA {
+		return c.readUnframed(ctx, op, addr, progress)
+	}
 	if err := c.enter(ctx, addr); err != nil {
 		return nil, err
 	}
@@ -256,7 +259,8 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 	if a.InMF {
 		where = 0
 	}
-	if !c.noSFI {
+	absent := false // the card says that there is no such file where we are
+	if !c.noSFI && a.SFI != 0 {
 		rung, limit := c.rung, c.limit
 		r, err := c.readBinary(ctx, op, a.SFI, 0, wholeFile)
 		sw := r.sw
@@ -277,6 +281,7 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 			return r, fileStatus(op, sw)
 		case sfiRefused(sw):
 			c.rung, c.limit = rung, limit // perhaps it was the identifier, and not the length, that was refused
+			absent = sw == swFileNotFound
 		case err != nil:
 			return r, err
 		default:
@@ -284,11 +289,24 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 		}
 	}
 
+	// Perhaps the card did not wake up in its master file. Whatever it says to SELECT MF is no reason to give up: the
+	// Vietnamese citizen card says 6D00.
+	wake := func() error {
+		_, err := c.send(ctx, "SELECT MF", selectMF)
+		if naked(err) != 0 {
+			return nil
+		}
+		return err
+	}
+	elsewhere := a.InMF && !c.selected
+	if elsewhere && absent { // to ask for the file by its other name first would only be told the same
+		if err := wake(); err != nil {
+			return response{}, err
+		}
+	}
 	r, err := c.selectEF(ctx, a.FID)
-	if a.InMF && !c.selected && (err == nil && r.sw != swOK || naked(err) != 0) {
-		// Perhaps the card did not wake up in its master file. Whatever it says to SELECT MF is no reason to give up: the
-		// Vietnamese citizen card says 6D00.
-		if _, err := c.send(ctx, "SELECT MF", selectMF); err != nil && naked(err) == 0 {
+	if elsewhere && !absent && (err == nil && r.sw != swOK || naked(err) != 0) {
+		if err := wake(); err != nil {
 			return r, err
 		}
 		r, err = c.selectEF(ctx, a.FID)
@@ -305,7 +323,7 @@ func (c *Channel) open(ctx context.Context, op string, a lds.Address) (response,
 	if r.sw != swOK && r.sw != swEndOfFile {
 		return r, fileStatus(op, r.sw)
 	}
-	if !c.sfiWorks[where] {
+	if !c.sfiWorks[where] && a.SFI != 0 {
 		c.noSFI = true
 	}
 	return r, nil

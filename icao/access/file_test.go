@@ -273,8 +273,9 @@ func TestCardAccessInClear(t *testing.T) {
 		{"exact length only", []string{request, "6C16", "00B09C0016", file + "9000"}, nil},
 		{"in pieces", []string{request, file[:10] + "9000", "00B0000511", file[10:] + "9000"}, nil},
 		{"by SELECT", []string{request, "6A86", "00A4020C02011C", "9000", "00B0000000", file + "9000"}, nil},
-		{"SELECT MF unknown", []string{request, "6A82", "00A4020C02011C", "6A82", "00A4000C023F00", "6D00", "00A4020C02011C", "9000", "00B0000000", file + "9000"}, nil},
-		{"absent", []string{request, "6A82", "00A4020C02011C", "6A82", "00A4000C023F00", "9000", "00A4020C02011C", "6A82"}, lds.ErrFileAbsent},
+		{"SELECT MF unknown", []string{request, "6A82", "00A4000C023F00", "6D00", "00A4020C02011C", "9000", "00B0000000", file + "9000"}, nil},
+		{"not in the master file yet", []string{request, "6A86", "00A4020C02011C", "6A82", "00A4000C023F00", "9000", "00A4020C02011C", "9000", "00B0000000", file + "9000"}, nil},
+		{"absent", []string{request, "6A82", "00A4000C023F00", "9000", "00A4020C02011C", "6A82"}, lds.ErrFileAbsent},
 		{"refused", []string{request, "6982"}, lds.ErrFileRefused},
 		{"61xx", []string{request, "6116", "00C0000016", file + "9000"}, nil},
 	} {

@@ -10,52 +10,89 @@ import (
 	"math/big"
 
 	"github.com/gmrtd/gmrtd/cryptoutils"
-	"github.com/gmrtd/gmrtd/oid"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
-// mapping turns the chip's nonce into the generator of the key agreement (ICAO 9303-11 §4.4.3.3). Integrated and chip
-// authentication mapping are further ones.
-type mapping interface {
-	mapNonce(ctx context.Context, c *Channel, cv *curve, nonce []byte) (point, error)
-}
-
-// paceProtocol is one of the protocols of ICAO 9303-11 §9.2.3 that we speak.
+// paceProtocol is one of the protocols of ICAO 9303-11 §9.2.3.
 type paceProtocol struct {
 	oid     []byte
-	name    string // "ECDH-GM"
-	suite   suite
+	ec      bool
 	mapping mapping
+	suite   suite
 }
 
-// paceProtocols in order of preference: the strongest cipher first. All cards of the field offer one.
-var paceProtocols = []paceProtocol{
-	{oid.OidBytes(oid.OidPaceEcdhGmAesCbcCmac256), "ECDH-GM", suiteAES256, genericMapping{}},
-	{oid.OidBytes(oid.OidPaceEcdhGmAesCbcCmac192), "ECDH-GM", suiteAES192, genericMapping{}},
-	{oid.OidBytes(oid.OidPaceEcdhGmAesCbcCmac128), "ECDH-GM", suiteAES128, genericMapping{}},
-	{oid.OidBytes(oid.OidPaceEcdhGm3DesCbcCbc), "ECDH-GM", suite3DES, genericMapping{}},
+// name is "ECDH-GM", "DH-IM" and so on.
+func (p paceProtocol) name() string {
+	if p.ec {
+		return "ECDH-" + p.mapping.label()
+	}
+	return "DH-" + p.mapping.label()
 }
+
+// paceProtocols in order of preference, which see [Channel.PACE].
+var paceProtocols = func() []paceProtocol {
+	var out []paceProtocol
+	for i, s := range []suite{suiteAES256, suiteAES192, suiteAES128, suite3DES} {
+		cipher := byte(4 - i) // last arc of the object identifier
+		for _, v := range []struct {
+			arc     byte
+			ec      bool
+			mapping mapping
+		}{
+			{6, true, chipAuthenticationMapping{}}, {2, true, genericMapping{}}, {4, true, integratedMapping{}},
+			{1, false, genericMapping{}}, {3, false, integratedMapping{}},
+		} {
+			if v.arc == 6 && !s.aes() {
+				continue // ICAO 9303-11 §4.4.3 note 1
+			}
+			out = append(out, paceProtocol{append(oidPACE[:len(oidPACE):len(oidPACE)], v.arc, cipher), v.ec, v.mapping, s})
+		}
+	}
+	return out
+}()
 
 // choosePACE takes the best of what the card offers. Only standardized domain parameters are used: with its own, a card
-// could learn the password (ICAO 9303-11 §9.2.2).
-func choosePACE(infos []paceInfo) (paceProtocol, *curve, error) {
-	for _, p := range paceProtocols {
+// could learn the password (ICAO 9303-11 §9.2.2). passedOver says that the card offers something besides that we do not speak.
+func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, err error) {
+	usable := func(p paceProtocol, info paceInfo) domain {
+		if info.version != 2 {
+			return nil
+		}
+		d := standardDomain(info.parameter)
+		if d == nil || (d.kind() == "ECDH") != p.ec || p.mapping.label() == "IM" && !embeddable(d) {
+			return nil
+		}
+		return d
+	}
+	known := 0
+	for _, candidate := range paceProtocols {
 		for _, info := range infos {
-			if bytes.Equal(info.protocol, p.oid) && info.version == 2 {
-				if cv := standardized(info.parameter); cv != nil {
-					return p, cv, nil
-				}
+			if !bytes.Equal(info.protocol, candidate.oid) {
+				continue
+			}
+			got := usable(candidate, info)
+			if got == nil {
+				continue
+			}
+			known++
+			if d == nil || bytes.Equal(candidate.oid, p.oid) && got.weakness() < d.weakness() {
+				p, d = candidate, got
 			}
 		}
 	}
-	return paceProtocol{}, nil, ErrUnsupported
+	if d == nil {
+		return p, nil, false, ErrUnsupported
+	}
+	return p, d, known < len(infos), nil
 }
 
-// Passwords as MSE:Set AT names them (ICAO 9303-11 §4.4.4.1).
+// Passwords as MSE:Set AT names them: the first two by ICAO 9303-11 §4.4.4.1, the others by TR-03110-3 §B.11.1.
 const (
 	passwordMRZ = 1
 	passwordCAN = 2
+	passwordPIN = 3
+	passwordPUK = 4
 )
 
 // password is a key in the form of ICAO 9303-11 §9.7.3.
@@ -65,7 +102,8 @@ type password struct {
 	secret []byte
 }
 
-// passwords gives what a key can open PACE with, CAN first: it is shorter to type and harder to get wrong.
+// passwords gives what a key can open PACE with, CAN first: it is shorter to type and harder to get wrong. PIN and PUK come last,
+// because chips block them.
 func passwords(key lds.Key) ([]password, error) {
 	var out []password
 	if key.CAN != "" {
@@ -80,6 +118,15 @@ func passwords(key lds.Key) ([]password, error) {
 			return nil, err
 		}
 		out = append(out, password{lds.KeyMRZ, passwordMRZ, hash})
+	}
+	for _, p := range []password{{lds.KeyPIN, passwordPIN, []byte(key.PIN)}, {lds.KeyPUK, passwordPUK, []byte(key.PUK)}} {
+		if len(p.secret) == 0 {
+			continue
+		}
+		if len(p.secret) < 4 || len(p.secret) > 16 || !digits(string(p.secret)) {
+			return nil, fmt.Errorf("PIN or PUK: %w", lds.ErrKeyMalformed)
+		}
+		out = append(out, p)
 	}
 	if len(out) == 0 {
 		return nil, lds.ErrKeyMissing
@@ -139,9 +186,20 @@ func digits(s string) bool {
 	return true
 }
 
-// PACE opens the chip (ICAO 9303-11 §4.4) with the key's CAN, or its MRZ. cardAccess is the file. On success secure
+// PACE opens the chip (ICAO 9303-11 §4.4) with the key's CAN, or its MRZ, PIN or PUK. cardAccess is the file. On success secure
 // messaging is up and the verdict is passed. lds.ErrKeyRejected for a wrong key, lds.ErrKeyUnsuitable, lds.ErrAccessFailed,
 // or ErrUnsupported if the card offers nothing that we speak.
+//
+// Of several offers the first in this order is taken: the stronger cipher (AES-256, AES-192, AES-128, 3DES); then the mapping
+// (chip authentication mapping, which proves the chip in the same run, before the generic mapping on a curve, the integrated
+// one on a curve, and the same two on numbers); then domain parameters of at least 128 bits of security; then the order of the file.
+// Nobody signs EF.CardAccess, so whoever stands between could take the better offers out of it: what was used is in the
+// verdict's Detail, and the caller can hold the file against the signed DG14. Fallback says so if the card offered something that
+// we had to pass over.
+//
+// After the chip authentication mapping, [Channel.ChipAuthenticationMapping] tells what the chip proved.
+//
+// A PIN whose last try is left is not tried: chips suspend it there, and only the holder may decide (lds.ErrAccessFailed).
 func (c *Channel) PACE(ctx context.Context, cardAccess []byte, key lds.Key) (lds.AccessVerdict, error) {
 	v := lds.AccessVerdict{Status: lds.Failed, Protocol: "PACE", KeyFrom: key.From}
 	choices, err := passwords(key)
@@ -152,18 +210,21 @@ func (c *Channel) PACE(ctx context.Context, cardAccess []byte, key lds.Key) (lds
 	if err != nil {
 		return v, &lds.FileError{File: lds.CardAccess, Err: err}
 	}
-	p, cv, err := choosePACE(infos.pace)
+	p, d, passedOver, err := choosePACE(infos.pace)
 	if err != nil {
 		return v, err
 	}
-	v.Detail = p.name + " " + p.suite.name + " " + cv.name
+	v.Detail = p.name() + " " + p.suite.name + " " + d.label()
+	if passedOver {
+		v.Fallback = "PACE: a variant that is offered too is not supported"
+	}
 
-	pw, err := c.setPACE(ctx, p, cv, choices)
+	pw, err := c.setPACE(ctx, p, d, choices)
 	v.Key = pw.kind
 	if err != nil {
 		return v, err
 	}
-	m, err := c.runPACE(ctx, p, cv, pw)
+	m, err := c.runPACE(ctx, p, d, pw)
 	if err != nil {
 		return v, err
 	}
@@ -174,18 +235,23 @@ func (c *Channel) PACE(ctx context.Context, cardAccess []byte, key lds.Key) (lds
 
 // setPACE tells the card which protocol, password and curve come. A card without the password (it may have no CAN) says so here,
 // before any try is used up, and then the key's other password may serve.
-func (c *Channel) setPACE(ctx context.Context, p paceProtocol, cv *curve, choices []password) (password, error) {
+func (c *Channel) setPACE(ctx context.Context, p paceProtocol, d domain, choices []password) (password, error) {
 	const op = "MSE:Set AT for PACE"
 	for i, pw := range choices {
 		data := appendTLV(nil, 0x80, p.oid)
 		data = appendTLV(data, 0x83, []byte{pw.ref})
 		// Only required where the card has several domain parameters, but there are cards that always want it.
-		data = appendTLV(data, 0x84, []byte{byte(cv.id)})
+		data = appendTLV(data, 0x84, []byte{byte(d.parameter())})
+		if c.o.RequestCAR {
+			data = append(data, inspectionSystem...)
+		}
 		r, err := c.send(ctx, op, command{ins: 0x22, p1: 0xC1, p2: 0xA4, data: data})
 		if err != nil {
 			return pw, err
 		}
 		switch {
+		case pw.ref == passwordPIN && (r.sw == 0x63C0 || r.sw == 0x63C1):
+			return pw, status(op, r.sw, lds.ErrAccessFailed)
 		case r.sw == swOK, r.sw>>4 == 0x63C: // 63Cx: tries left, a warning
 			return pw, nil
 		case r.sw == swNoReference && i+1 < len(choices):
@@ -198,8 +264,8 @@ func (c *Channel) setPACE(ctx context.Context, p paceProtocol, cv *curve, choice
 	return password{}, lds.ErrKeyMissing
 }
 
-// generalAuthenticate carries one step: DO'7C' with one data object out and one back.
-func (c *Channel) generalAuthenticate(ctx context.Context, op string, last bool, tag uint32, data []byte, want uint32) ([]byte, uint16, error) {
+// generalAuthenticate carries one step: DO'7C' with one data object out, and what is in the DO'7C' that comes back.
+func (c *Channel) generalAuthenticate(ctx context.Context, op string, last bool, tag uint32, data []byte) ([]byte, uint16, error) {
 	var body []byte
 	if tag != 0 {
 		body = appendTLV(nil, tag, data)
@@ -207,6 +273,9 @@ func (c *Channel) generalAuthenticate(ctx context.Context, op string, last bool,
 	cmd := command{cla: 0x10, ins: 0x86, data: appendTLV(nil, 0x7C, body), le: 256}
 	if last {
 		cmd.cla = 0
+	}
+	if c.sm == nil && len(cmd.data) > maxShort {
+		cmd.le = 65536 // a number of 2,048 bits goes out, and such a one comes back
 	}
 	r, err := c.send(ctx, op, cmd)
 	if err != nil {
@@ -219,14 +288,20 @@ func (c *Channel) generalAuthenticate(ctx context.Context, op string, last bool,
 	if err != nil {
 		return nil, r.sw, protocolError(op, err)
 	}
-	if want == 0 {
-		return nil, r.sw, nil
-	}
-	value, _, err := expectTLV(dynamic, want) // the last answer may carry certification authority references behind it
+	return dynamic, r.sw, nil
+}
+
+// step is a step of PACE that must bring one data object.
+func (c *Channel) step(ctx context.Context, op string, tag uint32, data []byte, want uint32) ([]byte, error) {
+	dynamic, _, err := c.generalAuthenticate(ctx, op, false, tag, data)
 	if err != nil {
-		return nil, r.sw, protocolError(op, err)
+		return nil, err
 	}
-	return value, r.sw, nil
+	value, _, err := expectTLV(dynamic, want)
+	if err != nil {
+		return nil, protocolError(op, err)
+	}
+	return value, nil
 }
 
 // protocolError is an answer that broke the protocol: the bytes of an answer are not a file, so not lds.ErrMalformed.
@@ -234,9 +309,9 @@ func protocolError(op string, err error) error {
 	return fmt.Errorf("%s: %v: %w", op, err, lds.ErrProtocol)
 }
 
-func (c *Channel) runPACE(ctx context.Context, p paceProtocol, cv *curve, pw password) (*messaging, error) {
+func (c *Channel) runPACE(ctx context.Context, p paceProtocol, d domain, pw password) (*messaging, error) {
 	// 1. The encrypted nonce: whole blocks. The standard wants as many as the key is long; that is the chip's to keep.
-	z, _, err := c.generalAuthenticate(ctx, "PACE nonce", false, 0, nil, 0x80)
+	z, err := c.step(ctx, "PACE nonce", 0, nil, 0x80)
 	if err != nil {
 		return nil, err
 	}
@@ -246,50 +321,92 @@ func (c *Channel) runPACE(ctx context.Context, p paceProtocol, cv *curve, pw pas
 	}
 
 	// 2. The mapping.
-	base, err := p.mapping.mapNonce(ctx, c, cv, nonce)
+	m, err := p.mapping.mapNonce(ctx, c, p, d, nonce)
 	if err != nil {
 		return nil, err
 	}
 
 	// 3. The key agreement over the mapped generator.
 	const agreement = "PACE key agreement"
-	private, public, err := c.ephemeral(cv, base)
+	private, public, err := c.ephemeral(d, m.base)
 	if err != nil {
 		return nil, err
 	}
-	answer, _, err := c.generalAuthenticate(ctx, agreement, false, 0x83, cv.encode(public), 0x84)
+	answer, err := c.step(ctx, agreement, 0x83, d.encode(public), 0x84)
 	if err != nil {
 		return nil, err
 	}
-	chip, err := cv.decode(answer)
+	chip, err := d.decode(answer)
 	if err != nil {
 		return nil, protocolError(agreement, err)
 	}
 	if chip.equal(public) {
 		return nil, fmt.Errorf("%s: chip gave our own key back: %w", agreement, lds.ErrProtocol) // §4.4.1 step 3 d
 	}
-	shared, err := cv.mul(chip, private)
+	shared, err := d.mul(chip, private)
 	if err != nil {
 		return nil, err
 	}
-	secret := cv.secret(shared)
+	secret := d.secret(shared)
 	ksEnc := p.suite.kdf(secret, cryptoutils.KDF_COUNTER_KSENC)
 	ksMac := p.suite.kdf(secret, cryptoutils.KDF_COUNTER_KSMAC)
 
 	// 4. The tokens: each side proves over the other's public key that it has the same keys. Only here does a wrong password show.
 	const op = "PACE mutual authentication"
-	ours := p.token(ksMac, cv, chip)
-	theirs, sw, err := c.generalAuthenticate(ctx, op, true, 0x85, ours, 0x86)
+	ours := p.token(ksMac, d, answer)
+	dynamic, sw, err := c.generalAuthenticate(ctx, op, true, 0x85, ours)
 	if err != nil {
 		if sw>>8 == 0x63 {
 			return nil, status(op, sw, lds.ErrKeyRejected)
 		}
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare(theirs, p.token(ksMac, cv, public)) != 1 {
+	theirs, rest, err := expectTLV(dynamic, 0x86)
+	if err != nil {
+		return nil, protocolError(op, err)
+	}
+	if subtle.ConstantTimeCompare(theirs, p.token(ksMac, d, d.encode(public))) != 1 {
 		return nil, fmt.Errorf("%s: chip's token is wrong: %w", op, lds.ErrAccessFailed)
 	}
+	// Everything behind the token is the chip's word, from now on over an authentic channel.
+	last, err := parseLast(rest)
+	if err != nil {
+		return nil, protocolError(op, err)
+	}
+	c.references, c.chipID = last.references, d.compress(chip)
+	if p.mapping.label() == "CAM" {
+		c.cam = &camRun{suite: p.suite, d: d, mapping: m.chip, data: p.suite.camData(ksEnc, last.encrypted)}
+		c.terminalKey = d.compress(public)
+	}
 	return newMessaging(p.suite, ksEnc, ksMac, nil), nil
+}
+
+// lastAnswer is what may stand behind the chip's token (ICAO 9303-11 §4.4.5).
+type lastAnswer struct {
+	references []string // certification authority references, the most recent first
+	encrypted  []byte   // chip authentication data
+}
+
+func parseLast(b []byte) (lastAnswer, error) {
+	var out lastAnswer
+	for n := 0; len(b) > 0; n++ {
+		tag, value, rest, err := readTLV(b)
+		if err != nil {
+			return out, err
+		}
+		switch {
+		case n == 8:
+			return out, fmt.Errorf("too many data objects: %w", lds.ErrMalformed)
+		case tag == 0x87 || tag == 0x88:
+			if ref := reference(value); ref != "" && len(out.references) < maxReferences {
+				out.references = append(out.references, ref)
+			}
+		case tag == 0x8A && out.encrypted == nil:
+			out.encrypted = value
+		}
+		b = rest
+	}
+	return out, nil
 }
 
 func (p paceProtocol) decryptNonce(secret, z []byte) ([]byte, error) {
@@ -303,60 +420,25 @@ func (p paceProtocol) decryptNonce(secret, z []byte) ([]byte, error) {
 	return nonce, nil
 }
 
-// token is ICAO 9303-11 §4.4.3.4: the MAC over the public key data object of the other side.
-func (p paceProtocol) token(ksMac []byte, cv *curve, public point) []byte {
-	data := p.tokenInput(cv, public)
+// token is ICAO 9303-11 §4.4.3.4: the MAC over the public key data object of the other side, with the key as it was sent.
+func (p paceProtocol) token(ksMac []byte, d domain, public []byte) []byte {
+	data := p.tokenInput(d, public)
 	if !p.suite.aes() {
 		data = cryptoutils.ISO9797Method2Pad(data, 8)
 	}
 	return p.suite.mac(ksMac, data)
 }
 
-func (p paceProtocol) tokenInput(cv *curve, public point) []byte {
-	return appendTLV(nil, 0x7F49, appendTLV(appendTLV(nil, 0x06, p.oid), 0x86, cv.encode(public)))
+func (p paceProtocol) tokenInput(d domain, public []byte) []byte {
+	return appendTLV(nil, 0x7F49, appendTLV(appendTLV(nil, 0x06, p.oid), d.publicTag(), public))
 }
 
 // ephemeral makes a key pair over a generator.
-func (c *Channel) ephemeral(cv *curve, base point) (*big.Int, point, error) {
-	private, err := c.keygen(cv)
+func (c *Channel) ephemeral(d domain, base point) (*big.Int, point, error) {
+	private, err := c.keygen(d)
 	if err != nil {
 		return nil, point{}, fmt.Errorf("random numbers: %w", err)
 	}
-	public, err := cv.mul(base, private)
+	public, err := d.mul(base, private)
 	return private, public, err
-}
-
-// genericMapping is ICAO 9303-11 §4.4.3.3.1: Ĝ = s·G + H, where H is an anonymous key agreement.
-type genericMapping struct{}
-
-func (genericMapping) mapNonce(ctx context.Context, c *Channel, cv *curve, nonce []byte) (point, error) {
-	const op = "PACE mapping"
-	private, public, err := c.ephemeral(cv, cv.base)
-	if err != nil {
-		return point{}, err
-	}
-	answer, _, err := c.generalAuthenticate(ctx, op, false, 0x81, cv.encode(public), 0x82)
-	if err != nil {
-		return point{}, err
-	}
-	chip, err := cv.decode(answer)
-	if err != nil {
-		return point{}, protocolError(op, err)
-	}
-	if chip.equal(public) {
-		return point{}, fmt.Errorf("%s: chip gave our own key back: %w", op, lds.ErrProtocol)
-	}
-	h, err := cv.mul(chip, private)
-	if err != nil {
-		return point{}, err
-	}
-	s := new(big.Int).SetBytes(nonce)
-	if s.Mod(s, cv.n).Sign() == 0 {
-		return h, nil
-	}
-	sg, err := cv.mul(cv.base, s)
-	if err != nil {
-		return point{}, err
-	}
-	return cv.add(sg, h)
 }

@@ -236,10 +236,10 @@ func TestNonceLongerThanOrder(t *testing.T) {
 			return append(appendTLV(nil, 0x7C, appendTLV(nil, 0x82, cv.encode(chipKey))), 0x90, 0x00), nil
 		}), Options{})
 		c.keygen = fixedKeys("05")
-		got, err := genericMapping{}.mapNonce(t.Context(), c, cv, nonce)
+		got, err := genericMapping{}.mapNonce(t.Context(), c, paceProtocol{}, cv, nonce)
 		want := new(big.Int).SetBytes(nonce)
 		want.Add(want, big.NewInt(5*77))
-		if err != nil || !got.equal(must(cv.mul(cv.base, want))) {
+		if err != nil || !got.base.equal(must(cv.mul(cv.base, want))) {
 			t.Errorf("nonce %X: %v", nonce, err)
 		}
 	}
@@ -261,18 +261,29 @@ func TestChoosePACE(t *testing.T) {
 		want string
 		err  error
 	}{
-		{"citizen card", citizenCardAccess, "AES-128 brainpoolP256r1", nil},
-		{"with bytes behind", append(bytes.Clone(citizenCardAccess), 0, 0, 0xFF), "AES-128 brainpoolP256r1", nil},
-		{"the stronger", set(info(2, 2, "020102 02010D"), info(2, 4, "020102 020110"), info(2, 1, "020102 02010D")), "AES-256 brainpoolP384r1", nil},
-		{"3DES", set(info(2, 1, "020102 02010C")), "3DES P-256", nil},
-		{"chip authentication mapping beside", set(info(6, 2, "020102 02010D"), info(2, 2, "020102 02010D")), "AES-128 brainpoolP256r1", nil},
-		{"version 1 beside", set(info(2, 4, "020101 02010D"), info(2, 2, "020102 02010D")), "AES-128 brainpoolP256r1", nil},
-		{"own parameters beside", set(info(2, 4, "020102 020120"), info(2, 2, "020102 02010D")), "AES-128 brainpoolP256r1", nil},
-		{"broken ones beside", set(info(2, 4, "0201"), info(2, 4, "020300"), unhex("3000"), info(2, 4, "020102 0208FFFFFFFFFFFFFFFF"), info(2, 2, "020102 02010D")), "AES-128 brainpoolP256r1", nil},
+		{"citizen card", citizenCardAccess, "ECDH-GM AES-128 brainpoolP256r1", nil},
+		{"with bytes behind", append(bytes.Clone(citizenCardAccess), 0, 0, 0xFF), "ECDH-GM AES-128 brainpoolP256r1", nil},
+		{"the stronger", set(info(2, 2, "020102 02010D"), info(2, 4, "020102 020110"), info(2, 1, "020102 02010D")), "ECDH-GM AES-256 brainpoolP384r1", nil},
+		{"3DES", set(info(2, 1, "020102 02010C")), "ECDH-GM 3DES P-256", nil},
+		{"chip authentication mapping beside", set(info(2, 2, "020102 02010D"), info(6, 2, "020102 02010D")), "ECDH-CAM AES-128 brainpoolP256r1", nil},
+		{"version 1 beside", set(info(2, 4, "020101 02010D"), info(2, 2, "020102 02010D")), "ECDH-GM AES-128 brainpoolP256r1", nil},
+		{"own parameters beside", set(info(2, 4, "020102 020120"), info(2, 2, "020102 02010D")), "ECDH-GM AES-128 brainpoolP256r1", nil},
+		{"broken ones beside", set(info(2, 4, "0201"), info(2, 4, "020300"), unhex("3000"), info(2, 4, "020102 0208FFFFFFFFFFFFFFFF"), info(2, 2, "020102 02010D")), "ECDH-GM AES-128 brainpoolP256r1", nil},
 		{"no parameter id", set(info(2, 2, "020102")), "", ErrUnsupported},
 		{"own parameters", set(info(2, 2, "020102 020120")), "", ErrUnsupported},
-		{"plain Diffie-Hellman", set(info(1, 2, "020102 020100")), "", ErrUnsupported},
-		{"integrated mapping", set(info(4, 2, "020102 02010D")), "", ErrUnsupported},
+		{"plain Diffie-Hellman", set(info(1, 2, "020102 020100")), "DH-GM AES-128 MODP-1024/160", nil},
+		{"the longer numbers", set(info(1, 2, "020102 020100"), info(1, 2, "020102 020101"), info(1, 2, "020102 020102")), "DH-GM AES-128 MODP-2048/256", nil},
+		{"the curve with enough bits, though it comes later", set(info(2, 2, "020102 020108"), info(2, 2, "020102 02010C"), info(2, 2, "020102 020112")), "ECDH-GM AES-128 P-256", nil},
+		{"integrated mapping", set(info(4, 2, "020102 02010D")), "ECDH-IM AES-128 brainpoolP256r1", nil},
+		{"generic before integrated mapping", set(info(4, 2, "020102 02010D"), info(2, 2, "020102 02010D")), "ECDH-GM AES-128 brainpoolP256r1", nil},
+		{"integrated mapping before numbers", set(info(1, 2, "020102 020102"), info(4, 2, "020102 02010D")), "ECDH-IM AES-128 brainpoolP256r1", nil},
+		{"numbers with the integrated mapping", set(info(3, 4, "020102 020102")), "DH-IM AES-256 MODP-2048/256", nil},
+		{"the cipher before the mapping", set(info(6, 2, "020102 02010D"), info(2, 4, "020102 02010D")), "ECDH-GM AES-256 brainpoolP256r1", nil},
+		{"integrated mapping on P-224, for which it is not defined", set(info(4, 2, "020102 02010A")), "", ErrUnsupported},
+		{"chip authentication mapping with 3DES, which there is not", set(info(6, 1, "020102 02010D")), "", ErrUnsupported},
+		{"numbers on a curve", set(info(1, 2, "020102 02010D")), "", ErrUnsupported},
+		{"a curve on numbers", set(info(2, 2, "020102 020100")), "", ErrUnsupported},
+		{"reserved parameters", set(info(2, 2, "020102 020103"), info(2, 2, "020102 020113")), "", ErrUnsupported},
 		{"nothing", set(), "", ErrUnsupported},
 		{"empty file", nil, "", lds.ErrMalformed},
 		{"other file", unhex("6000"), "", lds.ErrMalformed},
@@ -285,9 +296,9 @@ func TestChoosePACE(t *testing.T) {
 		var got string
 		if err == nil {
 			var p paceProtocol
-			var cv *curve
-			if p, cv, err = choosePACE(infos.pace); err == nil {
-				got = p.suite.name + " " + cv.name
+			var d domain
+			if p, d, _, err = choosePACE(infos.pace); err == nil {
+				got = p.name() + " " + p.suite.name + " " + d.label()
 			}
 		}
 		if got != tt.want || !errors.Is(err, tt.err) {

@@ -45,12 +45,20 @@ func (k caKey) fingerprint() []byte {
 	return sum[:]
 }
 
+// taInfo is the offer of terminal authentication (ICAO 9303-11 §9.2.8 and Appendix K.2).
+type taInfo struct {
+	version int
+	fid     uint16 // of EF.CVCA; 0 for the default
+	sfi     byte   // 0 where it must be selected
+}
+
 // securityInfos is what of EF.CardAccess or DG14 matters to us. Entries of kinds that we do not know, and broken entries, are
 // passed over: one of them must not cost the others (gmrtd gives the whole file up for one unknown version).
 type securityInfos struct {
 	pace    []paceInfo
 	ca      []caInfo
 	caKeys  []caKey
+	ta      []taInfo
 	aaHash  crypto.Hash // of active authentication with ECDSA; 0 if not said
 	skipped int
 }
@@ -143,6 +151,18 @@ func (s *securityInfos) add(info []byte) error {
 			return err
 		}
 		s.caKeys = append(s.caKeys, caKey{bytes.Equal(protocol, oidPKECDH), rest[:len(rest)-len(optional)], keyID})
+	case bytes.Equal(protocol, oidTA):
+		version, optional, err := smallInteger(rest)
+		if err != nil {
+			return err
+		}
+		info := taInfo{version: version}
+		if len(optional) > 0 {
+			if info.fid, info.sfi, err = fileID(optional); err != nil {
+				return err
+			}
+		}
+		s.ta = append(s.ta, info)
 	case bytes.Equal(protocol, oidAA):
 		_, rest, err := smallInteger(rest)
 		if err != nil {
@@ -169,6 +189,31 @@ func smallInteger(b []byte) (int, []byte, error) {
 		return 0, nil, fmt.Errorf("integer is too large: %w", lds.ErrMalformed)
 	}
 	return int(n.Int64()), rest, nil
+}
+
+// fileID reads the place of EF.CVCA: its file identifier and, optionally, its short one.
+func fileID(b []byte) (fid uint16, sfi byte, err error) {
+	body, err := onlyTLV(b, 0x30)
+	if err != nil {
+		return 0, 0, err
+	}
+	long, body, err := expectTLV(body, 0x04)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(body) > 0 {
+		short, err := onlyTLV(body, 0x04)
+		if err != nil {
+			return 0, 0, err
+		}
+		if len(short) == 1 && short[0] > 0 && short[0] < 31 {
+			sfi = short[0]
+		}
+	}
+	if len(long) != 2 || long[0]|long[1] == 0 {
+		return 0, 0, fmt.Errorf("file identifier that is none: %w", lds.ErrMalformed)
+	}
+	return uint16(long[0])<<8 | uint16(long[1]), sfi, nil
 }
 
 // keyReference is the optional integer at the end of an info, as the bytes that DO'84' takes: the value without the sign byte.

@@ -211,3 +211,14 @@ func (m *messaging) capacity(n int) int {
 	}
 	return max(blocks-1, 0)
 }
+
+// commandCapacity is how many bytes of data fit in a protected command whose own data have n bytes: 223 (AES) and 231 (3DES) for a
+// short one.
+func (m *messaging) commandCapacity(n int) int {
+	const others = 4 + 10 // DO'97' with two bytes and DO'8E'
+	blocks := (n - others) / m.suite.block() * m.suite.block()
+	for blocks > 0 && len(appendTLV(nil, 0x87, make([]byte, 1+blocks)))+others > n {
+		blocks -= m.suite.block()
+	}
+	return max(blocks-1, 0)
+}

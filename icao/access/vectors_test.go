@@ -50,7 +50,7 @@ func (s *script) done() {
 
 // fixedKeys gives prepared private keys in turn.
 func fixedKeys(keys ...string) keygen {
-	return func(*curve) (*big.Int, error) {
+	return func(domain) (*big.Int, error) {
 		k := new(big.Int).SetBytes(unhex(keys[0]))
 		keys = keys[1:]
 		return k, nil
@@ -156,7 +156,11 @@ func TestPACEWorkedExample(t *testing.T) {
 	}
 	s.done()
 
-	p, cv, err := choosePACE([]paceInfo{{paceProtocols[2].oid, 2, 13}})
+	infos, err := parseSecurityInfos(paceExampleCardAccess)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, cv, _, err := choosePACE(infos.pace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,10 +171,10 @@ func TestPACEWorkedExample(t *testing.T) {
 	}
 	m := NewChannel(&script{t: t, steps: paceExample[4:6]}, Options{})
 	m.keygen = paceExampleKeys()
-	base, err := genericMapping{}.mapNonce(t.Context(), m, cv, nonce)
+	got, err := genericMapping{}.mapNonce(t.Context(), m, p, cv, nonce)
 	if want := unhex(`04 8CED63C91426D4F0EB1435E7CB1D74A46723A0AF21C89634F65A9AE87A9265E2
-		8C879506743F8611AC33645C5B985C80B5F09A0B83407C1B6A4D857AE76FE522`); err != nil || !bytes.Equal(cv.encode(base), want) {
-		t.Errorf("mapped generator %X, %v", cv.encode(base), err)
+		8C879506743F8611AC33645C5B985C80B5F09A0B83407C1B6A4D857AE76FE522`); err != nil || !bytes.Equal(cv.encode(got.base), want) {
+		t.Errorf("mapped generator %X, %v", cv.encode(got.base), err)
 	}
 	secret := unhex("28768D20701247DAE81804C9E780EDE582A9996DB4A315020B2733197DB84925")
 	if got := p.suite.kdf(secret, 1); !bytes.Equal(got, unhex("F5F0E35C0D7161EE6724EE513A0D9A7F")) {
@@ -181,7 +185,7 @@ func TestPACEWorkedExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := p.tokenInput(cv, chip), unhex(`7F494F06 0A04007F 00070202 04020286 41049E88 0F842905 B8B3181F 7AF7CAA9
+	if got, want := p.tokenInput(cv, cv.encode(chip)), unhex(`7F494F06 0A04007F 00070202 04020286 41049E88 0F842905 B8B3181F 7AF7CAA9
 		F0EFB743 847F44A3 06D2D28C 1D9EC65D F6DB7764 B22277A2 EDDC3C26 5A9F018F 9CB852E1 11B768B3 26904B59 A0193776 F094`); !bytes.Equal(got, want) {
 		t.Errorf("token input %X", got)
 	}

@@ -12,6 +12,7 @@ const (
 	CardSecurity FileID = "EF_CardSecurity"
 	ATRInfo      FileID = "EF_ATR_INFO"
 	COM          FileID = "EF_COM"
+	CVCA         FileID = "EF_CVCA" // trust points for terminal authentication (ICAO 9303-11 Appendix K)
 	SOD          FileID = "EF_SOD"
 )
 
@@ -47,6 +48,7 @@ var addresses = func() map[FileID]Address {
 		CardSecurity: {FID: 0x011D, SFI: 0x1D, InMF: true},
 		ATRInfo:      {FID: 0x2F01, SFI: 0x01, InMF: true},
 		COM:          {FID: 0x011E, SFI: 0x1E, Tag: 0x60},
+		CVCA:         {FID: 0x011C, SFI: 0x1C},
 		SOD:          {FID: 0x011D, SFI: 0x1D, Tag: 0x77},
 	}
 	// The tags of the data groups do not follow their numbers (ICAO 9303-10 §4.7, Table 38).

@@ -3,10 +3,12 @@ package lds
 // KeyKind is what opens a chip.
 type KeyKind string
 
-// The two passwords of ICAO 9303-11 §4.4 that a desk can know.
+// The two passwords of ICAO 9303-11 §4.4 that a desk can know, and the two of TR-03110 that only the holder knows.
 const (
 	KeyCAN KeyKind = "can"
 	KeyMRZ KeyKind = "mrz"
+	KeyPIN KeyKind = "pin"
+	KeyPUK KeyKind = "puk"
 )
 
 // KeyFrom is where a key came from.
@@ -33,6 +35,8 @@ type MRZKey struct {
 type Key struct {
 	CAN  string // six digits, or empty
 	MRZ  *MRZKey
+	PIN  string // four to sixteen digits, or empty; never typed by the desk
+	PUK  string // the same
 	From KeyFrom
 
 	// Stated is what the scan or the typing said about the person; empty fields were not said.
@@ -46,4 +50,4 @@ func (k Key) String() string { return "key from " + string(k.From) }
 func (k Key) GoString() string { return k.String() }
 
 // Empty says that nothing is there that could open a chip.
-func (k Key) Empty() bool { return k.CAN == "" && k.MRZ == nil }
+func (k Key) Empty() bool { return k.CAN == "" && k.MRZ == nil && k.PIN == "" && k.PUK == "" }

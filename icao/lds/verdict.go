@@ -48,8 +48,10 @@ const (
 	ReasonFileUnreadable    Reason = "FILE_UNREADABLE"
 	ReasonPassiveAuthFailed Reason = "PASSIVE_AUTH_FAILED" // the key's file does not match the signed hashes
 	ReasonNoAccessControl   Reason = "NO_ACCESS_CONTROL"
-	ReasonAccessAltered     Reason = "ACCESS_ALTERED"  // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
-	ReasonMRZCheckDigit     Reason = "MRZ_CHECK_DIGIT" // warning: a check digit of DG1 does not fit
+	ReasonAccessAltered     Reason = "ACCESS_ALTERED"        // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
+	ReasonMRZCheckDigit     Reason = "MRZ_CHECK_DIGIT"       // warning: a check digit of DG1 does not fit
+	ReasonCRLStale          Reason = "REVOCATION_LIST_STALE" // warning: the CSCA's revocation list that we have is past its time
+	ReasonDeviation         Reason = "KNOWN_DEVIATION"       // warning: the state has published a deviation for this signer
 
 	// Validity, key against chip, face.
 	ReasonDocumentExpired   Reason = "DOCUMENT_EXPIRED"
@@ -97,6 +99,8 @@ type Anchor struct {
 	Subject string `json:"subject"`
 	SHA256  string `json:"sha256"`
 	Source  string `json:"source"` // the list or file that it was imported from
+	// Links are the SHA-256 of the CSCA certificates that lead to a link certificate, the self-signed one last.
+	Links []string `json:"links,omitempty"`
 }
 
 // PassiveVerdict is the outcome of passive authentication (ICAO 9303-11 §5.1).

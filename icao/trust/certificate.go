@@ -253,6 +253,7 @@ func (c *certificate) extension(id string, critical bool, value []byte) error {
 const (
 	usageDigitalSignature = 0x80
 	usageKeyCertSign      = 0x04
+	usageCRLSign          = 0x02
 )
 
 func (c *certificate) may(bit byte) bool {

@@ -45,22 +45,32 @@ func parseSOD(sod []byte) (*cms.SignedData, securityObject, error) {
 	if !ok || sod[0] != 0x77 || n != len(sod)-head {
 		return nil, securityObject{}, errors.New("not one template with tag 77")
 	}
-	sd, err := cms.ParseSignedData(sod[head:])
+	sd, err := parseSignedData(sod[head:])
 	if err != nil {
-		// Some states write BER with indefinite lengths (New Zealand), which encoding/asn1 does not read.
-		der, derr := toDER(sod[head:])
-		if derr != nil {
-			return nil, securityObject{}, errors.New("not a CMS SignedData")
-		}
-		if sd, err = cms.ParseSignedData(der); err != nil {
-			return nil, securityObject{}, errors.New("not a CMS SignedData")
-		}
+		return nil, securityObject{}, err
 	}
 	if t := sd.Content.EContentType; !t.Equal(oidLDSSecurityObject) && !slices.ContainsFunc(oidOtherContent, t.Equal) {
 		return nil, securityObject{}, fmt.Errorf("content type %v is not the LDS security object", t)
 	}
 	o, err := parseSecurityObject(sd.Content.EContent)
 	return sd, o, err
+}
+
+// parseSignedData reads a CMS SignedData, in DER or BER: some states write indefinite lengths (New Zealand), which encoding/asn1
+// does not read.
+func parseSignedData(b []byte) (*cms.SignedData, error) {
+	if sd, err := cms.ParseSignedData(b); err == nil {
+		return sd, nil
+	}
+	der, err := toDER(b)
+	if err != nil {
+		return nil, errors.New("not a CMS SignedData")
+	}
+	sd, err := cms.ParseSignedData(der)
+	if err != nil {
+		return nil, errors.New("not a CMS SignedData")
+	}
+	return sd, nil
 }
 
 func parseSecurityObject(der []byte) (securityObject, error) {
@@ -148,7 +158,7 @@ func (i *Inspection) checkSignature(s *Store, sd *cms.SignedData, certs []*certi
 		invalid("the security object is not the one that was signed")
 		return
 	}
-	used, err := signer.verify(si.DigestEncryptionAlgorithm, hash, si.AuthenticatedAttributes.SetOfAsnBytes(), si.EncryptedDigest)
+	used, err := verifyAttributes(signer, si, hash)
 	switch {
 	case errors.Is(err, errUnknown):
 		i.unknown = err.Error()
@@ -172,23 +182,15 @@ func (s *Store) findSigner(si *cms.SignerInfo, certs []*certificate) (*certifica
 	if len(certs) == 1 {
 		return certs[0], finding{}
 	}
-	named := func(c *certificate) bool {
-		if si.Sid.Class == asn1.ClassContextSpecific && si.Sid.Tag == 0 {
-			return len(c.ski) > 0 && bytes.Equal(c.ski, si.Sid.Bytes)
-		}
-		var is struct {
-			Issuer asn1.RawValue
-			Serial asn1.RawValue
-		}
-		rest, err := asn1.Unmarshal(si.Sid.FullBytes, &is)
-		return err == nil && len(rest) == 0 && bytes.Equal(is.Serial.Bytes, c.serial) &&
-			(bytes.Equal(is.Issuer.FullBytes, c.issuer.raw) || parseName(is.Issuer.FullBytes).key == c.issuer.key)
-	}
-	if len(certs) == 0 { // a signer whose certificate is left out may still be one that the hospital has pinned
+	named := signerNamed(si)
+	if len(certs) == 0 { // a signer whose certificate is left out may still be one that the hospital has pinned or a directory lists
 		for _, a := range s.pinned {
 			if c, err := parseCertificate(a.raw); err == nil {
 				certs = append(certs, c)
 			}
+		}
+		if c, err := parseCertificate(s.signers[signerKey(si)]); err == nil {
+			certs = append(certs, c)
 		}
 	}
 	var found []*certificate
@@ -201,6 +203,18 @@ func (s *Store) findSigner(si *cms.SignerInfo, certs []*certificate) (*certifica
 		return nil, finding{lds.ReasonSignerAmbiguous, fmt.Sprintf("%d certificates are the named signer's", len(found))}
 	}
 	return found[0], finding{}
+}
+
+// signerKey is the key under which a directory's document signer is found.
+func signerKey(si *cms.SignerInfo) string {
+	if si.Sid.Class == asn1.ClassContextSpecific && si.Sid.Tag == 0 {
+		return keyBySKI(si.Sid.Bytes)
+	}
+	issuer, serial, err := issuerAndSerial(si.Sid.FullBytes)
+	if err != nil {
+		return ""
+	}
+	return keyByIssuer(issuer, serial)
 }
 
 // attribute gives the one value of a signed attribute. RFC 5652 §11 wants exactly one attribute with exactly one value.

@@ -2,7 +2,8 @@
 // of part 12.
 //
 // A [Store] holds the anchors, which are CSCA certificates (from the public master lists and from the hospital's own
-// folder) and pinned document signers. [Store.Inspect] checks the signature of an EF.SOD and its signer's chain once;
+// folder) and pinned document signers. [Load] fills it from files of every kind that they are handed out in, and its [Report] says what was
+// taken, what was refused, why, and what to do. [Store.Inspect] checks the signature of an EF.SOD and its signer's chain once;
 // [Inspection.Judge] then compares hashes as the files arrive, and words what is known so far as a verdict.
 //
 // The verdict is the first that applies of this order; the statuses are those of package lds:
@@ -17,9 +18,25 @@
 //	an algorithm that we lack       ALGORITHM_UNKNOWN       not_verifiable (nothing can be said either way)
 //	a key too short to trust        WEAK_KEY                failed
 //	a certificate used wrongly      KEY_USAGE               failed
+//	a signer that was taken back    REVOKED                 failed
 //	no anchor                       SIGNER_NOT_ANCHORED     not_verifiable
 //	validity at the given time      NOT_YET_VALID, EXPIRED  failed
 //	SHA-1, RSA below 2048 bits      passed with a warning, or failed where Options.RejectWeak says so
+//
+// # What makes an anchor
+//
+// A CSCA certificate in the hospital's folder is trusted because it lies there, if its own signature fits. A link certificate
+// (9303-12 §7.1.1.5), by which an old key vouches for its successor, is trusted as far as the old key is. Certificates of a master list
+// (9303-12 §9) are trusted if its signer goes back to a trusted CSCA, or to one within the list: then because the list lies there. Document
+// signers of a directory are not trusted, only found where a card leaves its signer out; they are trusted in the folder "pinned".
+//
+// # Revocation and deviations
+//
+// A revocation list counts if a trusted CSCA signed it. Its entries hold whatever the time of the inspection: what is known of a signer is
+// known. A list past its time still revokes, and is a warning (REVOCATION_LIST_STALE); without any list nothing is said. What a
+// state publishes in a deviation list (9303-12 §10) of a signer is a warning too (KNOWN_DEVIATION) with its text as the detail.
+//
+// # Time and algorithms
 //
 // Validity is judged only of a signer that is anchored: of a stranger's certificate the dates say nothing.
 //
@@ -31,8 +48,6 @@ package trust
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -60,6 +75,8 @@ type Inspection struct {
 	signedAt  time.Time
 	usage     finding // what is wrong with the signer's certificate itself
 	chain     chain
+	revoked   finding
+	deviation finding
 	warnings  []lds.Reason
 }
 
@@ -74,7 +91,7 @@ type Judgement struct {
 	Verdict    lds.PassiveVerdict
 	Consistent bool // every given file matches its signed hash and the signature matches its signer
 	// Anchored: consistent, and the signer chains to a trusted CSCA or is pinned, and nothing but time speaks against it: an
-	// expired signer is anchored (its verdict is failed, EXPIRED), one of another country or without the right is not.
+	// expired signer is anchored (its verdict is failed, EXPIRED), one of another country, without the right or revoked is not.
 	Anchored bool
 	Listed   []int // numbers of the data groups that the EF.SOD lists, ascending; nil if it does not parse
 }
@@ -118,6 +135,16 @@ func (s *Store) Inspect(sod []byte, at time.Time) (i *Inspection) {
 	if i.chain.hash != 0 {
 		i.warnWeak(i.chain.hash)
 	}
+	traced := i.chain.rank() > 0
+	if i.revoked = s.revocation(i.signer, traced, certs); i.revoked.reason == "" {
+		i.revoked = i.chain.revoked
+	}
+	if traced && s.stale(i.signer, at) {
+		i.warn(lds.ReasonCRLStale)
+	}
+	if i.deviation = s.deviationFinding(i.signer); i.deviation.reason != "" {
+		i.warn(lds.ReasonDeviation)
+	}
 	return i
 }
 
@@ -145,7 +172,8 @@ func (i *Inspection) Judge(files map[lds.FileID][]byte) Judgement {
 	j := Judgement{Listed: slices.Clone(i.listed)}
 	j.Consistent = wrong.reason == "" && i.signature.reason == "" && i.unknown == "" && i.signer != nil
 	country := i.country(files)
-	j.Anchored = j.Consistent && i.chain.anchor != nil && i.usage.reason == "" && i.chain.misused.reason == "" && country.reason == ""
+	j.Anchored = j.Consistent && i.chain.anchor != nil && i.usage.reason == "" && i.chain.misused.reason == "" && i.revoked.reason == "" && country.reason == ""
+	weak := slices.IndexFunc(i.warnings, func(w lds.Reason) bool { return w == lds.ReasonWeakAlgorithm || w == lds.ReasonWeakKey })
 
 	switch {
 	case wrong.reason != "":
@@ -160,17 +188,22 @@ func (i *Inspection) Judge(files map[lds.FileID][]byte) Judgement {
 		j.Verdict = failed(i.usage.reason, i.usage.detail)
 	case i.chain.misused.reason != "":
 		j.Verdict = failed(i.chain.misused.reason, i.chain.misused.detail)
+	case i.revoked.reason != "":
+		j.Verdict = failed(i.revoked.reason, i.revoked.detail)
 	case i.chain.anchor == nil:
 		j.Verdict = lds.PassiveVerdict{Status: lds.NotVerifiable, Reason: lds.ReasonSignerNotAnchored}
 	case i.chain.validity.reason != "":
 		j.Verdict = failed(i.chain.validity.reason, i.chain.validity.detail)
-	case i.rejectWeak && len(i.warnings) > 0:
-		j.Verdict = failed(i.warnings[0], "this hospital's profile does not accept it")
+	case i.rejectWeak && weak >= 0:
+		j.Verdict = failed(i.warnings[weak], "this hospital's profile does not accept it")
 	case len(checked) == 0:
 		// A signature over hashes of files that nobody has compared says nothing about the card yet.
 		j.Verdict = lds.PassiveVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
 	default:
 		j.Verdict = lds.PassiveVerdict{Status: lds.Passed}
+	}
+	if j.Verdict.Detail == "" {
+		j.Verdict.Detail = i.deviation.detail
 	}
 	j.Verdict.Checked = checked
 	j.Verdict.Warnings = slices.Clone(i.warnings)
@@ -261,7 +294,4 @@ func (c *certificate) describe(signedAt time.Time) *lds.Signer {
 	return s
 }
 
-func (c *certificate) fingerprint() string {
-	sum := sha256.Sum256(c.raw)
-	return hex.EncodeToString(sum[:])
-}
+func (c *certificate) fingerprint() string { return fingerprint(c.raw) }

@@ -361,10 +361,10 @@ func TestChipsThatCannotBeOpened(t *testing.T) {
 
 // A chip whose PACE nobody speaks is opened by BAC, and the verdict says so.
 func TestDowngradeIsOnRecord(t *testing.T) {
-	imOnly := unhex(t, "31143012060A04007F0007020204040202010202010D")
-	for _, c := range []struct{ name, says string }{{"integrated mapping", "no variant"}, {"malformed", "malformed"}} {
+	own := unhex(t, "31143012060A04007F00070202040202020102020120")
+	for _, c := range []struct{ name, says string }{{"domain parameters of its own", "no variant"}, {"malformed", "malformed"}} {
 		t.Run(c.name, func(t *testing.T) {
-			file := imOnly
+			file := own
 			if c.name == "malformed" {
 				file = []byte{0x31, 0x03, 0x30, 0x05, 0x06}
 			}

@@ -89,7 +89,7 @@ func FuzzHandle(f *testing.F) {
 
 // seeds are the frames of the transcripts.
 func seeds(f *testing.F) {
-	files, _ := filepath.Glob("testdata/transcripts/*.txt")
+	files, _ := filepath.Glob("../../testdata/his/transcripts/*.txt")
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 )
 
-// TestGateLetsInOnlyLoopbackHostOriginTokenSession holds the gate's rule: each row of testdata/gate.tsv is a request as it
+// TestGateLetsInOnlyLoopbackHostOriginTokenSession holds the gate's rule: each row of testdata/his/gate.tsv is a request as it
 // comes over the wire, with what it must be answered.
 func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 	r := newRig(t, func(c *Config) {
@@ -31,7 +31,7 @@ func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 	l := newPipeListener()
 	r.run([]net.Listener{l})
 
-	raw, err := os.ReadFile("testdata/gate.tsv")
+	raw, err := os.ReadFile("../../testdata/his/gate.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/tapcheck/tapcheck/reader"
 )
 
-// TestTranscripts plays each file of testdata/transcripts against a real server on loopback. Lines:
+// TestTranscripts plays each file of testdata/his/transcripts against a real server on loopback. Lines:
 //
 //	# comment
 //	mode run              no simulator (before connect)
@@ -30,7 +30,7 @@ import (
 //	< {…}                 the agent's next frame; "*" is any value, and "...": "*" in an object allows further members
 //	closed CODE           the agent closes
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/transcripts/*.txt")
+	files, err := filepath.Glob("../../testdata/his/transcripts/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no transcripts", err)
 	}

@@ -23,10 +23,10 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// TestScripts runs testdata/script: one file a case, with what it expects in it.
+// TestScripts runs testdata/scripts/tapcheck: one file a case, with what it expects in it.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: "../../testdata/scripts/tapcheck",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TAPCHECK_CONFIG", e.WorkDir+"/tapcheck.toml")

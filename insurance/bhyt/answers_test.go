@@ -21,7 +21,7 @@ import (
 	"github.com/tapcheck/tapcheck/insurance/bhyt"
 )
 
-// answerCase is one file of testdata/answers: what the gateway answers, and what is made of it.
+// answerCase is one file of testdata/gateway/answers: what the gateway answers, and what is made of it.
 type answerCase struct {
 	About   string            `json:"about"`
 	Now     time.Time         `json:"now"`
@@ -48,7 +48,7 @@ var sentinels = map[string]error{
 
 func readCases(t testing.TB) map[string]answerCase {
 	t.Helper()
-	files, err := filepath.Glob("testdata/answers/*.json")
+	files, err := filepath.Glob("../../testdata/gateway/answers/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}

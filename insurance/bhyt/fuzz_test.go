@@ -13,7 +13,7 @@ import (
 
 // Whatever a gateway sends, it is one kind of error or an answer that claims no more than its code, and no list is kept.
 func FuzzAnswer(f *testing.F) {
-	files, err := filepath.Glob("testdata/answers/*.json")
+	files, err := filepath.Glob("../../testdata/gateway/answers/*.json")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -16,7 +16,8 @@ type camRun struct {
 	suite   suite
 	d       domain
 	mapping point    // the chip's public key of the mapping
-	data    *big.Int // chip authentication data; nil if there were none or they could not be opened
+	sent    bool     // the chip sent data
+	data    *big.Int // and these; nil if they are none
 }
 
 // camData opens the encrypted chip authentication data (ICAO 9303-11 §4.4.3.5). The MAC of the token says nothing about them: whether
@@ -59,7 +60,7 @@ func (c *Channel) ChipAuthenticationMapping(infos []byte) (v lds.ExchangeVerdict
 	if err != nil {
 		return judge(lds.NotDone, lds.ReasonMalformed), nil
 	}
-	if run.data == nil {
+	if !run.sent {
 		return judge(lds.NotDone, lds.ReasonRefusedByCard), nil
 	}
 	for _, k := range parsed.caKeys {
@@ -70,11 +71,12 @@ func (c *Channel) ChipAuthenticationMapping(infos []byte) (v lds.ExchangeVerdict
 		if err != nil || cv != run.d {
 			continue
 		}
-		proof, err := cv.mul(public, run.data)
-		if err != nil || !proof.equal(run.mapping) {
-			return judge(lds.Failed, lds.ReasonChipAuthFailed), k.fingerprint()
+		if run.data != nil {
+			if proof, err := cv.mul(public, run.data); err == nil && proof.equal(run.mapping) {
+				return judge(lds.Passed, ""), k.fingerprint()
+			}
 		}
-		return judge(lds.Passed, ""), k.fingerprint()
+		return judge(lds.Failed, lds.ReasonChipAuthFailed), k.fingerprint()
 	}
 	return judge(lds.NotDone, lds.ReasonMalformed), nil
 }

@@ -375,7 +375,7 @@ func (c *Channel) runPACE(ctx context.Context, p paceProtocol, d domain, pw pass
 	}
 	c.references, c.chipID = last.references, d.compress(chip)
 	if p.mapping.label() == "CAM" {
-		c.cam = &camRun{suite: p.suite, d: d, mapping: m.chip, data: p.suite.camData(ksEnc, last.encrypted)}
+		c.cam = &camRun{suite: p.suite, d: d, mapping: m.chip, sent: last.encrypted != nil, data: p.suite.camData(ksEnc, last.encrypted)}
 		c.terminalKey = d.compress(public)
 	}
 	return newMessaging(p.suite, ksEnc, ksMac, nil), nil

@@ -48,6 +48,10 @@ func (c *Chip) manageSecurity(a apdu) uint16 {
 		return c.setChipAuth(nodes)
 	case 0x41A6:
 		return c.keyAgreementTemplate(nodes)
+	case 0x81B6:
+		return c.setVerificationKey(nodes)
+	case 0x81A4:
+		return c.setTerminal(nodes)
 	}
 	return 0x6A86
 }
@@ -275,6 +279,11 @@ func (c *Chip) mapIntegrated(run *paceRun, t []byte, answer func(uint32, []byte)
 // authentication data of chip authentication mapping (ICAO 9303-11 §4.4.3.5 and §4.4.5).
 func (c *Chip) paceExtras(run *paceRun) []byte {
 	var out []byte
+	if run.wantsCAR && c.p.TA {
+		for i, k := range c.ta.trust {
+			out = append(out, tlv(uint32(0x87+i), []byte(k.holder))...)
+		}
+	}
 	if run.offer.Mapping == mappingChip {
 		k := c.card.cam[run.dom.parameterID()]
 		priv := k.priv
@@ -351,6 +360,9 @@ func (r *paceRun) token(kmac, public []byte) []byte {
 }
 
 func (c *Chip) getChallenge(a apdu) ([]byte, uint16) {
+	if c.ta.terminal != nil {
+		return c.terminalChallenge(a)
+	}
 	if !c.p.BAC || !c.inside {
 		return nil, 0x6D00
 	}
@@ -363,6 +375,9 @@ func (c *Chip) getChallenge(a apdu) ([]byte, uint16) {
 
 // externalAuthenticate is the mutual authentication of basic access control (ICAO 9303-11 §4.3.1).
 func (c *Chip) externalAuthenticate(a apdu) ([]byte, uint16) {
+	if c.ta.terminal != nil {
+		return nil, c.authenticateTerminal(a)
+	}
 	if !c.p.BAC || !c.inside {
 		return nil, 0x6D00
 	}

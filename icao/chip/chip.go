@@ -68,6 +68,9 @@ type Chip struct {
 
 	password    string // that opened the session
 	chipID      []byte // by which terminal authentication names the chip in this session
+	ta          terminalAuth
+	chain       *apdu  // commands of a chain so far
+	rest        []byte // of an answer that GET RESPONSE fetches, with its status word
 	terminalKey []byte // of chip authentication or chip authentication mapping, compressed: whom terminal authentication is to name
 
 	faults faultPlan
@@ -92,6 +95,9 @@ func (c *Card) Chip(o Options) *Chip {
 		o.Rand = rand.Reader
 	}
 	ch := &Chip{card: c, p: c.profile, o: o, pin: pinTries, puk: pukTries}
+	if c.cvca != nil {
+		ch.ta.trust, ch.ta.date = []*cvKey{c.cvca}, c.issued
+	}
 	ch.SetFaults(o.Faults)
 	ch.Reset()
 	return ch
@@ -115,6 +121,11 @@ func (c *Chip) Files() map[string][]byte {
 	for k, v := range out {
 		out[k] = slices.Clone(v)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.p.TA {
+		out[fileCVCA] = c.cvcaFile()
+	}
 	return out
 }
 
@@ -137,7 +148,7 @@ func (c *Chip) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop()
-	c.inside, c.file, c.naked, c.rnd = false, "", false, nil
+	c.inside, c.file, c.naked, c.rnd, c.rest = false, "", false, nil, nil
 	c.last = Secrets{-1, -1, -1}
 	c.faults.reset()
 }
@@ -146,6 +157,8 @@ func (c *Chip) Reset() {
 func (c *Chip) drop() {
 	c.sm, c.pace, c.ca, c.next, c.opened = nil, nil, nil, nil, false
 	c.password, c.chipID, c.terminalKey = "", nil, nil
+	c.chain = nil
+	c.ta.drop()
 }
 
 func (c *Chip) violation(s string) {
@@ -275,9 +288,8 @@ func (c *Chip) commit(sw uint16) {
 
 // command executes a command that stands in clear. room is how many bytes the answer can hold.
 func (c *Chip) command(a apdu, room int) ([]byte, uint16) {
-	if a.cla&0x10 != 0 && a.ins != 0x86 {
-		c.violation("command chaining where there is nothing to chain")
-		return nil, 0x6884
+	if done, sw := c.chained(&a); done {
+		return nil, sw
 	}
 	switch a.ins {
 	case 0xA4:
@@ -298,9 +310,50 @@ func (c *Chip) command(a apdu, room int) ([]byte, uint16) {
 		return c.internalAuthenticate(a)
 	case 0x2C:
 		return nil, c.resetRetryCounter(a)
+	case 0x2A:
+		return nil, c.verifyCertificate(a)
 	}
 	return nil, 0x6D00
 }
+
+// chained collects the links of a command chain (ISO 7816-4 §5.3.3). The chain of PACE is none of these: each of its links is a
+// step with an answer of its own.
+func (c *Chip) chained(a *apdu) (done bool, sw uint16) {
+	first := c.chain
+	c.chain = nil
+	more := a.cla&0x10 != 0
+	if a.ins == 0x86 || first == nil && !more {
+		if first != nil {
+			c.violation("command chain was not finished")
+		}
+		return false, 0
+	}
+	if !c.p.Chaining {
+		c.violation("command chaining where there is nothing to chain")
+		return true, 0x6884
+	}
+	if first != nil {
+		if first.ins != a.ins || first.p1 != a.p1 || first.p2 != a.p2 {
+			c.violation("command chain was broken by another command")
+			return true, 0x6883
+		}
+		a.data = slices.Concat(first.data, a.data)
+		if len(a.data) > maxChain {
+			c.violation("command chain is too long")
+			return true, 0x6700
+		}
+	}
+	if !more {
+		return false, 0
+	}
+	link := *a
+	link.data = slices.Clone(a.data)
+	c.chain = &link
+	return true, 0x9000
+}
+
+// maxChain is how many bytes of data a chain may carry: no certificate and no public key is longer.
+const maxChain = 4096
 
 var applicationID = []byte{0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01}
 
@@ -339,7 +392,7 @@ func (c *Chip) selectFile(a apdu) ([]byte, uint16) {
 			return nil, sw
 		}
 		c.file = name
-		n := len(c.card.Files[name])
+		n := len(c.content(name))
 		return fci(tlv(0x80, []byte{byte(n >> 8), byte(n)})), 0x9000
 	}
 	return nil, 0x6A86
@@ -351,8 +404,14 @@ func (c *Chip) byFID(fid uint16) string {
 		return fileCardAccess
 	case fid == 0x2F01 && !c.inside:
 		return fileATRInfo
+	case fid == 0x2F00 && !c.inside:
+		return fileDIR
+	case fid == 0x011D && !c.inside:
+		return fileCardSecurity
 	case !c.inside:
 		return ""
+	case fid == 0x011C && c.p.TA:
+		return fileCVCA
 	case fid == 0x011E:
 		return fileCOM
 	case fid == 0x011D:
@@ -369,8 +428,14 @@ func (c *Chip) bySFI(sfi byte) string {
 		return fileCardAccess
 	case sfi == 0x01 && !c.inside:
 		return fileATRInfo
+	case sfi == 0x1E && !c.inside:
+		return fileDIR
+	case sfi == 0x1D && !c.inside:
+		return fileCardSecurity
 	case !c.inside:
 		return ""
+	case sfi == 0x1C && c.p.TA:
+		return fileCVCA
 	case sfi == 0x1E:
 		return fileCOM
 	case sfi == 0x1D:
@@ -383,18 +448,30 @@ func (c *Chip) bySFI(sfi byte) string {
 
 // readable gives 9000, or why a file cannot be had. Before access control a chip does not even say what is there.
 func (c *Chip) readable(name string) uint16 {
-	_, there := c.card.Files[name]
+	there := c.content(name) != nil
 	switch {
-	case name == fileCardAccess || name == fileATRInfo:
+	case name == fileCardAccess || name == fileATRInfo || name == fileDIR:
+	case name == fileCardSecurity && there && !c.opened && !c.p.Open:
+		return 0x6982
 	case c.inside && !c.opened && !c.p.Open:
 		return 0x6982
-	case there && (name == "DG3" || name == "DG4" || slices.Contains(c.p.Refused, name)):
+	case there && slices.Contains(c.p.Refused, name):
+		return 0x6982
+	case there && name == "DG3" && c.ta.granted&RightDG3 == 0, there && name == "DG4" && c.ta.granted&RightDG4 == 0:
 		return 0x6982
 	}
 	if !there {
 		return 0x6A82
 	}
 	return 0x9000
+}
+
+// content is a file's bytes; nil where there is no such file.
+func (c *Chip) content(name string) []byte {
+	if name == fileCVCA && c.p.TA {
+		return c.cvcaFile()
+	}
+	return c.card.Files[name]
 }
 
 func (c *Chip) readBinary(a apdu, room int) ([]byte, uint16) {
@@ -467,7 +544,7 @@ func (c *Chip) read(name string, offset int, a apdu, room, wrap int) ([]byte, ui
 		return nil, 0x6700
 	}
 	c.file = name
-	file := c.card.Files[name]
+	file := c.content(name)
 	if offset >= len(file) {
 		return nil, 0x6B00
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -14,8 +15,12 @@ import (
 const (
 	fileCardAccess = "EF_CardAccess"
 	fileATRInfo    = "EF_ATR_INFO"
-	fileCOM        = "EF_COM"
-	fileSOD        = "EF_SOD"
+	fileDIR        = "EF_DIR"
+	fileCVCA       = "EF_CVCA"
+
+	fileCardSecurity = "EF_CardSecurity"
+	fileCOM          = "EF_COM"
+	fileSOD          = "EF_SOD"
 )
 
 func dgName(n int) string { return fmt.Sprintf("DG%d", n) }
@@ -32,6 +37,8 @@ type Card struct {
 	ca      []*caKey
 	cam     map[int]*caKey // keys of chip authentication mapping, by standardised domain parameter
 	aa      *key
+	cvca    *cvKey // trust point of terminal authentication
+	issued  time.Time
 }
 
 // caKey is a static key of chip authentication.
@@ -61,6 +68,10 @@ type IssueOptions struct {
 	Replace map[int][]byte
 	// ReplaceAfter does so after signing, by file name: a card that was tampered with.
 	ReplaceAfter map[string][]byte
+	// CardSecurity says how EF.CardSecurity is to be wrong; only what concerns the signature counts.
+	CardSecurity SODOptions
+	// Terminals is whom the chip trusts in terminal authentication; nil is the issuer's own (Issuer.TerminalPKI).
+	Terminals *TerminalPKI
 	// A chip authentication key whose secret with this terminal key (X9.62) begins with so many zero bytes.
 	caFor   []byte
 	caZeros int
@@ -95,10 +106,15 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 	label := []string{name, who.Number, fmt.Sprint(o.Serial)}
 	rnd := func(use string) *stream { return newStream(iss.seed, append([]string{use}, label...)...) }
 
+	c.issued, _ = time.Parse(time.DateOnly, who.IssuedAt) // checked above
 	if len(p.PACE) > 0 {
 		c.Files[fileCardAccess] = p.cardAccess()
 	}
-	if p.Extended != nil && p.Extended.Announce {
+	if p.Directory {
+		// One application template (ICAO 9303-10 §3.11.1).
+		c.Files[fileDIR] = tlv(0x61, tlv(0x4F, applicationID))
+	}
+	if p.Chaining || p.Extended != nil && p.Extended.Announce {
 		c.Files[fileATRInfo] = p.atrInfo()
 	}
 	groups := map[int][]byte{1: dg1(p, who)}
@@ -140,6 +156,20 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 			return nil, err
 		}
 		groups[15] = tlv(0x6F, c.aa.spki(p.AA.NamedKey))
+	}
+	if len(c.cam) > 0 {
+		if c.Files[fileCardSecurity], err = c.cardSecurity(iss, o.CardSecurity); err != nil {
+			return nil, err
+		}
+	}
+	if p.TA {
+		pki := o.Terminals
+		if pki == nil {
+			if pki, err = iss.TerminalPKI(); err != nil {
+				return nil, err
+			}
+		}
+		c.cvca = pki.cvca
 	}
 	if b := c.dg14(); b != nil {
 		groups[14] = b
@@ -290,6 +320,11 @@ func (c CAProfile) id() []byte {
 
 // cardAccess is EF.CardAccess (ICAO 9303-10 §3.11.3).
 func (p Profile) cardAccess() []byte {
+	trailer, _ := hex.DecodeString(p.CardAccessTrailer)
+	return append(setOf(p.cardAccessInfos()...), trailer...)
+}
+
+func (p Profile) cardAccessInfos() [][]byte {
 	var infos [][]byte
 	for _, o := range p.PACE {
 		infos = append(infos, seq(oid(o.oid()), integer(2), integer(int64(domainByName(o.Curve).parameterID()))))
@@ -300,14 +335,45 @@ func (p Profile) cardAccess() []byte {
 	if slices.Contains(p.CardAccessLists, "ca") && p.CA != nil {
 		infos = append(infos, seq(oid(p.CA.oid()), integer(1)))
 	}
-	trailer, _ := hex.DecodeString(p.CardAccessTrailer)
-	return append(setOf(infos...), trailer...)
+	return infos
+}
+
+// cardSecurity is EF.CardSecurity (ICAO 9303-10 §3.11.4): the SecurityInfos with the keys of chip authentication mapping, signed.
+func (c *Card) cardSecurity(iss *Issuer, o SODOptions) ([]byte, error) {
+	infos := c.profile.cardAccessInfos()
+	for _, id := range slices.Sorted(maps.Keys(c.cam)) {
+		form := formStandardized
+		if f := c.cam[id].p.form(); f != formExplicit {
+			form = f
+		}
+		infos = append(infos, c.cam[id].info(form))
+	}
+	return iss.signed("0.4.0.127.0.7.3.2.1", setOf(unique(infos)...), o)
+}
+
+// unique leaves out what was there before.
+func unique(infos [][]byte) [][]byte {
+	var out [][]byte
+	for _, i := range infos {
+		if !slices.ContainsFunc(out, func(o []byte) bool { return string(o) == string(i) }) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // atrInfo is EF.ATR/INFO with the card capabilities and the extended length of ICAO 9303-10 §3.11.2.
 func (p Profile) atrInfo() []byte {
-	return append(tlv(0x47, []byte{0, 0x80, 0xC0}),
-		tlv(0x7F66, integer(int64(p.Extended.MaxCommand)), integer(int64(p.Extended.MaxResponse)))...)
+	var third byte // ISO 7816-4 Table 119: command chaining, extended length
+	if p.Chaining {
+		third |= 0x80
+	}
+	var lengths []byte
+	if p.Extended != nil && p.Extended.Announce {
+		third |= 0x40
+		lengths = tlv(0x7F66, integer(int64(p.Extended.MaxCommand)), integer(int64(p.Extended.MaxResponse)))
+	}
+	return append(tlv(0x47, []byte{0, 0x80, third}), lengths...)
 }
 
 func dg1(p Profile, who Persona) []byte {
@@ -429,17 +495,21 @@ func dg13(layout string, who Persona, rnd *stream) []byte {
 	return tlv(0x6D, seq(integer(1), tlv(0x06, []byte{0x28, 0xD3, 0x16, 0x01, 0x00, 0x08}), tlv(0x31, fields...)))
 }
 
-// dg14 holds the SecurityInfos of chip and active authentication (ICAO 9303-11 §9.2); nil when there is nothing to say.
+// dg14 holds the SecurityInfos of chip, active and terminal authentication, and a copy of EF.CardAccess's (ICAO 9303-11 §9.2.11); nil when
+// there is nothing to say.
 func (c *Card) dg14() []byte {
 	p := c.profile
 	var infos [][]byte
+	if !p.SparseDG14 {
+		infos = p.cardAccessInfos()
+	}
 	for _, k := range c.ca {
 		infos = append(infos, k.info(k.p.form()))
 		if !k.p.NoInfo {
 			infos = append(infos, seq(oid(k.p.oid()), integer(1), k.p.id()))
 		}
 	}
-	if slices.Contains(p.CardAccessLists, "ta") {
+	if p.TA || slices.Contains(p.CardAccessLists, "ta") {
 		infos = append(infos, seq(oid(oidTA), integer(1)))
 	}
 	if p.AA != nil && p.AA.Announce {
@@ -450,5 +520,5 @@ func (c *Card) dg14() []byte {
 	if len(infos) == 0 {
 		return nil
 	}
-	return tlv(0x6E, setOf(infos...))
+	return tlv(0x6E, setOf(unique(infos)...))
 }

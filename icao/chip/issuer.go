@@ -336,9 +336,6 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.SignHash == "" {
-		o.SignHash = o.Hash
-	}
 	var list []int
 	for n := range groups {
 		if !slices.Contains(o.Unlisted, n) {
@@ -359,13 +356,23 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 		}
 		hashes = append(hashes, seq(integer(int64(n)), octets(d)))
 	}
-	content := seq(integer(0), seq(oid(h.oid), null), seq(hashes...))
-	rnd := newStream(i.seed, "sod", string(content))
+	b, err := i.signed("2.23.136.1.1.1", seq(integer(0), seq(oid(h.oid), null), seq(hashes...)), o)
+	return tlv(0x77, b), err
+}
 
+// signed is SignedData over content by the document signer, with what o says is wrong about it.
+func (i *Issuer) signed(contentType string, content []byte, o SODOptions) ([]byte, error) {
+	if o.Hash == "" {
+		o.Hash = "SHA-256"
+	}
+	if o.SignHash == "" {
+		o.SignHash = o.Hash
+	}
+	rnd := newStream(i.seed, "sod", string(content))
 	signers := append([]*Issuer{i}, o.MoreSigners...)
 	var infos, certs, algs [][]byte
 	for n, s := range signers {
-		info, alg, err := s.signerInfo("2.23.136.1.1.1", content, o, n == 0, rnd)
+		info, alg, err := s.signerInfo(contentType, content, o, n == 0, rnd)
 		if err != nil {
 			return nil, err
 		}
@@ -382,7 +389,7 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 		}
 	}
 	certs = append(certs, o.MoreCerts...)
-	return tlv(0x77, signedData("2.23.136.1.1.1", content, algs, certs, infos)), nil
+	return signedData(contentType, content, algs, certs, infos), nil
 }
 
 // signedData is ContentInfo with SignedData (RFC 5652 §5.1).

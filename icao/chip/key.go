@@ -1,7 +1,9 @@
 package chip
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ type key struct {
 	pub  point
 
 	n, e, d *big.Int
+	p, q    *big.Int // primes of n
 }
 
 func newECKey(c *curve, rand io.Reader) (*key, error) {
@@ -55,7 +58,7 @@ func newRSAKey(bits int, s *stream) (*key, error) {
 		if d == nil {
 			continue
 		}
-		k := &key{n: new(big.Int).Mul(p, q), e: e, d: d}
+		k := &key{n: new(big.Int).Mul(p, q), e: e, d: d, p: p, q: q}
 		rsaKeys.Store(id, k)
 		return k, nil
 	}
@@ -168,16 +171,20 @@ func (k *key) emsaPSS(h hashAlg, digest []byte, rand io.Reader) ([]byte, error) 
 	db := make([]byte, n-hl-1)
 	db[len(db)-hl-1] = 1
 	copy(db[len(db)-hl:], salt)
-	for i, c := 0, byte(0); i < len(db); c++ {
-		for _, b := range h.sum(append(append([]byte(nil), hh...), 0, 0, 0, c)) {
-			if i < len(db) {
-				db[i] ^= b
-				i++
-			}
-		}
+	for i, b := range mgf1(h, hh, len(db)) {
+		db[i] ^= b
 	}
 	db[0] &= 0xFF >> (8*n - bits)
 	return append(append(db, hh...), 0xBC), nil
+}
+
+// mgf1 is RFC 8017 appendix B.2.1.
+func mgf1(h hashAlg, seed []byte, n int) []byte {
+	var out []byte
+	for c := uint32(0); len(out) < n; c++ {
+		out = append(out, h.sum(binary.BigEndian.AppendUint32(bytes.Clone(seed), c))...)
+	}
+	return out[:n]
 }
 
 // keyFor makes a key pair of a kind that is named like "brainpoolP256r1" or "RSA-2048".

@@ -53,6 +53,15 @@ type Profile struct {
 	MoreCA []CAProfile `json:"moreCa,omitempty"` // further keys; all of them then need a KeyID
 	AA     *AAProfile  `json:"aa,omitempty"`
 
+	// TA is terminal authentication version 1: DG3 and DG4 are readable for whom the chip's CVCA gives the right, and EF.CVCA names it.
+	TA bool `json:"ta,omitempty"`
+	// SparseDG14 leaves the copies of EF.CardAccess's SecurityInfos out of DG14, as older cards do; ICAO 9303-11 §9.2.11 wants them there.
+	SparseDG14 bool `json:"sparseDg14,omitempty"`
+	// Chaining takes the data of one command in several (ISO 7816-4 §5.3.3) and says so in EF.ATR/INFO.
+	Chaining bool `json:"chaining,omitempty"`
+	// Directory has EF.DIR in the master file.
+	Directory bool `json:"directory,omitempty"`
+
 	DG13    string   `json:"dg13,omitempty"`    // layout of the parents: "A" two sequences, "B" one; "little" the eight sure fields; empty without DG13
 	Photo   string   `json:"photo,omitempty"`   // "jpeg", "jp2" or empty without DG2
 	Refused []string `json:"refused,omitempty"` // "DG3": listed, hashed, and answered with 6982
@@ -269,6 +278,12 @@ func (p Profile) check() error {
 			group && ca.form() == formNamed || !group && ca.form() == formX942 {
 			return fmt.Errorf("chip: profile %s: a key on %s cannot be written as %q", p.Name, ca.Curve, ca.form())
 		}
+	}
+	if p.TA && p.CA == nil && !slices.ContainsFunc(p.PACE, func(o PACEOffer) bool { return o.Mapping == mappingChip }) {
+		return fmt.Errorf("chip: profile %s: terminal authentication needs chip authentication before it (ICAO 9303-11 §7.1)", p.Name)
+	}
+	if p.TA && p.CardAccessInside {
+		return fmt.Errorf("chip: profile %s: cardAccessInside and ta both want the identifier 011C within the application", p.Name)
 	}
 	if p.CA == nil && len(p.MoreCA) > 0 {
 		return fmt.Errorf("chip: profile %s: moreCa without ca", p.Name)

@@ -289,6 +289,10 @@ func (l *loader) file(name string, r io.Reader) {
 			l.refuse(name, "", "cannot be decoded", cureFetch)
 		}
 	}()
+	if pinned(name) && ext != ".cer" && ext != ".crt" && ext != ".der" && ext != ".pem" {
+		l.refusePinned(name, "")
+		return
+	}
 	if ext == ".ldif" {
 		l.directory(name, r)
 		return
@@ -307,6 +311,13 @@ func (l *loader) file(name string, r io.Reader) {
 	default:
 		kind.read(l, name, data)
 	}
+}
+
+// pinned says whether a file lies in the folder of signers that are trusted by themselves. What others list is never pinned.
+func pinned(name string) bool { return path.Dir(name) == "pinned" }
+
+func (l *loader) refusePinned(name, place string) {
+	l.refuse(name, place, "only certificates are pinned", "put lists into the trust folder itself")
 }
 
 func isPEM(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN ")) }
@@ -373,6 +384,11 @@ func (l *loader) pem(src *Source, data []byte) {
 		if len(blocks) > 1 {
 			place = fmt.Sprintf("block %d", i+1)
 		}
+		if list := b.Type == "X509 CRL" || b.Type == "CMS" || strings.HasPrefix(b.Type, "PKCS"); list && pinned(src.File) {
+			l.refusePinned(src.File, place)
+			found++
+			continue
+		}
 		switch b.Type {
 		case "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE":
 			der := b.Bytes
@@ -398,7 +414,7 @@ func (l *loader) pem(src *Source, data []byte) {
 
 // certificate takes one certificate that wants to be trusted. listed says that the signer of a master list vouches for it.
 func (l *loader) certificate(src *Source, place string, der []byte, listed bool) {
-	pin := path.Dir(src.File) == "pinned"
+	pin := pinned(src.File)
 	c, reason, cure := acceptable(der, pin)
 	if reason != "" {
 		l.refusePart(src, place, reason, cure)

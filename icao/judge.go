@@ -166,22 +166,11 @@ func (r *reading) compose() {
 	r.compare()
 }
 
-// fields gives the fields of an identity by their JSON names, for what is done to all of them alike.
-func fields(id *lds.Identity) map[string]*string {
-	return map[string]*string{
-		"number": &id.Number, "fullName": &id.FullName, "dateOfBirth": &id.DateOfBirth, "sex": &id.Sex, "nationality": &id.Nationality,
-		"residence": &id.Residence, "origin": &id.Origin, "documentNumber": &id.DocumentNumber, "documentType": &id.DocumentType,
-		"issuingState": &id.IssuingState, "issuedAt": &id.IssuedAt, "expiresAt": &id.ExpiresAt, "ethnicity": &id.Ethnicity,
-		"religion": &id.Religion, "features": &id.Features, "father": &id.Father, "mother": &id.Mother, "spouse": &id.Spouse,
-		"oldNumber": &id.OldNumber,
-	}
-}
-
 func source(id *lds.Identity, from string) {
 	if id.Source == nil {
 		id.Source = map[string]string{}
 	}
-	for name, v := range fields(id) {
+	for name, v := range id.Texts() {
 		if *v != "" {
 			id.Source[name] = from
 		}
@@ -194,8 +183,8 @@ func source(id *lds.Identity, from string) {
 // merge lays what DG13 says over what DG1 says. A date that is less exact does not replace one that is more exact, and
 // the nationality stays the code of the zone.
 func merge(id, over lds.Identity) lds.Identity {
-	dst := fields(&id)
-	for name, v := range fields(&over) {
+	dst := id.Texts()
+	for name, v := range over.Texts() {
 		if *v == "" || name == "nationality" && id.Nationality != "" || name == "dateOfBirth" && len(*v) < len(id.DateOfBirth) {
 			continue
 		}

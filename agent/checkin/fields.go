@@ -16,37 +16,14 @@ func DefaultFields() []string {
 	return []string{"number", "fullName", "dateOfBirth", "sex", "nationality", "residence", "documentNumber", "issuedAt", "expiresAt", "noExpiry"}
 }
 
-// textFields finds the text fields of an identity by their JSON names.
-var textFields = map[string]func(*lds.Identity) *string{
-	"number":         func(i *lds.Identity) *string { return &i.Number },
-	"fullName":       func(i *lds.Identity) *string { return &i.FullName },
-	"dateOfBirth":    func(i *lds.Identity) *string { return &i.DateOfBirth },
-	"sex":            func(i *lds.Identity) *string { return &i.Sex },
-	"nationality":    func(i *lds.Identity) *string { return &i.Nationality },
-	"residence":      func(i *lds.Identity) *string { return &i.Residence },
-	"origin":         func(i *lds.Identity) *string { return &i.Origin },
-	"documentNumber": func(i *lds.Identity) *string { return &i.DocumentNumber },
-	"documentType":   func(i *lds.Identity) *string { return &i.DocumentType },
-	"issuingState":   func(i *lds.Identity) *string { return &i.IssuingState },
-	"issuedAt":       func(i *lds.Identity) *string { return &i.IssuedAt },
-	"expiresAt":      func(i *lds.Identity) *string { return &i.ExpiresAt },
-	"ethnicity":      func(i *lds.Identity) *string { return &i.Ethnicity },
-	"religion":       func(i *lds.Identity) *string { return &i.Religion },
-	"features":       func(i *lds.Identity) *string { return &i.Features },
-	"father":         func(i *lds.Identity) *string { return &i.Father },
-	"mother":         func(i *lds.Identity) *string { return &i.Mother },
-	"spouse":         func(i *lds.Identity) *string { return &i.Spouse },
-	"oldNumber":      func(i *lds.Identity) *string { return &i.OldNumber },
-}
-
 // AllFields are the names of all identity fields, sorted.
 func AllFields() []string {
-	all := append(slices.Collect(maps.Keys(textFields)), "noExpiry")
+	all := append(slices.Collect(maps.Keys(new(lds.Identity).Texts())), "noExpiry")
 	slices.Sort(all)
 	return all
 }
 
-func knownField(name string) bool { return name == "noExpiry" || textFields[name] != nil }
+func knownField(name string) bool { return slices.Contains(AllFields(), name) }
 
 // Filter copies the named fields of an identity, and where they came from, and nothing else.
 func Filter(i *lds.Identity, fields []string) *lds.Identity {
@@ -54,21 +31,22 @@ func Filter(i *lds.Identity, fields []string) *lds.Identity {
 		return nil
 	}
 	out := &lds.Identity{}
+	from, to := i.Texts(), out.Texts()
 	for _, name := range fields {
 		if name == "noExpiry" {
 			out.NoExpiry = i.NoExpiry
 			continue
 		}
-		at := textFields[name]
-		if at == nil {
+		value, ok := from[name]
+		if !ok {
 			continue
 		}
-		*at(out) = *at(i)
-		if from := i.Source[name]; from != "" && *at(out) != "" {
+		*to[name] = *value
+		if source := i.Source[name]; source != "" && *value != "" {
 			if out.Source == nil {
 				out.Source = map[string]string{}
 			}
-			out.Source[name] = from
+			out.Source[name] = source
 		}
 	}
 	return out
@@ -77,8 +55,8 @@ func Filter(i *lds.Identity, fields []string) *lds.Identity {
 // named lists the fields that hold something: what a disclosure lists.
 func named(i *lds.Identity) []string {
 	var out []string
-	for name, at := range textFields {
-		if *at(i) != "" {
+	for name, value := range i.Texts() {
+		if *value != "" {
 			out = append(out, name)
 		}
 	}

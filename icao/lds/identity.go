@@ -29,6 +29,17 @@ type Identity struct {
 	Source map[string]string `json:"source,omitempty"`
 }
 
+// Texts gives the fields that are texts by their JSON names, for what is done to all of them alike: all but noExpiry.
+func (i *Identity) Texts() map[string]*string {
+	return map[string]*string{
+		"number": &i.Number, "fullName": &i.FullName, "dateOfBirth": &i.DateOfBirth, "sex": &i.Sex, "nationality": &i.Nationality,
+		"residence": &i.Residence, "origin": &i.Origin, "documentNumber": &i.DocumentNumber, "documentType": &i.DocumentType,
+		"issuingState": &i.IssuingState, "issuedAt": &i.IssuedAt, "expiresAt": &i.ExpiresAt, "ethnicity": &i.Ethnicity,
+		"religion": &i.Religion, "features": &i.Features, "father": &i.Father, "mother": &i.Mother, "spouse": &i.Spouse,
+		"oldNumber": &i.OldNumber,
+	}
+}
+
 // Portrait is a face picture as it lies on the chip: bytes that nobody has decoded yet.
 type Portrait struct {
 	Format string // "jpeg", "jp2" (boxed) or "j2k" (raw codestream), by its first bytes

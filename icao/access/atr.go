@@ -8,10 +8,11 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
-// Extents are what a card says that it takes in extended length, in bytes of the whole APDU.
+// Extents are what a card says that it takes beyond short length, in bytes of the whole APDU; 0 where it says nothing.
 type Extents struct {
-	Command  int // of the longest command
-	Response int // of the longest response
+	Command  int  // of the longest command
+	Response int  // of the longest response
+	Chaining bool // commands in pieces
 }
 
 // ErrNoExtents says that EF.ATR/INFO says nothing about lengths.
@@ -20,22 +21,27 @@ var ErrNoExtents = errors.New("card does not state its lengths")
 // maxUnframed bounds the files that are no single data object: EF.ATR/INFO and EF.CVCA.
 const maxUnframed = 4096
 
-// ParseATRInfo finds the extended length information (DO'7F66', ISO 7816-4) in EF.ATR/INFO, a sequence of data objects. Errors:
-// ErrNoExtents, lds.ErrMalformed.
+// ParseATRInfo finds the extended length information (DO'7F66', ISO 7816-4) and the card capabilities (DO'47') in EF.ATR/INFO, a
+// sequence of data objects. Errors: ErrNoExtents (neither is there), lds.ErrMalformed.
 func ParseATRInfo(file []byte) (Extents, error) {
+	var e Extents
+	found := false
 	for n := 0; len(file) > 0 && file[0] != 0; n++ { // zeros fill the file up
 		tag, value, rest, err := readTLV(file)
 		if err != nil {
 			return Extents{}, fmt.Errorf("EF.ATR/INFO: %w", err)
 		}
+		if n == 64 {
+			return Extents{}, fmt.Errorf("EF.ATR/INFO of too many data objects: %w", lds.ErrMalformed)
+		}
+		file = rest
+		if tag == 0x47 && len(value) == 3 {
+			e.Chaining, found = value[2]&0x80 != 0, true
+		}
 		if tag != 0x7F66 {
-			if n == 64 {
-				return Extents{}, fmt.Errorf("EF.ATR/INFO of too many data objects: %w", lds.ErrMalformed)
-			}
-			file = rest
 			continue
 		}
-		var e Extents
+		found = true
 		for _, into := range []*int{&e.Command, &e.Response} {
 			number, tail, err := readInteger(value)
 			if err != nil {
@@ -49,9 +55,11 @@ func ParseATRInfo(file []byte) (Extents, error) {
 		if e.Command < 256 || e.Response < 256 {
 			return Extents{}, fmt.Errorf("EF.ATR/INFO: lengths that are shorter than short ones: %w", lds.ErrMalformed)
 		}
-		return e, nil
 	}
-	return Extents{}, ErrNoExtents
+	if !found {
+		return Extents{}, ErrNoExtents
+	}
+	return e, nil
 }
 
 // Extents reads EF.ATR/INFO and keeps to what it says from then on: reads ask for no more than the card gives (and no more than

@@ -222,7 +222,7 @@ func NewTerminalPKI(o TerminalPKIOptions) (*TerminalPKI, error) {
 }
 
 func (p *TerminalPKI) stream(use string) *stream {
-	return newStream(p.o.Seed, "terminals", use, p.o.Key, p.o.Hash, fmt.Sprint(p.number))
+	return newStream(p.o.Seed, "terminals", use, p.o.Key, fmt.Sprint(p.number))
 }
 
 func (p *TerminalPKI) newKey(name string, number int, auth byte, from, to time.Time) (*cvKey, error) {

@@ -1,10 +1,15 @@
 package chip
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
 	"io"
 	"maps"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -138,6 +143,18 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 			}
 			groups[n] = tlv(dgTags[n], b)
 		}
+	}
+	for n, count := range map[int]int{3: p.Fingers, 4: p.Irises} {
+		if count > 0 {
+			groups[n] = samples(n, count, rnd(dgName(n)))
+		}
+	}
+	for _, name := range p.Extra {
+		n, b, err := extra(name, who)
+		if err != nil {
+			return nil, err
+		}
+		groups[n] = b
 	}
 	if p.DG13 != "" {
 		groups[13] = dg13(p.DG13, who, rnd("card id"))
@@ -397,7 +414,7 @@ func com(groups map[int][]byte) []byte {
 	return tlv(0x60, tlv(0x5F01, []byte("0107")), tlv(0x5F36, []byte("040000")), tlv(0x5C, tags))
 }
 
-// dg2 is one ISO/IEC 19794-5 face record in the frame of ICAO 9303-10 §4.7.2.
+// dg2 is one face in the frame of ICAO 9303-10 §4.7.2.
 func dg2(p Profile, who Persona) ([]byte, error) {
 	img, err := portrait(p, who)
 	if err != nil {
@@ -407,15 +424,29 @@ func dg2(p Profile, who Persona) ([]byte, error) {
 	if who.Portrait == nil || w <= 0 || h <= 0 || w > 0xFFFF || h > 0xFFFF {
 		w, h = 300, 400
 	}
+	isJPEG := len(img) > 2 && img[0] == 0xFF && img[1] == 0xD8
+	img = append(slices.Clone(img), make([]byte, p.Padding)...)
+	var block []byte
+	format := byte(0x08)
+	if p.Face == "39794" {
+		format = 0x2A
+		block = tlv(0x7F2E, face39794(img, isJPEG, w, h, who))
+	} else {
+		block = tlv(0x5F2E, face19794(img, isJPEG, w, h, who))
+	}
+	bht := tlv(0xA1, tlv(0x81, []byte{2}), tlv(0x82, []byte{0}), tlv(0x87, []byte{1, 1}), tlv(0x88, []byte{0, format}))
+	return tlv(0x75, tlv(0x7F61, integer(1), tlv(0x7F60, bht, block))), nil
+}
+
+func face19794(img []byte, isJPEG bool, w, h int, who Persona) []byte {
 	kind := byte(0)
-	if !(len(img) > 2 && img[0] == 0xFF && img[1] == 0xD8) {
+	if !isJPEG {
 		kind = 1
 	}
 	gender := byte(1)
 	if who.Sex == "female" {
 		gender = 2
 	}
-	img = append(slices.Clone(img), make([]byte, p.Padding)...)
 	u32 := func(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
 	block := 20 + 12 + len(img)
 	rec := append([]byte("FAC\x00010\x00"), u32(14+block)...)
@@ -424,9 +455,108 @@ func dg2(p Profile, who Persona) ([]byte, error) {
 	rec = append(rec, 0, 0, gender)
 	rec = append(rec, make([]byte, 13)...) // colours, expression and pose are not said
 	rec = append(rec, 1, kind, byte(w>>8), byte(w), byte(h>>8), byte(h), 1, 2, 0, 0, 0, 0)
-	rec = append(rec, img...)
-	bht := tlv(0xA1, tlv(0x81, []byte{2}), tlv(0x82, []byte{0}), tlv(0x87, []byte{1, 1}), tlv(0x88, []byte{0, 8}))
-	return tlv(0x75, tlv(0x7F61, integer(1), tlv(0x7F60, bht, tlv(0x5F2E, rec)))), nil
+	return append(rec, img...)
+}
+
+// face39794 is the FaceImageDataBlock of ISO/IEC 39794-5 in the choice of ICAO's application profile, with the automatic tags of its
+// ASN.1 module: version, one representation with its picture, format and size, and the day of issue as that of the capture.
+func face39794(img []byte, isJPEG bool, w, h int, who Persona) []byte {
+	num := func(tag uint32, n int64) []byte {
+		i, _, _ := takeTLV(integer(n))
+		return tlv(tag, i.value)
+	}
+	format := int64(2)
+	if !isJPEG {
+		format = 3
+	}
+	issued, _ := time.Parse(time.DateOnly, who.IssuedAt)
+	info := tlv(0xA1, tlv(0xA0, num(0x80, format)), tlv(0xA7, num(0x80, int64(w)), num(0x81, int64(h))))
+	picture := tlv(0xA1, tlv(0xA0, tlv(0xA0, tlv(0x80, img), info)))
+	day := tlv(0xA2, num(0x80, int64(issued.Year())), num(0x81, int64(issued.Month())), num(0x82, int64(issued.Day())))
+	return tlv(0xA1, tlv(0x65, tlv(0xA0, num(0x80, 3), num(0x81, 2019)), tlv(0xA1, seq(num(0x80, 1), picture, day))))
+}
+
+// samples is DG3 or DG4: biometric templates whose records nobody can match with anybody, as they are random bytes behind the
+// head that ISO/IEC 19794-4 or 19794-6 gives them.
+func samples(n, count int, rnd *stream) []byte {
+	head, kind, format, size := "FIR\x00010\x00", byte(0x08), byte(0x07), 1200
+	if n == 4 {
+		head, kind, format, size = "IIR\x00010\x00", 0x10, 0x09, 1800
+	}
+	out := integer(int64(count))
+	for i := range count {
+		b := make([]byte, size)
+		_, _ = rnd.Read(b) // never fails
+		copy(b, head)
+		copy(b[8:], []byte{0, 0, byte(size >> 8), byte(size)})
+		bht := tlv(0xA1, tlv(0x81, []byte{kind}), tlv(0x82, []byte{byte(i + 1)}), tlv(0x87, []byte{1, 1}), tlv(0x88, []byte{0, format}))
+		out = append(out, tlv(0x7F60, bht, tlv(0x5F2E, b))...)
+	}
+	return tlv(dgTags[n], tlv(0x7F61, out))
+}
+
+// tagged is a data group that begins with the list of its tags (tag 5C), as DG11 and DG12 do. Empty values are left out.
+func tagged(n int, fields ...[]byte) []byte {
+	var tags, body []byte
+	for _, f := range fields {
+		do, _, _ := takeTLV(f)
+		if len(do.value) == 0 {
+			continue
+		}
+		if do.tag == 0xA0 {
+			inner, _ := allTLV(do.value)
+			tags = append(tags, byte(inner[1].tag>>8), byte(inner[1].tag))
+		} else {
+			tags = append(tags, byte(do.tag>>8), byte(do.tag))
+		}
+		body = append(body, f...)
+	}
+	return tlv(dgTags[n], tlv(0x5C, tags), body)
+}
+
+// extra is DG7, DG11, DG12 or DG16 of a persona (ICAO 9303-10 §4.7.7, §4.7.11, §4.7.12 and §4.7.16).
+func extra(name string, who Persona) (int, []byte, error) {
+	name7816 := func(s string) []byte { return []byte(strings.Replace(s, " ", "<<", 1)) } // primary identifier first, as in the MRZ
+	date := func(iso string) []byte { return []byte(strings.ReplaceAll(iso, "-", "")) }
+	switch name {
+	case "DG7":
+		img, err := signature(who)
+		return 7, tlv(0x67, integer(1), tlv(0x5F43, img)), err
+	case "DG11":
+		return 11, tagged(11, tlv(0x5F0E, name7816(who.FullName)), tlv(0x5F10, []byte(who.Number)), tlv(0x5F2B, date(who.DateOfBirth)),
+			tlv(0x5F11, []byte(who.Origin)), tlv(0x5F42, []byte(who.Residence))), nil
+	case "DG12":
+		return 12, tagged(12, tlv(0x5F19, []byte("TAPCHECK SIMULATION")), tlv(0x5F26, date(who.IssuedAt)),
+			tlv(0x5F55, append(date(who.IssuedAt), "083000"...)), tlv(0x5F56, []byte("SIM 1"))), nil
+	}
+	var people [][]byte
+	for _, p := range []string{who.Father, who.Mother, who.Spouse} {
+		if p != "" {
+			people = append(people, tlv(uint32(0xA1+len(people)), tlv(0x5F50, date(who.IssuedAt)), tlv(0x5F51, name7816(p)),
+				tlv(0x5F52, []byte("0000000000")), tlv(0x5F53, []byte(who.Residence))))
+		}
+	}
+	return 16, tlv(0x70, append([][]byte{integer(int64(len(people)))}, people...)...), nil
+}
+
+// signature draws something like one: a loop for each letter of the name.
+func signature(who Persona) ([]byte, error) {
+	img := image.NewGray(image.Rect(0, 0, 240, 80))
+	for i := range img.Pix {
+		img.Pix[i] = 0xFF
+	}
+	letters := []byte(who.Surname + who.GivenNames)
+	for i := range 4000 {
+		t := float64(i) / 4000 * float64(len(letters))
+		l := float64(letters[int(t)]%13) + 4
+		x := 15 + t*210/float64(len(letters)) + 6*math.Cos(t*2*math.Pi)
+		y := 40 + l*1.5*math.Sin(t*2*math.Pi)
+		img.SetGray(int(x), int(y), color.Gray{})
+		img.SetGray(int(x)+1, int(y), color.Gray{})
+	}
+	var b bytes.Buffer
+	err := jpeg.Encode(&b, img, nil)
+	return b.Bytes(), err
 }
 
 func portrait(p Profile, who Persona) ([]byte, error) {

@@ -357,7 +357,10 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 		hashes = append(hashes, seq(integer(int64(n)), octets(d)))
 	}
 	b, err := i.signed("2.23.136.1.1.1", seq(integer(0), seq(oid(h.oid), null), seq(hashes...)), o)
-	return tlv(0x77, b), err
+	if err != nil {
+		return nil, err
+	}
+	return tlv(0x77, b), nil
 }
 
 // signed is SignedData over content by the document signer, with what o says is wrong about it.

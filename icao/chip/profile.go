@@ -55,6 +55,11 @@ type Profile struct {
 
 	// TA is terminal authentication version 1: DG3 and DG4 are readable for whom the chip's CVCA gives the right, and EF.CVCA names it.
 	TA bool `json:"ta,omitempty"`
+	// Fingers (up to 10) and Irises (up to 2) are how many made-up samples DG3 and DG4 hold; 0 is no such data group.
+	Fingers int `json:"fingers,omitempty"`
+	Irises  int `json:"irises,omitempty"`
+	// Extra are further data groups to be filled from the persona: "DG7", "DG11", "DG12", "DG16".
+	Extra []string `json:"extra,omitempty"`
 	// SparseDG14 leaves the copies of EF.CardAccess's SecurityInfos out of DG14, as older cards do; ICAO 9303-11 §9.2.11 wants them there.
 	SparseDG14 bool `json:"sparseDg14,omitempty"`
 	// Chaining takes the data of one command in several (ISO 7816-4 §5.3.3) and says so in EF.ATR/INFO.
@@ -62,8 +67,10 @@ type Profile struct {
 	// Directory has EF.DIR in the master file.
 	Directory bool `json:"directory,omitempty"`
 
-	DG13    string   `json:"dg13,omitempty"`    // layout of the parents: "A" two sequences, "B" one; "little" the eight sure fields; empty without DG13
-	Photo   string   `json:"photo,omitempty"`   // "jpeg", "jp2" or empty without DG2
+	DG13  string `json:"dg13,omitempty"`  // layout of the parents: "A" two sequences, "B" one; "little" the eight sure fields; empty without DG13
+	Photo string `json:"photo,omitempty"` // "jpeg", "jp2" or empty without DG2
+	// Face is how DG2 frames the photo: "19794" (ISO/IEC 19794-5, the default) or "39794" (ISO/IEC 39794-5, for documents from 2026 on).
+	Face    string   `json:"face,omitempty"`
 	Refused []string `json:"refused,omitempty"` // "DG3": listed, hashed, and answered with 6982
 	Absent  []string `json:"absent,omitempty"`  // files taken away after the EF.SOD was signed
 	// Padding makes DG2 that many bytes longer (after the picture), for files past 32,767 bytes.
@@ -163,6 +170,7 @@ func (p Profile) clone() Profile {
 	p.MoreCA = slices.Clone(p.MoreCA)
 	p.CardAccessLists = slices.Clone(p.CardAccessLists)
 	p.Refused = slices.Clone(p.Refused)
+	p.Extra = slices.Clone(p.Extra)
 	p.Absent = slices.Clone(p.Absent)
 	if p.Extended != nil {
 		e := *p.Extended
@@ -190,6 +198,8 @@ func statusWord(s string, def uint16) uint16 {
 	}
 	return uint16(v)
 }
+
+var extraGroups = []string{"DG7", "DG11", "DG12", "DG16"}
 
 // checkDomain says whether a profile may use these domain parameters. Public keys of 2,048 bits do not fit a short command.
 func (p Profile) checkDomain(name string) error {
@@ -282,6 +292,17 @@ func (p Profile) check() error {
 	if p.TA && p.CA == nil && !slices.ContainsFunc(p.PACE, func(o PACEOffer) bool { return o.Mapping == mappingChip }) {
 		return fmt.Errorf("chip: profile %s: terminal authentication needs chip authentication before it (ICAO 9303-11 §7.1)", p.Name)
 	}
+	if p.Fingers < 0 || p.Fingers > 10 || p.Irises < 0 || p.Irises > 2 {
+		return fmt.Errorf("chip: profile %s: %d fingers and %d irises", p.Name, p.Fingers, p.Irises)
+	}
+	if p.Fingers > 0 && slices.Contains(p.Refused, "DG3") || p.Irises > 0 && slices.Contains(p.Refused, "DG4") {
+		return fmt.Errorf("chip: profile %s: DG3 or DG4 is there with samples and refused as well", p.Name)
+	}
+	for _, name := range p.Extra {
+		if !slices.Contains(extraGroups, name) {
+			return fmt.Errorf("chip: profile %s: no extra data group %q; there are %s", p.Name, name, strings.Join(extraGroups, ", "))
+		}
+	}
 	if p.TA && p.CardAccessInside {
 		return fmt.Errorf("chip: profile %s: cardAccessInside and ta both want the identifier 011C within the application", p.Name)
 	}
@@ -310,6 +331,9 @@ func (p Profile) check() error {
 	}
 	if !slices.Contains([]string{"", "jpeg", "jp2"}, p.Photo) {
 		return fmt.Errorf("chip: profile %s: photo %q", p.Name, p.Photo)
+	}
+	if !slices.Contains([]string{"", "19794", "39794"}, p.Face) {
+		return fmt.Errorf("chip: profile %s: face %q", p.Name, p.Face)
 	}
 	if !slices.Contains([]string{"", "wrong-key", "naked-9000", "refuses"}, p.Clone) {
 		return fmt.Errorf("chip: profile %s: clone %q", p.Name, p.Clone)

@@ -62,7 +62,14 @@ func encodeAPDU(cla, ins, p1, p2 byte, data []byte, ne int, ext bool) []byte {
 // send sends a command, protected when a session is up.
 func (t *terminal) send(cla, ins, p1, p2 byte, data []byte, ne int) ([]byte, uint16) {
 	t.t.Helper()
-	ext := ne > 256
+	if t.c.p.Chaining && len(data) > 200 {
+		for ; len(data) > 200; data = data[200:] {
+			if _, sw := t.send(cla|0x10, ins, p1, p2, data[:200], 0); sw != 0x9000 {
+				return nil, sw
+			}
+		}
+	}
+	ext := ne > 256 || len(data) > 200
 	if t.sm == nil {
 		return t.raw(encodeAPDU(cla, ins, p1, p2, data, ne, ext))
 	}
@@ -80,7 +87,7 @@ func (t *terminal) send(cla, ins, p1, p2 byte, data []byte, ne int) ([]byte, uin
 	}
 	if ne > 0 {
 		le := []byte{byte(ne)}
-		if ext {
+		if ne > 256 {
 			le = []byte{byte(ne >> 8), byte(ne)}
 		}
 		dos = append(dos, tlv(0x97, le)...)
@@ -252,12 +259,41 @@ func (t *terminal) bac(secret []byte) uint16 {
 		shared[i] = own[8+i] ^ m[16+i]
 	}
 	t.sm = newSession(s, shared, slices.Concat(rndIC[4:], own[4:8]))
+	t.id = secret[:10]
 	return sw
 }
 
 func (t *terminal) selectApplication() {
 	t.t.Helper()
 	t.ok(0, 0xA4, 0x04, 0x0C, applicationID, 0)
+}
+
+// terminalAuthentication shows a chain and signs the chip's challenge; the status word is that of the first step that fails, or of the
+// last one.
+func (t *terminal) terminalAuthentication(car string, chain [][]byte, ref string, sign func([]byte) ([]byte, error)) uint16 {
+	t.t.Helper()
+	for _, cert := range chain {
+		do, _, _ := takeTLV(cert)
+		parts, _ := allTLV(do.value)
+		if _, sw := t.send(0, 0x22, 0x81, 0xB6, tlv(0x83, []byte(car)), 0); sw != 0x9000 {
+			return sw
+		}
+		if _, sw := t.send(0, 0x2A, 0, 0xBE, do.value, 0); sw != 0x9000 {
+			return sw
+		}
+		body, _ := allTLV(parts[0].value)
+		car = string(find(body, 0x5F20))
+	}
+	if _, sw := t.send(0, 0x22, 0x81, 0xA4, tlv(0x83, []byte(ref)), 0); sw != 0x9000 {
+		return sw
+	}
+	challenge := t.ok(0, 0x84, 0, 0, nil, 8)
+	sig, err := sign(slices.Concat(t.id, challenge, t.ephemeral))
+	if err != nil {
+		t.t.Fatal(err)
+	}
+	_, sw := t.send(0, 0x82, 0, 0, sig, 0)
+	return sw
 }
 
 // readFile reads a file by identifier, in blocks of at most n bytes.

@@ -149,3 +149,85 @@ func FuzzPACE(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTerminalFiles: any card verifiable certificate, EF.CVCA, EF.ATR/INFO and EF.CardSecurity.
+func FuzzTerminalFiles(f *testing.F) {
+	f.Add(exampleCVCA)
+	f.Add(unhex("420F 444554455354435643413030303033 420F 444554455354435643413030303032 0000"))
+	f.Add(unhex("4703 0080C0 7F66 08 0202 07D0 0202 0780"))
+	object := appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, oidSecurityObject), appendTLV(nil, 0xA0, appendTLV(nil, 0x04, appendTLV(nil, 0x31, exampleCAMKey)))...))
+	signed := appendTLV(nil, 0x30, append(unhex("020103 3100"), object...))
+	f.Add(appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, oidSignedData), appendTLV(nil, 0xA0, signed)...)))
+	f.Add(unhex("7F21 80 0000"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		typed := func(err error) {
+			if err != nil && !errors.Is(err, lds.ErrMalformed) && !errors.Is(err, lds.ErrTooLarge) && !errors.Is(err, ErrNoExtents) {
+				t.Fatalf("error without a type: %v", err)
+			}
+		}
+		c, err := ParseCertificate(b)
+		typed(err)
+		if err == nil {
+			if c.Authority == "" || c.Holder == "" || len(c.Holder) > maxReference || len(c.body)+len(c.signature) > len(b) || c.Role > RoleCVCA {
+				t.Fatalf("%+v", c)
+			}
+			_, _ = c.Algorithm()
+			_, _ = chainFrom([]string{c.Authority}, []Certificate{c, c})
+		}
+		points, err := parseCVCA(b)
+		typed(err)
+		if len(points) > maxReferences {
+			t.Fatal("too many trust points")
+		}
+		e, err := ParseATRInfo(b)
+		typed(err)
+		if err == nil && e.Command > 0 && (e.Command < 256 || e.Response < 256) {
+			t.Fatalf("%+v", e)
+		}
+		infos, err := CardSecurityInfos(b)
+		typed(err)
+		if err == nil {
+			c := NewChannel(nil, Options{})
+			c.cam = &camRun{suite: suiteAES128, d: standardDomain(13), mapping: standardDomain(13).generator(), sent: true, data: big.NewInt(7)}
+			if v, _ := c.ChipAuthenticationMapping(infos); v.Exchange == lds.Passed && !bytes.Equal(infos, appendTLV(nil, 0x31, exampleCAMKey)) {
+				// 7 times the key would have to be the base point: only its owner could find such a key.
+				t.Fatal("a proof was believed")
+			}
+		}
+		_, err = parseLast(b)
+		typed(err)
+	})
+}
+
+// FuzzVariants lets a card answer PACE of every kind as it likes.
+func FuzzVariants(f *testing.F) {
+	for i, v := range paceVectors {
+		var answers []byte
+		steps := v.script([]byte{0x00}, 0, unhex(v.encrypted))
+		for j := 1; j < len(steps); j += 2 {
+			a := unhex(steps[j])
+			answers = append(append(answers, byte(len(a)>>8), byte(len(a))), a...)
+		}
+		f.Add(byte(i), answers)
+	}
+	f.Fuzz(func(t *testing.T, which byte, answers []byte) {
+		v := paceVectors[int(which)%len(paceVectors)]
+		if bytes.Contains(answers, unhex(v.tokenIC)) {
+			return // the worked example itself
+		}
+		c := NewChannel(transmitFunc(func(context.Context, []byte) ([]byte, error) {
+			if len(answers) < 2 {
+				return nil, errNoAnswer
+			}
+			n := min(int(answers[0])<<8|int(answers[1]), len(answers)-2)
+			a := answers[2 : 2+n]
+			answers = answers[2+n:]
+			return a, nil
+		}), Options{})
+		c.keygen = func(domain) (*big.Int, error) { return big.NewInt(0x10001), nil }
+		verdict, err := c.PACE(t.Context(), appendTLV(nil, 0x31, unhex(v.info)), v.key)
+		if err == nil || verdict.Status == lds.Passed || c.Secure() {
+			t.Fatal("opened without a key")
+		}
+	})
+}

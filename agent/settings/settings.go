@@ -71,8 +71,9 @@ type Insurance struct {
 
 // Trust settings.
 type Trust struct {
-	Folder   string `toml:"folder" allowed:"path of a folder" doc:"The hospital's own CSCA certificates; pinned signers in its subfolder pinned."`
-	Embedded bool   `toml:"embedded_lists" allowed:"true or false" doc:"Trust the public ICAO master lists that come with the program. They hold no CSCA of the citizen card."`
+	Folder     string `toml:"folder" allowed:"path of a folder" doc:"The hospital's own CSCA certificates, master and revocation lists; pinned signers in its subfolder pinned."`
+	Embedded   bool   `toml:"embedded_lists" allowed:"true or false" doc:"Trust the public ICAO master lists that come with the program. They hold no CSCA of the citizen card."`
+	RejectWeak bool   `toml:"reject_weak" allowed:"true or false" doc:"Fail cards signed with SHA-1 or with short RSA keys, in place of a warning."`
 }
 
 // Default are the settings of an empty file.

@@ -46,8 +46,10 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the agent."`
 	Demo    demoCmd    `cmd:"" help:"Run the agent with virtual readers, invented patients and a local insurance gateway."`
 	Read    readCmd    `cmd:"" help:"Read one card and show what it proves."`
+	Inspect inspectCmd `cmd:"" help:"Judge the files of a chip that read --raw has saved."`
 	Readers readersCmd `cmd:"" help:"List card readers."`
 	Sim     simCmd     `cmd:"" help:"Plug a simulated card into a virtual reader, or list what can be simulated."`
+	Trust   trustCmd   `cmd:"" help:"Whose signatures count: root certificates, lists, pinned signers."`
 	Token   tokenCmd   `cmd:"" help:"Tokens of the programs that may use the agent."`
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`

@@ -209,7 +209,7 @@ func checkClock() finding {
 
 func checkTrust(s settings.Settings) []finding {
 	f := finding{Check: "trust"}
-	store, report, err := trust.Load(trust.Options{Dir: s.Trust.Folder, Embedded: s.Trust.Embedded})
+	store, report, err := trust.Load(trustOptions(s, ""))
 	if err != nil {
 		f.Code, f.Detail = health.TrustRefused, "trust.folder"
 		return []finding{f}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -32,7 +33,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TAPCHECK_CONFIG", e.WorkDir+"/tapcheck.toml")
 			e.Setenv("TAPCHECK_DATA", e.WorkDir+"/data")
 			e.Setenv("TAPCHECK_LANG", "en")
-			return nil
+			lists, err := filepath.Abs("../../icao/trust/testdata")
+			e.Setenv("TRUSTDATA", lists) // certificates and lists that openssl made
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exitcode": exitcode, "freeport": freeport, "cardreader": cardreader},
 	})

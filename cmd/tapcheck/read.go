@@ -71,17 +71,11 @@ func (c readCmd) run(a *app, started time.Time) error {
 			return err
 		}
 	}
-	trustFolder := s.Trust.Folder
-	if c.Trust != "" {
-		trustFolder = c.Trust
-	}
-	store, report, err := trust.Load(trust.Options{Dir: trustFolder, Embedded: s.Trust.Embedded})
+	store, report, err := trust.Load(trustOptions(s, c.Trust))
 	if err != nil {
 		return err
 	}
-	for _, r := range report.Refused {
-		fmt.Fprintf(a.Stderr, "%s %s: %s → %s\n", r.File, r.Place, r.Reason, r.Cure)
-	}
+	a.refusals(report)
 
 	m, id, err := c.monitor(a)
 	if err != nil {

@@ -39,7 +39,7 @@ func (runCmd) Run(a *app) error {
 	err = agent.Run(a.ctx, agent.Options{
 		Settings: s, DataDir: dir, Version: version, Log: a.logger(s.Log.Level), Readers: readers, Insurer: insurer,
 		Trust: func() (*trust.Store, *trust.Report, error) {
-			return trust.Load(trust.Options{Dir: s.Trust.Folder, Embedded: s.Trust.Embedded})
+			return trust.Load(trustOptions(s, ""))
 		},
 		PortFiles: portFiles(dir),
 		Ready: func(r agent.Ready) {

@@ -46,7 +46,7 @@ func readLDIF(r io.Reader, wanted func(name string) bool, each func(record)) err
 		case len(line) == 0 && !tooLong:
 			inEntry = false
 			return
-		case len(line) > 0 && line[0] == '#':
+		case len(line) > 0 && line[0] == '#', !inEntry && bytes.HasPrefix(line, []byte("version:")):
 			return
 		}
 		if !inEntry {

@@ -174,7 +174,7 @@ func TestReadLDIF(t *testing.T) {
 		{"folded name", "userCerti\n ficate:: QUJD", "1,1:ABC"},
 		{"carriage returns", "dn: x\r\nuserCertificate:: QU\r\n JD\r\n\r\ndn: y\r\nuserCertificate:: QUJD\r\n", "1,2:ABC 2,6:ABC"},
 		{"any case", "USERCERTIFICATE;Binary:: QUJD\n", "1,1:ABC"},
-		{"comments, also folded", "# a\n b\nversion: 1\n\n# c\nuserCertificate:: QUJD\n# d\n", "2,6:ABC"},
+		{"comments, also folded", "# a\n b\nversion: 1\n\n# c\nuserCertificate:: QUJD\n# d\n", "1,6:ABC"},
 		{"many empty lines", "\n\n\nuserCertificate:: QUJD\n\n\n\nuserCertificate:: QUJD", "1,4:ABC 2,8:ABC"},
 		{"others", "cn: x\nsn:: broken!\njpegPhoto:: QUJD\n", ""},
 		{"empty value", "userCertificate:: \n", "1,1:"},

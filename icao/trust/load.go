@@ -447,7 +447,11 @@ func (l *loader) trust(src *Source, c *certificate, a *anchor) {
 
 func (l *loader) note(src *Source, c *certificate, kind string, link bool) {
 	src.Added++
-	l.added = append(l.added, Added{src.File, kind, link, clean(c.country), c.subject.String(), c.fingerprint(), c.notBefore, c.notAfter})
+	l.added = append(l.added, added(src.File, kind, c, link))
+}
+
+func added(file, kind string, c *certificate, link bool) Added {
+	return Added{file, kind, link, clean(c.country), c.subject.String(), c.fingerprint(), c.notBefore, c.notAfter}
 }
 
 // acceptable judges a certificate that somebody wants to be trusted. What it may be used for is judged with each card, so that the

@@ -2,12 +2,14 @@ package trust
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,6 +117,24 @@ func (s *Store) EmbeddedCount() int {
 		return 0
 	}
 	return len(s.embedded().sums)
+}
+
+// Embedded are the certificates of the embedded lists, by country, nil without them. It loads them.
+func (s *Store) Embedded() (out []Added) {
+	if s.embedded == nil {
+		return nil
+	}
+	for _, anchors := range s.embedded().byName {
+		for _, a := range anchors {
+			if c, err := parseCertificate(a.raw); err == nil {
+				out = append(out, added(sourceEmbedded, kindCSCA, c, c.issuer.key != c.subject.key))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Added) int {
+		return cmp.Or(strings.Compare(a.Country, b.Country), a.NotBefore.Compare(b.NotBefore), strings.Compare(a.SHA256, b.SHA256))
+	})
+	return out
 }
 
 // chain is where a signer was traced to.

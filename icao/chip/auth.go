@@ -545,7 +545,12 @@ func (c *Chip) internalAuthenticate(a apdu) ([]byte, uint16) {
 	}
 	k := c.card.aa
 	if k.c == nil {
-		sig := k.iso9796(h, a.data, c.random)
+		sig := k.iso9796(h, a.data, c.p.AA.Trailer, c.random)
+		if c.p.AA.Smaller {
+			if v := new(big.Int).SetBytes(sig); v.Cmp(new(big.Int).Rsh(k.n, 1)) > 0 {
+				v.Sub(k.n, v).FillBytes(sig)
+			}
+		}
 		if c.p.Clone != "" {
 			// A clone has no private key: something of the right length must do.
 			sig = append([]byte{0}, c.random(len(sig)-1)...)
@@ -562,21 +567,18 @@ func (c *Chip) internalAuthenticate(a apdu) ([]byte, uint16) {
 	if err != nil {
 		return nil, 0x6F00
 	}
+	if c.p.AA.DER {
+		return seq(bigInteger(r), bigInteger(s)), 0x9000
+	}
 	return k.c.plain(r, s), 0x9000
 }
 
 // iso9796 signs with digital signature scheme 1 of ISO/IEC 9796-2, partial recovery: M1 is the chip's random part, M2 the challenge.
-func (k *key) iso9796(h hashAlg, m2 []byte, random func(int) []byte) []byte {
+// option is the trailer's; see AAProfile.Trailer.
+func (k *key) iso9796(h hashAlg, m2 []byte, option string, random func(int) []byte) []byte {
 	trailer := []byte{0xBC}
-	switch h.name {
-	case "SHA-224":
-		trailer = []byte{0x38, 0xCC}
-	case "SHA-256":
-		trailer = []byte{0x34, 0xCC}
-	case "SHA-384":
-		trailer = []byte{0x36, 0xCC}
-	case "SHA-512":
-		trailer = []byte{0x35, 0xCC}
+	if h.name != "SHA-1" && option == "" || option == "2" {
+		trailer = []byte{map[string]byte{"SHA-1": 0x33, "SHA-224": 0x38, "SHA-256": 0x34, "SHA-384": 0x36, "SHA-512": 0x35}[h.name], 0xCC}
 	}
 	m1 := random(k.size() - 1 - h.new().Size() - len(trailer))
 	return k.rsaPrivate(slices.Concat([]byte{0x6A}, m1, h.sum(slices.Concat(m1, m2)), trailer))

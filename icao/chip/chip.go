@@ -181,10 +181,59 @@ func (c *Chip) Transmit(cmd []byte) []byte {
 	return c.faults.run(cmd, c.process)
 }
 
+// maxAnswer is the longest answer that is given in pieces, in bytes.
+const maxAnswer = 8192
+
 func status(sw uint16) []byte { return []byte{byte(sw >> 8), byte(sw)} }
 
-// process gives the answer and what it would have been without secure messaging.
+// process is answer with the habit of chips that speak T=0: long answers come in pieces.
 func (c *Chip) process(cmd []byte) (resp, bare []byte) {
+	if c.p.GetResponse == 0 {
+		return c.answer(cmd)
+	}
+	if len(cmd) >= 4 && cmd[1] == 0xC0 && cmd[0]&0xF3 == 0 {
+		resp = c.getResponse(cmd)
+		return resp, resp
+	}
+	c.rest = nil
+	resp, bare = c.answer(cmd)
+	a, _ := parseAPDU(cmd)
+	return c.cut(resp, a.ne), bare
+}
+
+// getResponse is GET RESPONSE (ISO 7816-4 §11.7.1). It goes in clear even under secure messaging: what it fetches is protected as a whole.
+func (c *Chip) getResponse(cmd []byte) []byte {
+	a, ok := parseAPDU(cmd)
+	switch {
+	case !ok || a.ne == 0 || len(a.data) > 0:
+		return status(0x6700)
+	case a.p1 != 0 || a.p2 != 0:
+		return status(0x6A86)
+	case c.rest == nil:
+		c.violation("GET RESPONSE with nothing to get")
+		return status(0x6985)
+	}
+	rest := c.rest
+	c.rest = nil
+	return c.cut(rest, a.ne)
+}
+
+// cut gives the first piece of a response and keeps the rest.
+func (c *Chip) cut(resp []byte, ne int) []byte {
+	n := min(c.p.GetResponse, ne)
+	left := len(resp) - 2 - n
+	if left <= 0 {
+		return resp
+	}
+	c.rest = slices.Clone(resp[n:])
+	if left > 0xFF {
+		left = 0
+	}
+	return append(slices.Clone(resp[:n]), 0x61, byte(left))
+}
+
+// answer gives the answer and what it would have been without secure messaging.
+func (c *Chip) answer(cmd []byte) (resp, bare []byte) {
 	same := func(sw uint16) ([]byte, []byte) { return status(sw), status(sw) }
 	c.delay("apdu", c.p.Timing.APDUMS)
 	a, ok := parseAPDU(cmd)
@@ -212,6 +261,10 @@ func (c *Chip) process(cmd []byte) (resp, bare []byte) {
 	if a.extended {
 		capacity = c.p.Extended.MaxResponse
 	}
+	wanted := a.ne
+	if c.p.GetResponse > 0 {
+		capacity, wanted = maxAnswer, maxAnswer
+	}
 	secured := a.cla&0x0C == 0x0C
 	if c.naked && secured {
 		return same(0x9000)
@@ -228,16 +281,16 @@ func (c *Chip) process(cmd []byte) (resp, bare []byte) {
 		return same(0x6988)
 	}
 	if c.sm == nil {
-		out, sw := c.command(a, min(capacity, a.ne))
+		out, sw := c.command(a, min(capacity, wanted))
 		switch {
-		case len(out) > 0 && a.ne == 0:
+		case len(out) > 0 && wanted == 0:
 			c.violation("command without Le whose answer has data")
 			c.drop()
 			return same(0x6700)
 		case len(out) > capacity:
 			c.drop()
 			return same(0x6700)
-		case len(out) > a.ne:
+		case len(out) > wanted:
 			c.drop()
 			return same(0x6C00 | uint16(len(out)&0xFF))
 		}
@@ -251,12 +304,12 @@ func (c *Chip) process(cmd []byte) (resp, bare []byte) {
 		c.drop()
 		return same(sw)
 	}
-	if a.ne == 0 {
+	if wanted == 0 {
 		c.violation("protected command without Le")
 		c.drop()
 		return same(0x6700)
 	}
-	capacity = min(capacity, a.ne)
+	capacity = min(capacity, wanted)
 	odd := a.ins&1 == 1
 	session := c.sm // chip authentication replaces it after this answer
 	room := session.room(capacity, odd)
@@ -553,7 +606,7 @@ func (c *Chip) read(name string, offset int, a apdu, room, wrap int) ([]byte, ui
 	n := min(want, left)
 	if n > room-wrap {
 		if sw := statusWord(c.p.OverLong, 0x9000); sw != 0x9000 {
-			return nil, sw
+			return nil, exactly(sw, room-wrap)
 		}
 		n = max(room-wrap, 0)
 	}
@@ -567,10 +620,18 @@ func (c *Chip) read(name string, offset int, a apdu, room, wrap int) ([]byte, ui
 		case 0x6282, 0x9000:
 			return out, sw
 		default:
-			return nil, sw
+			return nil, exactly(sw, left)
 		}
 	}
 	return out, 0x9000
+}
+
+// exactly fills the right Le into a status word 6C00.
+func exactly(sw uint16, n int) uint16 {
+	if sw == 0x6C00 && n > 0 && n < 256 {
+		sw |= uint16(n)
+	}
+	return sw
 }
 
 func (c *Chip) random(n int) []byte {

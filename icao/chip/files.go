@@ -88,6 +88,12 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	if p.IssuedAt != "" {
+		who.IssuedAt = p.IssuedAt
+	}
+	if p.ExpiresAt != "" {
+		who.ExpiresAt, who.NoExpiry = p.ExpiresAt, false
+	}
 	if err := who.check(); err != nil {
 		return nil, err
 	}
@@ -101,6 +107,12 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 	if p.Forged {
 		var err error
 		if iss, err = iss.Forger(); err != nil {
+			return nil, err
+		}
+	}
+	if p.Revoked {
+		var err error
+		if iss, err = iss.RevokedSigner(); err != nil {
 			return nil, err
 		}
 	}

@@ -161,6 +161,18 @@ func (i *Issuer) Signer(o CertOptions, label string) (*Issuer, error) {
 	return &n, err
 }
 
+// RevokedSigner is the document signer that has been revoked: profiles with Revoked are signed by it, and RevocationList names it.
+func (i *Issuer) RevokedSigner() (*Issuer, error) { return i.Signer(CertOptions{}, "revoked") }
+
+// RevocationList is the CSCA's revocation list with the one revoked signer on it, DER.
+func (i *Issuer) RevocationList(thisUpdate, nextUpdate time.Time) ([]byte, error) {
+	s, err := i.RevokedSigner()
+	if err != nil {
+		return nil, err
+	}
+	return i.CRL(thisUpdate, nextUpdate, s.dsDER)
+}
+
 func (k *key) identifier() []byte {
 	var b []byte
 	if k.c != nil {

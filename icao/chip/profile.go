@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 //go:embed data
@@ -37,8 +38,8 @@ type Profile struct {
 	SelectMF           string   `json:"selectMF,omitempty"`           // answer to SELECT MF; default 9000
 	SFI                string   `json:"sfi,omitempty"`                // answer to READ BINARY with a short file identifier; default 9000
 	MaxLe              int      `json:"maxLe,omitempty"`              // READ BINARY that asks explicitly for more gets 6700; 0 is no such limit
-	OverLong           string   `json:"overLong,omitempty"`           // when the bytes asked for do not fit: "9000" gives what fits (default), else this status
-	PastEnd            string   `json:"pastEnd,omitempty"`            // when an explicit Le goes past the end: "6282" with the data (default), "9000" with the data, else this status alone
+	OverLong           string   `json:"overLong,omitempty"`           // when the bytes asked for do not fit: "9000" gives what fits (default), else this status; "6C00" gets the right length
+	PastEnd            string   `json:"pastEnd,omitempty"`            // when an explicit Le goes past the end: "6282" with the data (default), "9000" with the data, else this status alone; "6C00" gets the right length
 	WrongPassword      string   `json:"wrongPassword,omitempty"`      // PACE token wrong; default 6300
 	FreeTries          int      `json:"freeTries,omitempty"`          // wrong passwords before the chip becomes slow
 	SlowMS             int      `json:"slowMs,omitempty"`             // added per further wrong password, doubling, up to 64 times this
@@ -47,7 +48,10 @@ type Profile struct {
 	CardAccessTrailer  string   `json:"cardAccessTrailer,omitempty"`  // hexadecimal bytes after the SET, as some files carry
 	ActiveAuthOverLong string   `json:"activeAuthOverLong,omitempty"` // answer when the signature does not fit; default 6700
 	MaxBlock           int      `json:"maxBlock,omitempty"`           // READ BINARY gives at most that many bytes, whatever was asked, with 9000; 0 is no limit
-	ServesPlain        bool     `json:"servesPlain,omitempty"`        // a plain command under secure messaging still ends the session, but is then served instead of refused with 6987
+	// GetResponse makes the chip give long answers in pieces of at most that many bytes, the first ones with 61xx, the rest to GET RESPONSE, as
+	// chips with T=0 do. Answers may then be longer than 256 bytes without extended length, which such a chip has not. 0 is no such habit.
+	GetResponse int  `json:"getResponse,omitempty"`
+	ServesPlain bool `json:"servesPlain,omitempty"` // a plain command under secure messaging still ends the session, but is then served instead of refused with 6987
 
 	CA     *CAProfile  `json:"ca,omitempty"`
 	MoreCA []CAProfile `json:"moreCa,omitempty"` // further keys; all of them then need a KeyID
@@ -76,6 +80,11 @@ type Profile struct {
 	// Padding makes DG2 that many bytes longer (after the picture), for files past 32,767 bytes.
 	Padding int `json:"padding,omitempty"`
 
+	// IssuedAt and ExpiresAt (ISO 8601) take the place of the persona's.
+	IssuedAt  string `json:"issuedAt,omitempty"`
+	ExpiresAt string `json:"expiresAt,omitempty"`
+	// Revoked cards are signed by a document signer that stands on the issuer's revocation list (see Issuer.RevokedSigner).
+	Revoked bool `json:"revoked,omitempty"`
 	// Forged cards are signed by an issuer of their own with the real one's names (see Issuer.Forger).
 	Forged bool `json:"forged,omitempty"`
 	// Clone has the files but not the private keys: "wrong-key" answers with other keys, "naked-9000" plays along with bare
@@ -147,6 +156,12 @@ type AAProfile struct {
 	Hash     string `json:"hash"`            // of the signature
 	Announce bool   `json:"announce"`        // ActiveAuthenticationInfo in DG14
 	NamedKey bool   `json:"namedKey,omitempty"`
+	// Trailer is the trailer of the RSA representative: empty as ICAO 9303-11 §6.1.2.2 wants it (BC for SHA-1, else two bytes that name the
+	// hash), "1" always BC, "2" always two bytes, with 33CC for SHA-1.
+	Trailer string `json:"trailer,omitempty"`
+	// Smaller gives the smaller of an RSA signature and its complement to the modulus (ISO/IEC 9796-2 B.4, which ICAO 9303-11 advises against).
+	Smaller bool `json:"smaller,omitempty"`
+	DER     bool `json:"der,omitempty"` // ECDSA as DER, as some chips answer against ICAO 9303-11 §6.1.2.3
 }
 
 // Timing is what a chip of this kind takes to compute, in milliseconds per step. It is told to Options.Delay, and nothing here sleeps.
@@ -325,12 +340,25 @@ func (p Profile) check() error {
 		default:
 			return fmt.Errorf("chip: profile %s: active authentication %q", p.Name, p.AA.Type)
 		}
+		if !slices.Contains([]string{"", "1", "2"}, p.AA.Trailer) {
+			return fmt.Errorf("chip: profile %s: trailer option %q", p.Name, p.AA.Trailer)
+		}
 	}
 	if !slices.Contains([]string{"", "A", "B", "little"}, p.DG13) {
 		return fmt.Errorf("chip: profile %s: DG13 layout %q", p.Name, p.DG13)
 	}
 	if !slices.Contains([]string{"", "jpeg", "jp2"}, p.Photo) {
 		return fmt.Errorf("chip: profile %s: photo %q", p.Name, p.Photo)
+	}
+	if p.GetResponse < 0 || p.GetResponse > 256 || p.GetResponse > 0 && p.Extended != nil {
+		return fmt.Errorf("chip: profile %s: getResponse of %d bytes: 1 to 256, and not with extended length", p.Name, p.GetResponse)
+	}
+	for _, d := range []string{p.IssuedAt, p.ExpiresAt} {
+		if d != "" {
+			if _, err := time.Parse(time.DateOnly, d); err != nil {
+				return fmt.Errorf("chip: profile %s: %w", p.Name, err)
+			}
+		}
 	}
 	if !slices.Contains([]string{"", "19794", "39794"}, p.Face) {
 		return fmt.Errorf("chip: profile %s: face %q", p.Name, p.Face)

@@ -484,7 +484,7 @@ func TestActiveAuthenticationWorkedExample(t *testing.T) {
 		4E7292E2DCDA3024B47DA8C063AA1E6D 22FBD976AB0FE73D94D2D9C6D88127BC`)
 	k := &key{n: new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 1024), big.NewInt(1)), e: big.NewInt(1), d: big.NewInt(1)}
 	m1 := bytes.NewReader(f[1:107])
-	got := k.iso9796(hashAlgs[0], unhex("F173589974BF40C6"), func(n int) []byte {
+	got := k.iso9796(hashAlgs[0], unhex("F173589974BF40C6"), "", func(n int) []byte {
 		b := make([]byte, n)
 		_, _ = io.ReadFull(m1, b)
 		return b

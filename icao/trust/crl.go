@@ -270,6 +270,7 @@ func (l *loader) takeCRL(p pendingCRL) {
 		src.Warnings = append(src.Warnings, "it is of a later time than now: is the clock right?")
 	}
 	c.by = string(by.spki)
+	c.tbs, c.signature = nil, nil // checked once and for all
 	for i, other := range l.s.crls {
 		if other.by != c.by || other.issuer.key != c.issuer.key {
 			continue

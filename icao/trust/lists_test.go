@@ -3,6 +3,7 @@ package trust
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -266,6 +267,35 @@ func TestRealListsHoldTogether(t *testing.T) {
 	}
 	if links == 0 {
 		t.Error("no link certificate of the public lists is found to be signed by another of them")
+	}
+}
+
+// The master lists that gmrtd comes with are Germany's and the Netherlands': real ones, from 2024 to 2026.
+func TestRealMasterLists(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gmrtd/gmrtd").Output()
+	if err != nil {
+		t.Skipf("no modules here: %v", err)
+	}
+	dir := filepath.Join(strings.TrimSpace(string(out)), "cms", "master_list")
+	s, r, err := Load(Options{Dir: dir})
+	if err != nil || len(r.Refused) > 0 {
+		t.Fatalf("%+v, %v", r.Refused, err)
+	}
+	lists := 0
+	for _, src := range r.Sources {
+		if src.Kind == SourceMasterList {
+			lists++
+			if src.VouchedBy != "anchor" || src.Country != "DE" && src.Country != "NL" || src.Added+src.Known < 300 || src.SignedAt == nil {
+				t.Errorf("%+v", src)
+			}
+		}
+	}
+	if n, _ := s.Count(); lists < 10 || n < 600 {
+		t.Errorf("%d lists, %d certificates", lists, n)
+	}
+	embedded, _, _ := Load(Options{Embedded: true})
+	if n := len(embedded.Embedded()); n != embedded.EmbeddedCount() {
+		t.Errorf("%d embedded certificates listed, %d counted", n, embedded.EmbeddedCount())
 	}
 }
 

@@ -77,21 +77,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	state.Set(health.Simulation, o.Simulation != nil)
 	state.Set(health.InsuranceOff, o.Insurer == nil)
 
-	open := func(ctx context.Context) (*journal.Journal, error) {
-		jo := journal.Options{Path: filepath.Join(o.DataDir, JournalFile)}
-		copy(jo.Key[:], k.DatabaseKey())
-		j, err := journal.Open(ctx, jo)
-		if !errors.Is(err, journal.ErrDamaged) {
-			return j, err
-		}
-		state.Set(health.JournalDamaged, true)
-		log("journal.damaged", nil)
-		if err := setAside(jo.Path, time.Now()); err != nil {
-			return nil, errors.Join(journal.ErrUnwritable, err)
-		}
-		return journal.Open(ctx, jo)
-	}
-	b, err := openBook(ctx, open, state, 5*time.Second, log)
+	jo := journal.Options{Path: filepath.Join(o.DataDir, JournalFile)}
+	copy(jo.Key[:], k.DatabaseKey())
+	b, err := openBook(ctx, jo, state, 5*time.Second, log)
 	if err != nil {
 		return folderError(err)
 	}
@@ -113,6 +101,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),
 	})
+	defer func() { // again where it has been closed, which does nothing
+		last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer stop()
+		err = errors.Join(err, engine.Close(last))
+	}()
 	hc := his.Config{
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: tokens, Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
@@ -130,7 +123,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	listeners, port, err := his.Listen(ctx, o.Settings.HIS.Ports)
 	if err != nil {
-		return errors.Join(err, engine.Close(ctx))
+		return err
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	for _, file := range o.PortFiles {
@@ -150,7 +143,6 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	var tasks sync.WaitGroup
 	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })
-	tasks.Go(func() { <-anchors.warm })
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served := make(chan error, 1)
@@ -216,17 +208,21 @@ func anyLive(tokens *keys.TokenStore) bool {
 	return false
 }
 
+// anchorWait is how long a tap waits for the trust store. A trust folder may lie on a share that does not answer; the
+// verdict is then not_verifiable, as without anchors, and health says why.
+const anchorWait = 2 * time.Second
+
 // anchors is the trust store, which takes longer to load than the agent may take to be ready.
 type anchors struct {
-	loaded chan struct{} // the store can be used; its embedded lists may still be on their way
-	warm   chan struct{}
+	loaded chan struct{}
 	store  *trust.Store
+	state  *health.Tracker
 }
 
+// loadAnchors loads the store in a goroutine that nobody waits for: reading a dead share cannot be stopped.
 func (o *Options) loadAnchors(state *health.Tracker) *anchors {
-	a := &anchors{loaded: make(chan struct{}), warm: make(chan struct{})}
+	a := &anchors{loaded: make(chan struct{}), state: state}
 	go func() {
-		defer close(a.warm)
 		store, report, err := o.Trust()
 		if store == nil {
 			store = &trust.Store{} // trusts nobody: without anchors nothing is verifiable, which is never worse than the truth
@@ -240,8 +236,15 @@ func (o *Options) loadAnchors(state *health.Tracker) *anchors {
 }
 
 func (a *anchors) get() *trust.Store {
-	<-a.loaded
-	return a.store
+	limit := time.NewTimer(anchorWait)
+	defer limit.Stop()
+	select {
+	case <-a.loaded:
+		return a.store
+	case <-limit.C:
+		a.state.Set(health.TrustRefused, true)
+		return &trust.Store{}
+	}
 }
 
 // watchReaders keeps the health of readers up to date until ctx ends.

@@ -6,167 +6,272 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/journal"
 )
 
-// backlogLimit bounds how many writes wait for a disk that refuses, in memory. A desk has some hundred check-ins a day and
-// about four writes each; what is beyond the limit is lost, oldest first, and counted.
-const backlogLimit = 4000
+const (
+	// backlogLimit bounds how many writes wait for a disk that refuses, in memory. A desk has some hundred check-ins a day
+	// and about four writes each; what is beyond the limit is lost, oldest first, and counted.
+	backlogLimit = 4000
+	// writeTime is how long one write may take before the disk counts as one that refuses.
+	writeTime = 3 * time.Second
+)
 
-// book is the journal behind a disk that may refuse. A write that fails is said to have failed, so that the result goes
-// out marked `recorded: false`, and is caught up in order as soon as the disk takes it (design.md, rule 2).
+// book is the journal behind a disk that may refuse, hang or be damaged. Every write goes through one queue, in order. A
+// caller waits for its own write as long as its context lets it; a write that nobody waits for any more stays in the
+// queue. So a result that went out marked `recorded: false` is caught up as soon as the disk takes it (design.md, rule 2),
+// and no disk holds a patient up.
 type book struct {
 	open   func(ctx context.Context) (*journal.Journal, error)
+	aside  func() error // sets a damaged journal aside
 	health *health.Tracker
 	log    func(event string, fields map[string]any)
+	retry  time.Duration
 
-	turn    chan struct{} // holds one value; whoever has it may use what follows. A hung disk keeps it, and no caller past its ctx
-	journal *journal.Journal
-	backlog []func(ctx context.Context, j *journal.Journal) error
-	lost    int
+	journal *journal.Journal // the writer's alone
 
-	done chan struct{}
-	stop context.CancelFunc
+	mu       sync.Mutex
+	queue    []*entry
+	refusing bool // the last write failed: new ones are refused at once, and all are tried again after retry
+	lost     int
+	wake     chan struct{} // holds at most one value
+	stopping bool
+	done     chan struct{}
+}
+
+// entry is one write in the queue.
+type entry struct {
+	write func(ctx context.Context, j *journal.Journal) error
+	// answer gets what came of the first try. It is buffered: whoever asked may be gone.
+	answer chan error
+	tried  bool
 }
 
 // openBook opens the journal, or begins without one where the disk refuses, and tries again every retry. It fails where
 // waiting cannot help: another key, another program that has it open, a newer version's file.
-func openBook(ctx context.Context, open func(ctx context.Context) (*journal.Journal, error), h *health.Tracker, retry time.Duration, log func(string, map[string]any)) (*book, error) {
-	j, err := open(ctx)
-	if err != nil && !errors.Is(err, journal.ErrUnwritable) {
+func openBook(ctx context.Context, o journal.Options, h *health.Tracker, retry time.Duration, log func(string, map[string]any)) (*book, error) {
+	b := &book{health: h, log: log, retry: retry, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	b.aside = func() error {
+		h.Set(health.JournalDamaged, true)
+		log("journal.damaged", nil)
+		return setAside(o.Path, time.Now())
+	}
+	b.open = func(ctx context.Context) (*journal.Journal, error) {
+		j, err := journal.Open(ctx, o)
+		if !errors.Is(err, journal.ErrDamaged) {
+			return j, err
+		}
+		if err := b.aside(); err != nil {
+			return nil, errors.Join(journal.ErrUnwritable, err)
+		}
+		return journal.Open(ctx, o)
+	}
+	switch err := b.reach(ctx); {
+	case errors.Is(err, journal.ErrUnwritable):
+		b.refusing = true
+		h.Set(health.JournalUnwritable, true)
+	case err != nil:
 		return nil, err
 	}
-	h.Set(health.JournalUnwritable, err != nil)
-	own, stop := context.WithCancel(context.WithoutCancel(ctx))
-	b := &book{open: open, health: h, log: log, turn: make(chan struct{}, 1), journal: j, done: make(chan struct{}), stop: stop}
-	b.turn <- struct{}{}
-	go b.catchUp(own, retry)
+	go b.write()
 	return b, nil
+}
+
+// do puts a write into the queue and waits for what comes of it, or for ctx. The write is done either way, sooner or later,
+// unless it is invalid (journal.ErrInvalid).
+func (b *book) do(ctx context.Context, write func(ctx context.Context, j *journal.Journal) error) error {
+	e := &entry{write: write, answer: make(chan error, 1)}
+	b.mu.Lock()
+	if len(b.queue) >= backlogLimit {
+		b.queue = b.queue[1:]
+		b.lost++
+	}
+	b.queue = append(b.queue, e)
+	e.tried = b.refusing || b.stopping
+	refused := e.tried
+	b.mu.Unlock()
+	if refused {
+		return journal.ErrUnwritable
+	}
+	b.rouse()
+	select {
+	case err := <-e.answer:
+		return err
+	case <-ctx.Done():
+		b.health.Set(health.JournalUnwritable, true) // until the writer has caught up
+		return ctx.Err()
+	}
+}
+
+func (b *book) rouse() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write is the one goroutine that uses the journal.
+func (b *book) write() {
+	defer close(b.done)
+	retry := time.NewTicker(b.retry)
+	defer retry.Stop()
+	for {
+		b.drain()
+		b.mu.Lock()
+		stopping := b.stopping
+		b.mu.Unlock()
+		if stopping {
+			if b.journal != nil {
+				_ = b.journal.Close()
+			}
+			return
+		}
+		select {
+		case <-b.wake:
+		case <-retry.C:
+		}
+	}
+}
+
+// drain writes the queue from its head, as far as the disk takes it.
+func (b *book) drain() {
+	caughtUp := 0
+	for {
+		b.mu.Lock()
+		if len(b.queue) == 0 {
+			b.refusing = false
+			lost := b.lost
+			b.mu.Unlock()
+			if b.journal == nil && !b.probe() {
+				return
+			}
+			b.health.Set(health.JournalUnwritable, false)
+			if caughtUp > 0 {
+				b.log("journal.caughtUp", map[string]any{"writes": caughtUp, "lost": lost})
+			}
+			return
+		}
+		e := b.queue[0]
+		b.mu.Unlock()
+
+		err := b.try(e)
+		again := e.tried
+		e.tried = true
+		if !again {
+			e.answer <- err
+		}
+		b.mu.Lock()
+		invalid := errors.Is(err, journal.ErrInvalid) // no disk will ever take it
+		if err == nil || invalid {
+			if len(b.queue) > 0 && b.queue[0] == e { // it may have been dropped for being the oldest
+				b.queue = b.queue[1:]
+			}
+			if invalid && again {
+				b.lost++
+			} else if again {
+				caughtUp++
+			}
+			b.mu.Unlock()
+			continue
+		}
+		// What waits behind it is refused too: it must be written after it, and nobody may be kept waiting for that.
+		b.refusing = true
+		for _, behind := range b.queue {
+			if !behind.tried {
+				behind.tried = true
+				behind.answer <- journal.ErrUnwritable
+			}
+		}
+		b.mu.Unlock()
+		b.health.Set(health.JournalUnwritable, true)
+		return
+	}
+}
+
+// probe tries to open a journal that could not be opened, though nothing waits for it.
+func (b *book) probe() bool {
+	ctx, stop := context.WithTimeout(context.Background(), writeTime)
+	defer stop()
+	if b.reach(ctx) == nil {
+		return true
+	}
+	b.mu.Lock()
+	b.refusing = true
+	b.mu.Unlock()
+	return false
+}
+
+func (b *book) reach(ctx context.Context) error {
+	if b.journal != nil {
+		return nil
+	}
+	j, err := b.open(ctx)
+	if err == nil {
+		b.journal = j
+	}
+	return err
+}
+
+// try does one write. A journal that turns out to be damaged is closed, so that open sets it aside and begins a new one.
+func (b *book) try(e *entry) error {
+	ctx, stop := context.WithTimeout(context.Background(), writeTime)
+	defer stop()
+	for range 2 {
+		if err := b.reach(ctx); err != nil {
+			return errors.Join(journal.ErrUnwritable, err)
+		}
+		err := e.write(ctx, b.journal)
+		if !errors.Is(err, journal.ErrDamaged) {
+			return err
+		}
+		_ = b.journal.Close()
+		b.journal = nil
+		if err := b.aside(); err != nil {
+			return errors.Join(journal.ErrUnwritable, err)
+		}
+	}
+	return journal.ErrUnwritable
+}
+
+// close makes a last try at what waits and closes the journal. A disk that hangs is left to itself when ctx ends.
+func (b *book) close(ctx context.Context) error {
+	b.mu.Lock()
+	b.stopping = true
+	b.mu.Unlock()
+	b.rouse()
+	select {
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("journal: %w", ctx.Err())
+	}
 }
 
 // setAside moves a damaged journal out of the way, whole, so that a new one can be begun: a desk must not stand still for
 // it, and what can be saved of it is evidence.
 func setAside(path string, now time.Time) error {
-	aside := filepath.Join(filepath.Dir(path), fmt.Sprintf("damaged-%s", now.UTC().Format("20060102T150405Z")))
-	if err := os.Mkdir(aside, 0o700); err != nil {
-		return err
-	}
-	parts, err := filepath.Glob(path + "*")
+	dir, name := filepath.Split(path)
+	entries, err := os.ReadDir(filepath.Clean(dir))
 	if err != nil {
 		return err
 	}
-	for _, part := range parts {
-		if err := os.Rename(part, filepath.Join(aside, filepath.Base(part))); err != nil {
-			return err
+	aside := filepath.Join(dir, fmt.Sprintf("damaged-%s", now.UTC().Format("20060102T150405.000Z")))
+	if err := os.Mkdir(aside, 0o700); err != nil {
+		return err
+	}
+	for _, e := range entries { // the database, its log, and whatever else is named after it
+		if strings.HasPrefix(e.Name(), name) {
+			if err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(aside, e.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-// take waits for the turn; false means that ctx ended first.
-func (b *book) take(ctx context.Context) bool {
-	select {
-	case <-b.turn:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (b *book) give() { b.turn <- struct{}{} }
-
-// do writes at once, or leaves the write to catchUp.
-func (b *book) do(ctx context.Context, write func(ctx context.Context, j *journal.Journal) error) error {
-	if !b.take(ctx) {
-		return ctx.Err()
-	}
-	defer b.give()
-	err := journal.ErrUnwritable
-	if b.journal != nil && len(b.backlog) == 0 { // what waits must come first
-		err = write(ctx, b.journal)
-		if err == nil || errors.Is(err, journal.ErrInvalid) {
-			return err // no disk will ever take what is invalid
-		}
-	}
-	b.health.Set(health.JournalUnwritable, true)
-	if len(b.backlog) == backlogLimit {
-		b.backlog = b.backlog[1:]
-		b.lost++
-	}
-	b.backlog = append(b.backlog, write)
-	return err
-}
-
-func (b *book) catchUp(ctx context.Context, retry time.Duration) {
-	defer close(b.done)
-	tick := time.NewTicker(retry)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			b.try(ctx)
-		}
-	}
-}
-
-// try writes what waits, as far as the disk takes it.
-func (b *book) try(ctx context.Context) {
-	if !b.take(ctx) {
-		return
-	}
-	defer b.give()
-	if b.journal == nil {
-		j, err := b.open(ctx)
-		if err != nil {
-			return
-		}
-		b.journal = j
-	}
-	n := len(b.backlog)
-	for len(b.backlog) > 0 {
-		switch err := b.backlog[0](ctx, b.journal); {
-		case errors.Is(err, journal.ErrInvalid):
-			b.lost++
-		case err != nil:
-			return
-		}
-		b.backlog = b.backlog[1:]
-	}
-	b.health.Set(health.JournalUnwritable, false)
-	if n > 0 {
-		b.log("journal.caughtUp", map[string]any{"writes": n, "lost": b.lost})
-	}
-}
-
-// close makes a last try and closes the journal. A disk that hangs is left to itself when ctx ends.
-func (b *book) close(ctx context.Context) error {
-	b.stop()
-	closed := make(chan error, 1)
-	go func() { // counted: one per agent, and only where a disk hangs does it outlive ctx
-		<-b.done
-		b.try(ctx)
-		if !b.take(ctx) {
-			closed <- ctx.Err()
-			return
-		}
-		defer b.give()
-		if b.journal == nil {
-			closed <- nil
-			return
-		}
-		closed <- b.journal.Close()
-	}()
-	select {
-	case err := <-closed:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // PutCheckin implements checkin.Book.
@@ -189,8 +294,8 @@ func (b *book) PutAttempt(ctx context.Context, a journal.Attempt) error {
 	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.PutAttempt(ctx, a) })
 }
 
-// SignerSeen implements checkin.Book. A sight that could not be counted is caught up; how often the signer was seen is
-// then not known.
+// SignerSeen implements checkin.Book. A sight that could not be counted at once is caught up; how often the signer was seen
+// is then not known.
 func (b *book) SignerSeen(ctx context.Context, sha256 string) (int, error) {
 	seen := make(chan int, 1) // a sight that is caught up later has nobody left who asks
 	err := b.do(ctx, func(ctx context.Context, j *journal.Journal) error {

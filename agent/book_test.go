@@ -3,31 +3,33 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/journal"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func quiet(string, map[string]any) {}
 
-// testBook is a book over a real journal whose disk can be made to refuse.
-func testBook(t *testing.T) (b *book, refuse func(bool), path string) {
+var morning = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+// testBook is a book over a real journal, tried again every 10 ms. There is no folder yet, so the disk refuses, until mend
+// is called.
+func testBook(t *testing.T) (b *book, mend func(), path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), JournalFile)
-	refusing := true
-	open := func(ctx context.Context) (*journal.Journal, error) {
-		if refusing {
-			return nil, journal.ErrUnwritable
-		}
-		return journal.Open(ctx, journal.Options{Path: path, Key: [32]byte{1}})
-	}
-	b, err := openBook(t.Context(), open, &health.Tracker{}, time.Hour, quiet)
+	dir := filepath.Join(t.TempDir(), "data")
+	path = filepath.Join(dir, JournalFile)
+	b, err := openBook(t.Context(), journal.Options{Path: path, Key: [32]byte{1}}, &health.Tracker{}, 10*time.Millisecond, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,79 +38,198 @@ func testBook(t *testing.T) (b *book, refuse func(bool), path string) {
 			t.Error(err)
 		}
 	})
-	return b, func(on bool) { refusing = on }, path
+	return b, func() {
+		t.Helper()
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		settled(t, b)
+	}, path
+}
+
+// settled waits until nothing is wrong and nothing waits.
+func settled(t *testing.T, b *book) {
+	t.Helper()
+	for range 500 {
+		b.mu.Lock()
+		empty := len(b.queue) == 0 && !b.refusing
+		b.mu.Unlock()
+		if empty && !says(b, health.JournalUnwritable) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the book has not caught up: %d wait, health %+v", len(b.queue), b.health.List(catalog.EN))
+}
+
+func says(b *book, c health.Code) bool {
+	for _, w := range b.health.List(catalog.EN) {
+		if w.Code == c {
+			return true
+		}
+	}
+	return false
+}
+
+func row(id, state string) journal.Checkin {
+	return journal.Checkin{ID: id, Owner: "o", JobID: "j", State: state, StartedAt: morning, Body: []byte(state)}
+}
+
+// rows reads the journal that the book has closed.
+func rows(t *testing.T, b *book, path string) map[string]string {
+	t.Helper()
+	if err := b.close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(t.Context(), journal.Options{Path: path, Key: [32]byte{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	list, err := j.Checkins(t.Context(), "o", morning.Add(-time.Hour), 10000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := map[string]string{}
+	for _, c := range list {
+		m[c.ID] = c.State
+	}
+	return m
 }
 
 // A disk that refuses stops the record, not the patient; the record is caught up, in order.
 func TestBookCatchesUp(t *testing.T) {
-	b, refuse, _ := testBook(t)
-	start := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-	for i, state := range []string{"running", "complete"} {
-		c := journal.Checkin{ID: "C1", Owner: "o", JobID: "j", State: state, StartedAt: start.Add(time.Duration(i) * time.Second), Body: []byte(state)}
-		if err := b.PutCheckin(t.Context(), c); !errors.Is(err, journal.ErrUnwritable) {
+	b, mend, path := testBook(t)
+	for _, state := range []string{"running", "complete"} {
+		if err := b.PutCheckin(t.Context(), row("C1", state)); !errors.Is(err, journal.ErrUnwritable) {
 			t.Fatalf("a refused write must say so, got %v", err)
 		}
 	}
-	if w := b.health.List(catalog.EN); len(w) != 1 || w[0].Code != health.JournalUnwritable {
-		t.Errorf("health does not say it: %+v", w)
+	if !says(b, health.JournalUnwritable) {
+		t.Error("health does not say it")
 	}
-	refuse(false)
-	b.try(t.Context())
-	if w := b.health.List(catalog.EN); len(w) != 0 {
-		t.Errorf("health still says it: %+v", w)
-	}
-	list, err := b.journal.Checkins(t.Context(), "o", start.Add(-time.Hour), 10)
-	if err != nil || len(list) != 1 || list[0].State != "complete" {
-		t.Errorf("caught up as %+v, %v", list, err)
-	}
-	if err := b.PutDisclosure(t.Context(), journal.Disclosure{CheckinID: "C1", At: start, To: "o", Fields: []string{"number"}}); err != nil {
+	mend()
+	if err := b.PutDisclosure(t.Context(), journal.Disclosure{CheckinID: "C1", At: morning, To: "o", Fields: []string{"number"}}); err != nil {
 		t.Errorf("after the cure: %v", err)
 	}
 	if n, err := b.SignerSeen(t.Context(), strings.Repeat("0f", 32)); err != nil || n != 0 {
 		t.Errorf("signer seen %d, %v", n, err)
 	}
+	if got := rows(t, b, path); len(got) != 1 || got["C1"] != "complete" {
+		t.Errorf("caught up as %v", got)
+	}
 }
 
 // What no disk will ever take must not stand in the way of what comes after it.
 func TestBookDropsTheInvalid(t *testing.T) {
-	b, refuse, _ := testBook(t)
+	b, mend, path := testBook(t)
 	_ = b.PutCheckin(t.Context(), journal.Checkin{}) // no id: never valid
-	_ = b.PutCheckin(t.Context(), journal.Checkin{ID: "C2", Owner: "o", JobID: "j", State: "complete", StartedAt: time.Now(), Body: []byte("x")})
-	refuse(false)
-	b.try(t.Context())
-	if len(b.backlog) != 0 || b.lost != 1 {
-		t.Errorf("%d wait, %d lost", len(b.backlog), b.lost)
+	_ = b.PutCheckin(t.Context(), row("C2", "complete"))
+	mend()
+	if b.lost != 1 {
+		t.Errorf("%d lost", b.lost)
 	}
-	if err := b.PutCheckin(t.Context(), journal.Checkin{}); !errors.Is(err, journal.ErrInvalid) || len(b.backlog) != 0 {
-		t.Errorf("an invalid row: %v, %d wait", err, len(b.backlog))
+	if err := b.PutCheckin(t.Context(), journal.Checkin{}); !errors.Is(err, journal.ErrInvalid) {
+		t.Errorf("an invalid row: %v", err)
+	}
+	if got := rows(t, b, path); got["C2"] != "complete" {
+		t.Errorf("rows %v", got)
 	}
 }
 
-// A hung disk holds no caller past its context.
-func TestBookDoesNotHoldCallers(t *testing.T) {
-	b, _, _ := testBook(t)
-	<-b.turn // somebody is inside a write that does not come back
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	if err := b.PutCheckin(ctx, journal.Checkin{ID: "C"}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+// A disk that hangs holds no caller past its context, and what was asked of it meanwhile is written when it is back.
+func TestBookWithAHangingDisk(t *testing.T) {
+	b, mend, path := testBook(t)
+	mend()
+	hang, entered := make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = b.do(context.Background(), func(context.Context, *journal.Journal) error { close(entered); <-hang; return nil })
+	}()
+	<-entered
+	for i := range 5 {
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if err := b.PutCheckin(ctx, row(fmt.Sprint("C", i), "complete")); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
 	}
-	b.give()
+	if !says(b, health.JournalUnwritable) {
+		t.Error("health does not say it")
+	}
+	close(hang)
+	settled(t, b)
+	if got := rows(t, b, path); len(got) != 5 {
+		t.Errorf("%d rows of 5: %v", len(got), got)
+	}
 }
 
-func TestDamagedJournalIsSetAside(t *testing.T) {
-	dir := t.TempDir()
+// A journal with a damaged page is set aside whole, and the desk goes on with a new one.
+func TestBookWithADamagedPage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), JournalFile)
+	o := journal.Options{Path: path, Key: [32]byte{1}}
+	j, err := journal.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		c := row(fmt.Sprintf("C%04d", i), "complete")
+		c.Body = make([]byte, 300)
+		if err := j.PutCheckin(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside := 0
+	for page := 1; page < len(whole)/4096; page++ {
+		damaged := append([]byte(nil), whole...)
+		damaged[page*4096+100] ^= 1
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := openBook(t.Context(), o, &health.Tracker{}, 10*time.Millisecond, quiet)
+		if err != nil {
+			t.Fatalf("page %d: %v", page, err)
+		}
+		if err := b.PutCheckin(t.Context(), row("D", "complete")); err != nil {
+			t.Errorf("page %d: %v", page, err)
+		}
+		if err := b.PutDisclosure(t.Context(), journal.Disclosure{CheckinID: "D", At: morning, To: "o", Fields: []string{"number"}}); err != nil {
+			t.Errorf("page %d: %v", page, err)
+		}
+		if says(b, health.JournalDamaged) {
+			aside++
+		}
+		if err := b.close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if aside == 0 {
+		t.Error("no damaged page was ever met, so nothing was tested")
+	}
+}
+
+func TestSetAside(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a [folder]")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	path := filepath.Join(dir, JournalFile)
 	for _, name := range []string{path, path + "-wal"} {
 		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := setAside(path, time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)); err != nil {
+	if err := setAside(path, morning); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{JournalFile, JournalFile + "-wal"} {
-		if _, err := os.Stat(filepath.Join(dir, "damaged-20261123T080000Z", name)); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, "damaged-20261123T080000.000Z", name)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -48,7 +48,7 @@ var steps = map[string]Text{
 	StepProceed:          {"Tiếp nhận bệnh nhân.", "Admit the patient."},
 	StepCheckPapers:      {"Kiểm tra thẻ BHYT và giấy tờ tùy thân.", "Check the insurance card and an identity paper."},
 	StepAskInsuranceCard: {"Hỏi bệnh nhân thẻ BHYT khác hoặc mở VssID/VNeID.", "Ask for another insurance card or for VssID/VNeID."},
-	StepLookupLater:      {"Vẫn tiếp nhận; thẻ BHYT sẽ được tra cứu lại sau.", "Admit the patient; the insurance will be looked up again later."},
+	StepLookupLater:      {"Vẫn tiếp nhận; tra cứu lại thẻ BHYT khi cổng hoạt động.", "Admit the patient; look the insurance up again when the gateway works."},
 	StepReturnCard:       {"Trả thẻ cho bệnh nhân.", "Return the card to the patient."},
 	StepComparePhoto:     {"So ảnh trong chip với người đứng trước quầy.", "Compare the chip's photo with the person at the desk."},
 	StepNotCovered:       {"Báo bệnh nhân thẻ BHYT không còn giá trị; tiếp nhận theo diện tự chi trả hoặc giấy tờ khác.", "Tell the patient that the insurance is not valid; admit as self-paying or with other papers."},

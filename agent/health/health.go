@@ -97,7 +97,7 @@ var codes = map[Code]About{
 	InsuranceDown: {Degraded,
 		catalog.Text{VI: "Cổng BHYT không trả lời.", EN: "The insurance gateway does not answer."},
 		catalog.Text{VI: "Mạng lỗi, hoặc cổng quá tải hay bảo trì.", EN: "The network fails, or the gateway is overloaded or in maintenance."},
-		catalog.Text{VI: "Vẫn tiếp nhận bệnh nhân; các lần tra cứu được ghi lại.", EN: "Go on admitting; look-ups are queued."}},
+		catalog.Text{VI: "Vẫn tiếp nhận bệnh nhân; tra cứu lại khi cổng hoạt động.", EN: "Go on admitting; look up again when the gateway works."}},
 	InsuranceRefused: {Degraded,
 		catalog.Text{VI: "Cổng BHYT từ chối tài khoản của cơ sở.", EN: "The insurance gateway refuses the facility's account."},
 		catalog.Text{VI: "Sai mật khẩu, IP chưa đăng ký, hoặc cán bộ tra cứu chưa đăng ký.", EN: "Wrong password, or the IP address or staff member is not registered."},

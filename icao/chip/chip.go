@@ -147,10 +147,15 @@ func (c *Chip) Open() bool {
 func (c *Chip) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.power()
+	c.faults.reset()
+}
+
+// power is what the chip forgets without it.
+func (c *Chip) power() {
 	c.drop()
 	c.inside, c.file, c.naked, c.rnd, c.rest = false, "", false, nil, nil
 	c.last = Secrets{-1, -1, -1}
-	c.faults.reset()
 }
 
 // drop forgets the session and every right that came with it.
@@ -178,7 +183,7 @@ func (c *Chip) delay(step string, ms float64) {
 func (c *Chip) Transmit(cmd []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.faults.run(cmd, c.process)
+	return c.faults.run(cmd, c.process, c.power)
 }
 
 // maxAnswer is the longest answer that is given in pieces, in bytes.

@@ -585,6 +585,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"remove":   {Fault{At: 1, Kind: FaultRemove}, []string{sel + "=9000", read + "=", read + "=", "reset", sel + "=9000", read + "=" + first + "9000"}},
 		"mute":     {Fault{At: 1, Kind: FaultMute}, []string{sel + "=9000", read + "=", read + "=" + first + "9000"}},
+		"reset":    {Fault{At: 2, Kind: FaultReset}, []string{sel + "=9000", read + "=" + first + "9000", read + "=6986", read + "=6986", sel + "=9000", read + "=" + first + "9000"}},
 		"status":   {Fault{At: 0, Kind: FaultStatus, SW: 0x6F00}, []string{sel + "=6F00", read + "=6986", sel + "=9000"}},
 		"flip":     {Fault{At: 1, Kind: FaultFlip, N: 7}, []string{sel + "=9000", read + "=3034300D060804009000"}},
 		"truncate": {Fault{At: 1, Kind: FaultTruncate, N: 3}, []string{sel + "=9000", read + "=3134300D060804", read + "=" + first + "9000"}},

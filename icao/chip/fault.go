@@ -9,6 +9,7 @@ type FaultKind string
 const (
 	FaultRemove   FaultKind = "remove"   // the card is gone: no answer until Reset
 	FaultMute     FaultKind = "mute"     // no answer this once; the command is not executed
+	FaultReset    FaultKind = "reset"    // the chip loses power for a moment: selection and session are gone, and it answers like a fresh one
 	FaultStatus   FaultKind = "status"   // bare status word SW instead of executing the command
 	FaultFlip     FaultKind = "flip"     // bit N of the response is flipped (modulo its length)
 	FaultTruncate FaultKind = "truncate" // the last N bytes of the response are missing
@@ -21,7 +22,7 @@ const (
 // Valid says whether the kind is one of the above.
 func (k FaultKind) Valid() bool {
 	switch k {
-	case FaultRemove, FaultMute, FaultStatus, FaultFlip, FaultTruncate, FaultLengthen, FaultNaked, FaultReplay, FaultReplace:
+	case FaultRemove, FaultMute, FaultReset, FaultStatus, FaultFlip, FaultTruncate, FaultLengthen, FaultNaked, FaultReplay, FaultReplace:
 		return true
 	}
 	return false
@@ -97,7 +98,7 @@ func (p *faultPlan) strike(cmd []byte) (Fault, bool) {
 	return hit, found
 }
 
-func (p *faultPlan) run(cmd []byte, process func([]byte) (resp, bare []byte)) []byte {
+func (p *faultPlan) run(cmd []byte, process func([]byte) (resp, bare []byte), power func()) []byte {
 	if p.gone {
 		return nil
 	}
@@ -110,6 +111,8 @@ func (p *faultPlan) run(cmd []byte, process func([]byte) (resp, bare []byte)) []
 			return nil
 		case FaultMute:
 			return nil
+		case FaultReset:
+			power()
 		case FaultStatus:
 			return status(f.SW)
 		}

@@ -186,7 +186,7 @@ func (w *profileWalk) token(field string) (json.Token, int, error) {
 	if err != nil {
 		at := start
 		if s := (*json.SyntaxError)(nil); errors.As(err, &s) {
-			at = max(int(s.Offset)-1, 0)
+			at = max(int(s.Offset)-1, start)
 		}
 		return nil, at, w.problem(at, field, "not JSON: %s", strings.TrimPrefix(err.Error(), "invalid "))
 	}

@@ -52,6 +52,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gmrtd/gmrtd/cms"
+
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
@@ -126,9 +128,15 @@ func (s *Store) Inspect(sod []byte, at time.Time) (i *Inspection) {
 		i.malformed = err.Error()
 		return i
 	}
+	i.judgeSigner(s, sd, certs, at)
+	return i
+}
+
+// judgeSigner checks the signature and everything about who made it.
+func (i *Inspection) judgeSigner(s *Store, sd *cms.SignedData, certs []*certificate, at time.Time) {
 	i.checkSignature(s, sd, certs)
 	if i.signer == nil {
-		return i
+		return
 	}
 	i.usage = i.signer.maySignDocuments()
 	i.chain = s.trace(i.signer, at)
@@ -145,7 +153,6 @@ func (s *Store) Inspect(sod []byte, at time.Time) (i *Inspection) {
 	if i.deviation = s.deviationFinding(i.signer); i.deviation.reason != "" {
 		i.warn(lds.ReasonDeviation)
 	}
-	return i
 }
 
 func (i *Inspection) warn(r lds.Reason) {

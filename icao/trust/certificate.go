@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -132,13 +133,17 @@ func parseCertificates(der []byte) ([]*certificate, error) {
 }
 
 func parseCertificate(der []byte) (*certificate, error) {
-	parsed, err := cms.ParseCertificates(der)
+	versioned, tbs := withVersion(der)
+	parsed, err := cms.ParseCertificates(versioned)
 	if err != nil || len(parsed) != 1 { // its error may hold bytes
 		return nil, errors.New("a certificate that does not parse")
 	}
 	p := &parsed[0]
+	if tbs == nil {
+		tbs = p.TbsCertificate.Raw
+	}
 	c := &certificate{
-		raw: der, tbs: p.TbsCertificate.Raw, issuer: parseName(p.TbsCertificate.Issuer.FullBytes), subject: parseName(p.TbsCertificate.Subject.FullBytes),
+		raw: der, tbs: tbs, issuer: parseName(p.TbsCertificate.Issuer.FullBytes), subject: parseName(p.TbsCertificate.Subject.FullBytes),
 		spki: p.TbsCertificate.SubjectPublicKeyInfo.FullBytes, sigAlg: p.SignatureAlgorithm, signature: p.SignatureValue.Bytes,
 	}
 	if p.TbsCertificate.SerialNumber == nil {
@@ -172,6 +177,24 @@ func parseCertificate(der []byte) (*certificate, error) {
 		}
 	}
 	return c, nil
+}
+
+// withVersion writes the version into a certificate of version 1, which has none, as gmrtd's parser wants one. tbs is then the part that
+// is signed, as it was. Such certificates are against ICAO 9303-12 §7.1 and exist: what they lack are extensions, so that nothing in
+// them limits their use, and mayIssue still wants a CA to say that it is one.
+func withVersion(der []byte) (versioned, tbs []byte) {
+	head, n, ok := header(der)
+	if !ok || der[0] != 0x30 || n != len(der)-head {
+		return der, nil
+	}
+	inner := der[head:]
+	ihead, in, ok := header(inner)
+	if !ok || inner[0] != 0x30 || in > len(inner)-ihead || in == 0 || inner[ihead] != 0x02 {
+		return der, nil
+	}
+	tbs = inner[:ihead+in]
+	body := encode(0x30, append([]byte{0xA0, 3, 2, 1, 0}, tbs[ihead:]...))
+	return encode(0x30, append(body, inner[ihead+in:]...)), tbs
 }
 
 func integerBytes(n *big.Int) ([]byte, error) {
@@ -268,14 +291,15 @@ func (c *certificate) unknownCritical() finding {
 }
 
 // maySignDocuments judges a document signer by itself (ICAO 9303-12 §7.1.2): a key usage that is there must allow digital
-// signatures, it is no CA, and a critical extended key usage says another purpose.
+// signatures, it is no CA, and an extended key usage, which a document signer has not, must neither be critical nor be that of
+// somebody who signs lists.
 func (c *certificate) maySignDocuments() finding {
 	switch {
 	case !c.may(usageDigitalSignature):
 		return finding{lds.ReasonKeyUsage, "the signer's certificate is not for signatures"}
 	case c.ca != nil && *c.ca:
 		return finding{lds.ReasonKeyUsage, "the signer's certificate is a CA's"}
-	case c.purposesC:
+	case c.purposesC, slices.ContainsFunc(c.purposes, func(p asn1.ObjectIdentifier) bool { return p.Equal(oidMasterSigner) || p.Equal(oidDevSigner) }):
 		return finding{lds.ReasonKeyUsage, "the signer's certificate is for another purpose"}
 	}
 	return c.unknownCritical()

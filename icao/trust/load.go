@@ -182,7 +182,7 @@ func Load(o Options) (*Store, *Report, error) {
 		l.file(n, bytes.NewReader(o.Files[n]))
 	}
 	l.resolve()
-	r := &Report{Added: l.added, Refused: l.refused}
+	r := &Report{Sources: []Source{}, Added: append([]Added{}, l.added...), Refused: append([]Refused{}, l.refused...)}
 	for _, s := range l.sources {
 		if s.Kind == SourceRevocationList || s.Added+s.Known+s.Refused+s.Signers+s.Deviations > 0 || s.VouchedBy != "" {
 			r.Sources = append(r.Sources, *s)
@@ -232,7 +232,11 @@ func (l *loader) dir(dir string) error {
 		}
 		for _, e := range entries {
 			name := path.Join(sub, e.Name())
-			if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			switch {
+			case strings.HasPrefix(e.Name(), "."), name == "pinned" && e.IsDir():
+				continue
+			case e.IsDir():
+				l.refuse(name, "", "is a folder, and not looked into", "move its files into the trust folder itself")
 				continue
 			}
 			if l.files++; l.files > maxTrustFiles {

@@ -321,6 +321,9 @@ func TestLoadFolder(t *testing.T) {
 	put("huge.cer", make([]byte, maxTrustFile+1))
 	put("pinned/ds.der", read(t, "ds.der"))
 	put("pinned/ca.der", read(t, "csca.cer"))
+	put("more/csca.cer", read(t, "csca-laos.cer"))
+	put(".hidden/csca.cer", read(t, "csca-laos.cer"))
+	put(".hidden.cer", read(t, "csca-laos.cer"))
 	put("half.cer", append(read(t, "csca-sha1.cer"), 0x30, 0x05, 0))
 	s, r, err := Load(Options{Dir: dir})
 	if err != nil {
@@ -340,7 +343,7 @@ func TestLoadFolder(t *testing.T) {
 		}
 	}
 	slices.Sort(refused)
-	want := []string{"broken.cer", "empty.cer", "half.cer", "huge.cer", "key.pem", "notes.txt", "pinned/ca.der", "signer.cer"}
+	want := []string{"broken.cer", "empty.cer", "half.cer", "huge.cer", "key.pem", "more", "notes.txt", "pinned/ca.der", "signer.cer"}
 	if !slices.Equal(refused, want) {
 		t.Errorf("refused %v", refused)
 	}

@@ -52,6 +52,10 @@ keyUsage = critical,digitalSignature
 extendedKeyUsage = critical,2.23.136.1.1.3
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
+[lister_plain]
+keyUsage = critical,digitalSignature
+extendedKeyUsage = 2.23.136.1.1.3
+authorityKeyIdentifier = keyid
 [deviator]
 keyUsage = critical,digitalSignature
 extendedKeyUsage = critical,2.23.136.1.1.8
@@ -76,7 +80,7 @@ csca() { # name subject from to extensions
 issue() { # name subject ca from to extensions [key]
 	if [ $# -lt 7 ]; then key "$1"; fi
 	openssl req -new -key "${7:-$1}.key" -subj "$2" -config ca.cnf -out "$1.csr"
-	DB=$3.db openssl ca -batch -notext -config ca.cnf -name ca -cert "$3.pem" -keyfile "$3.key" -in "$1.csr" -extensions "$6" -startdate "$4" -enddate "$5" -out "$1.pem" 2>/dev/null
+	DB=$3.db openssl ca -batch -notext -config ca.cnf -name ca -cert "$3.pem" -keyfile "$3.key" -in "$1.csr" ${6:+-extensions "$6"} -startdate "$4" -enddate "$5" -out "$1.pem" 2>/dev/null
 }
 der() { openssl x509 -in "$1.pem" -outform DER; }
 revoke() { DB=$1.db openssl ca -config ca.cnf -name ca -cert "$1.pem" -keyfile "$1.key" -revoke "$2.pem" 2>/dev/null; }
@@ -146,6 +150,8 @@ issue ds3 "$D under the next name" csca3 20250901000000Z 20350101000000Z ds
 issue ds-taken "$D under a link taken back" taken 20250901000000Z 20350101000000Z ds
 issue ds-nocrl "$D" nocrl 20250101000000Z 20350101000000Z ds
 issue ds-old "$D" old 20250101000000Z 20350101000000Z ds
+issue ds-version1 "$D without extensions" csca 20250101000000Z 20350101000000Z "" # a certificate of version 1
+issue ds-lister "$D that may only sign lists" csca 20250101000000Z 20350101000000Z lister_plain
 # A forger's signer with the issuer and number of the one that is revoked.
 serial=$(openssl x509 -in ds-revoked.pem -noout -serial | cut -d= -f2)
 echo "$serial" > forger.db/serial
@@ -290,7 +296,7 @@ sod() { # signer file options
 	sign object.der 2.23.136.1.1.1 "$s" "$@" > sod.cms
 	wrap 167 sod.cms > "$out/$f.sod"
 }
-for n in ds ds-revoked ds-ended ds-future ds-ended-revoked ds-future-revoked ds2 ds3 ds-taken ds-nocrl ds-old ds-forged; do sod $n "${n#ds-}"; done
+for n in ds ds-revoked ds-ended ds-future ds-ended-revoked ds-future-revoked ds2 ds3 ds-taken ds-nocrl ds-old ds-forged ds-version1 ds-lister; do sod $n "${n#ds-}"; done
 sod ds left-out -nocerts
 sod ds-revoked revoked-with-csca -certfile csca.pem
 sod ds-forged forged-with-csca -certfile forger.pem

@@ -79,7 +79,15 @@ func (c *Chip) setPACE(nodes []node) uint16 {
 		c.violation("PACE: MSE:Set AT for what EF.CardAccess does not offer")
 		return 0x6A80
 	}
-	run := &paceRun{offer: offers[0], dom: domainByName(offers[0].Curve), wantsCAR: find(nodes, 0x7F4C) != nil}
+	run := &paceRun{offer: offers[0], dom: domainByName(offers[0].Curve)}
+	if chat := find(nodes, 0x7F4C); chat != nil && c.p.TA {
+		parts, ok := allTLV(chat)
+		if !ok || len(parts) != 2 || !bytes.Equal(parts[0].raw, oid(oidIS)) || parts[1].tag != 0x53 || len(parts[1].value) != 1 || parts[1].value[0]|roleMask != 0xFF {
+			c.violation("PACE: the authorization template must name an inspection system and have all access bits set (ICAO 9303-11 §4.4.4.1)")
+			return 0x6A80
+		}
+		run.wantsCAR = true
+	}
 	run.suite, _ = suiteByName(run.offer.Cipher)
 	sw := uint16(0x9000)
 	ref := find(nodes, 0x83)

@@ -46,6 +46,13 @@ type Card struct {
 	issued  time.Time
 }
 
+// Versions of the logical data structure as EF.COM and EF.SOD write them.
+const (
+	ldsVersion     = "0107"
+	lds18          = "0108"
+	unicodeVersion = "040000"
+)
+
 // caKey is a static key of chip authentication.
 type caKey struct {
 	p    CAProfile
@@ -214,6 +221,7 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 	if so.Hash == "" {
 		so.Hash = p.Hash
 	}
+	so.LDS18 = so.LDS18 || p.LDS == "1.8"
 	if so.SignedAt.IsZero() && !so.NoSignedAttr {
 		so.SignedAt, _ = time.Parse(time.DateOnly, who.IssuedAt)
 	}
@@ -222,7 +230,11 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 		return nil, err
 	}
 	c.Files[fileSOD] = sod
-	c.Files[fileCOM] = com(groups)
+	version := ldsVersion
+	if so.LDS18 {
+		version = lds18
+	}
+	c.Files[fileCOM] = com(version, groups)
 	for n, b := range groups {
 		c.Files[dgName(n)] = b
 	}
@@ -364,6 +376,14 @@ func (p Profile) cardAccessInfos() [][]byte {
 	if slices.Contains(p.CardAccessLists, "ca") && p.CA != nil {
 		infos = append(infos, seq(oid(p.CA.oid()), integer(1)))
 	}
+	if p.ExplicitPACE {
+		const local = 32 // the first number that is not reserved
+		infos = append(infos, seq(oid(oidPACE+".2"), seq(oid("1.2.840.10045.2.1"), curveByName("P-256").parameters(false)), integer(local)),
+			seq(oid(oidPACE+".2.2"), integer(2), integer(local)))
+	}
+	if p.UnknownInfos {
+		infos = append(infos, seq(oid("1.3.6.1.4.1.55555.1.2"), integer(1)), seq(oid(oidPACE+".2.9"), integer(2), integer(13)))
+	}
 	return infos
 }
 
@@ -413,7 +433,7 @@ func dg1(p Profile, who Persona) []byte {
 	return tlv(0x61, tlv(0x5F1F, []byte(strings.Join(lines, ""))))
 }
 
-func com(groups map[int][]byte) []byte {
+func com(version string, groups map[int][]byte) []byte {
 	var nums []int
 	for n := range groups {
 		nums = append(nums, n)
@@ -423,7 +443,7 @@ func com(groups map[int][]byte) []byte {
 	for _, n := range nums {
 		tags = append(tags, byte(dgTags[n]))
 	}
-	return tlv(0x60, tlv(0x5F01, []byte("0107")), tlv(0x5F36, []byte("040000")), tlv(0x5C, tags))
+	return tlv(0x60, tlv(0x5F01, []byte(version)), tlv(0x5F36, []byte(unicodeVersion)), tlv(0x5C, tags))
 }
 
 // dg2 is one face in the frame of ICAO 9303-10 §4.7.2.
@@ -650,6 +670,9 @@ func (c *Card) dg14() []byte {
 		if !k.p.NoInfo {
 			infos = append(infos, seq(oid(k.p.oid()), integer(1), k.p.id()))
 		}
+	}
+	if p.UnknownInfos {
+		infos = append(infos, seq(oid(oidCA+".2.9"), integer(1)), seq(oid("1.3.6.1.4.1.55555.1.2"), integer(1)))
 	}
 	if p.TA || slices.Contains(p.CardAccessLists, "ta") {
 		infos = append(infos, seq(oid(oidTA), integer(1)))

@@ -250,8 +250,8 @@ func (i *Issuer) certificate(k *key, o CertOptions, ca bool) ([]byte, error) {
 	} else if o.MasterListSigner {
 		ext = append(ext, extension("2.5.29.37", true, seq(oid("2.23.136.1.1.3"))))
 	} else {
-		// Document type list of ICAO 9303-12 §7.1.1.6: the card.
-		ext = append(ext, extension("2.23.136.1.1.6.2", false, seq(integer(0), tlv(0x31, printable("ID")))))
+		// Document type list of ICAO 9303-12 §7.1.1.6: cards and passports.
+		ext = append(ext, extension("2.23.136.1.1.6.2", false, seq(integer(0), setOf(printable("ID"), printable("P")))))
 	}
 	if o.UnknownCritical {
 		ext = append(ext, extension("1.3.6.1.4.1.55555.1.1", true, null))
@@ -324,6 +324,7 @@ type SODOptions struct {
 	SignedAt     time.Time // signing-time attribute; zero leaves it out (Issue then takes the persona's date of issue)
 	NoSignedAt   bool      // no signing-time attribute, whatever SignedAt says
 	NoSignedAttr bool      // signature over the content itself
+	LDS18        bool      // LDS security object of version 1, which names the versions of LDS 1.8 and Unicode (ICAO 9303-10 §4.6.2.3)
 	BySKI        bool      // signer named by subject key identifier
 	NoCert       bool      // no certificate inside
 
@@ -368,7 +369,11 @@ func (i *Issuer) SOD(groups map[int][]byte, o SODOptions) ([]byte, error) {
 		}
 		hashes = append(hashes, seq(integer(int64(n)), octets(d)))
 	}
-	b, err := i.signed("2.23.136.1.1.1", seq(integer(0), seq(oid(h.oid), null), seq(hashes...)), o)
+	version, versions := integer(0), []byte(nil)
+	if o.LDS18 {
+		version, versions = integer(1), seq(printable(lds18), printable(unicodeVersion))
+	}
+	b, err := i.signed("2.23.136.1.1.1", seq(version, seq(oid(h.oid), null), seq(hashes...), versions), o)
 	if err != nil {
 		return nil, err
 	}

@@ -154,6 +154,7 @@ func profileValues(path string) []string {
 		"aa.hash":         hashes,
 		"aa.trailer":      {"1", "2"},
 		"hash":            hashes,
+		"lds":             {"1.7", "1.8"},
 		"dg13":            {"A", "B", "little"},
 		"photo":           {"jpeg", "jp2"},
 		"face":            {"19794", "39794"},

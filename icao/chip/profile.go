@@ -66,6 +66,12 @@ type Profile struct {
 	Extra []string `json:"extra,omitempty"`
 	// SparseDG14 leaves the copies of EF.CardAccess's SecurityInfos out of DG14, as older cards do; ICAO 9303-11 §9.2.11 wants them there.
 	SparseDG14 bool `json:"sparseDg14,omitempty"`
+	// UnknownInfos adds SecurityInfos that no reader knows to EF.CardAccess and DG14: of a protocol of nobody's, of PACE with a cipher yet to come,
+	// and of chip authentication likewise. A reader passes over them.
+	UnknownInfos bool `json:"unknownInfos,omitempty"`
+	// ExplicitPACE offers PACE with domain parameters of the card's own as well (PACEDomainParameterInfo), which a reader must not use
+	// (ICAO 9303-11 §9.2.2). They are P-256's in disguise, and the chip refuses them.
+	ExplicitPACE bool `json:"explicitPace,omitempty"`
 	// Chaining takes the data of one command in several (ISO 7816-4 §5.3.3) and says so in EF.ATR/INFO.
 	Chaining bool `json:"chaining,omitempty"`
 	// Directory has EF.DIR in the master file.
@@ -95,6 +101,7 @@ type Profile struct {
 	CopyOf string `json:"copyOf,omitempty"`
 
 	Hash   string `json:"hash,omitempty"` // of the EF.SOD; default SHA-256
+	LDS    string `json:"lds,omitempty"`  // version of the logical data structure: "1.7" (default) or "1.8", whose EF.SOD tells it as well
 	Timing Timing `json:"timing"`
 }
 
@@ -175,6 +182,8 @@ type Timing struct {
 	BACMS            float64 `json:"bacMs"`
 	ChipAuthMS       float64 `json:"chipAuthMs"`
 	ActiveAuthMS     float64 `json:"activeAuthMs"`
+	CertificateMS    float64 `json:"certificateMs,omitempty"`
+	TerminalAuthMS   float64 `json:"terminalAuthMs,omitempty"`
 	ReadMSPerKiB     float64 `json:"readMsPerKiB"`
 	SecureMSPerBlock float64 `json:"secureMsPerBlock"`
 }
@@ -359,6 +368,9 @@ func (p Profile) check() error {
 				return fmt.Errorf("chip: profile %s: %w", p.Name, err)
 			}
 		}
+	}
+	if !slices.Contains([]string{"", "1.7", "1.8"}, p.LDS) {
+		return fmt.Errorf("chip: profile %s: LDS version %q", p.Name, p.LDS)
 	}
 	if !slices.Contains([]string{"", "19794", "39794"}, p.Face) {
 		return fmt.Errorf("chip: profile %s: face %q", p.Name, p.Face)

@@ -73,7 +73,7 @@ func (c *Chip) verifyCertificate(a apdu) uint16 {
 		c.violation("terminal authentication: PSO:Verify Certificate without MSE:Set DST")
 		return 0x6985
 	}
-	c.delay("certificate", c.p.Timing.TokenMS+c.p.Timing.ActiveAuthMS)
+	c.delay("certificate", c.p.Timing.CertificateMS)
 	nodes, ok := allTLV(a.data)
 	if !ok || len(nodes) != 2 || nodes[0].tag != 0x7F4E || nodes[1].tag != 0x5F37 {
 		c.violation("terminal authentication: a certificate is sent as its body and its signature, without tag 7F21")
@@ -161,7 +161,7 @@ func (c *Chip) authenticateTerminal(a apdu) uint16 {
 	case a.p1 != 0 || a.p2 != 0:
 		return 0x6A86
 	}
-	c.delay("terminal authentication", c.p.Timing.ActiveAuthMS)
+	c.delay("terminal authentication", c.p.Timing.TerminalAuthMS)
 	if !k.verify(slices.Concat(c.chipID, challenge, c.terminalKey), a.data) {
 		c.violation("terminal authentication: the terminal's signature is wrong")
 		return 0x6300

@@ -67,6 +67,10 @@ func (l *loader) crl(file, place string, der []byte) {
 		l.refuse(file, place, err.Error(), cureFetch)
 		return
 	}
+	if len(l.crls) == maxWaiting {
+		l.refuse(file, place, "there are too many revocation lists", "keep the newest list of each country")
+		return
+	}
 	l.crls = append(l.crls, pendingCRL{c, file, place})
 }
 

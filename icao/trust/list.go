@@ -91,6 +91,10 @@ func (l *loader) list(file, place string, data []byte) {
 	if p.signer.notAfter.Before(l.at) {
 		p.src.Warnings = append(p.src.Warnings, "its signer's certificate was valid until "+p.signer.notAfter.UTC().Format(time.DateOnly)+"; get a newer list")
 	}
+	if len(l.lists) == maxWaiting {
+		l.refuse(file, place, "there are too many lists", "keep the newest list of each country")
+		return
+	}
 	l.lists = append(l.lists, p)
 }
 

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path"
@@ -163,6 +164,31 @@ func TestReportIsBounded(t *testing.T) {
 	_, r, err := Load(Options{Files: map[string][]byte{"a.ldif": b.Bytes()}})
 	if err != nil || len(r.Refused) != maxRefused || r.Sources[0].Refused != 5000 {
 		t.Fatalf("%d refusals, %v", len(r.Refused), err)
+	}
+}
+
+// A directory that is made to keep us busy is given up with a word about it, and what stood beside it still counts.
+func TestLoadIsBounded(t *testing.T) {
+	if os.Getenv("TAPCHECK_CAMPAIGN") == "" {
+		t.Skip("takes seconds: set TAPCHECK_CAMPAIGN=1")
+	}
+	var b bytes.Buffer
+	link := base64.StdEncoding.EncodeToString(read(t, "lists/link-forged.cer"))
+	crl := base64.StdEncoding.EncodeToString(read(t, "lists/forged.crl"))
+	for range maxWaiting + 100 {
+		b.WriteString("dn: c=VN\ncACertificate:: " + link + "\ncertificateRevocationList:: " + crl + "\n\n")
+	}
+	s, r, err := Load(Options{Files: map[string][]byte{"a.ldif": b.Bytes(), "csca.cer": read(t, "lists/csca.cer")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := s.Count(); n != 1 || len(s.crls) != 0 {
+		t.Errorf("%d anchors, %d lists", n, len(s.crls))
+	}
+	for _, word := range []string{"too many link certificates", "more broken parts than are listed"} {
+		if !slices.ContainsFunc(r.Refused, func(r Refused) bool { return strings.Contains(r.Reason, word) }) {
+			t.Errorf("nothing says %q", word)
+		}
 	}
 }
 

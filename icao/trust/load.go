@@ -25,7 +25,8 @@ const (
 	maxPerFile      = 4096      // certificates that want to be trusted, in one file or list
 	maxKnownSigners = 1 << 16   // document signers of directories
 	maxRefused      = 200       // refusals that one file may write into the report
-	maxChecks       = 8192      // signatures that are checked while a store loads; some take 3 ms
+	maxWaiting      = 4096      // lists, and link certificates, that wait for an anchor
+	maxChecks       = 16384     // anchors that are tried while a store loads; a signature takes up to 3 ms
 	maxLinks        = 8         // link certificates in a row; a CSCA changes its key every three to five years
 )
 
@@ -135,7 +136,7 @@ type loader struct {
 	added   []Added
 	refused []Refused
 	count   map[string]int // refusals by file
-	checks  int            // signatures that may still be checked
+	checks  int            // anchors that may still be tried
 	files   int
 
 	lists []*signedList // master and deviation lists whose signer is not traced yet
@@ -435,6 +436,8 @@ func (l *loader) certificate(src *Source, place string, der []byte, listed bool)
 		l.note(src, c, kindPinned, false)
 	case listed || l.selfSigned(c):
 		l.trust(src, c, &anchor{raw: c.raw, listed: listed})
+	case len(l.links) == maxWaiting:
+		l.refusePart(src, place, "there are too many link certificates", "keep master lists in place of single certificates")
 	default:
 		l.links = append(l.links, pending{c, src, place})
 	}
@@ -507,15 +510,18 @@ func (l *loader) vouching(aki []byte, issuer name, usage byte, verify func(*cert
 		}
 		tried := map[string]bool{}
 		for _, a := range x().issuers(aki, issuer) {
+			if l.checks == 0 || len(tried) == maxTries {
+				break
+			}
+			l.checks--
 			c, err := parseCertificate(a.raw)
-			if err != nil || len(tried) == maxTries {
+			if err != nil {
 				continue
 			}
 			named = true
-			if tried[string(c.spki)] || c.mayIssue(a.listed).reason != "" || !c.may(usage) || l.checks == 0 {
+			if tried[string(c.spki)] || c.mayIssue(a.listed).reason != "" || !c.may(usage) {
 				continue
 			}
-			l.checks--
 			tried[string(c.spki)] = true
 			if verify(c) == nil {
 				return a, c, true
@@ -553,7 +559,7 @@ func (l *loader) resolve() {
 		}
 	}
 	if l.checks == 0 {
-		l.refuse(".", "", "the folder has too many signatures to check, so that some of its files were not", "keep master lists in place of single certificates")
+		l.refuse(".", "", "the folder has too many signatures to check, so that some were not", "keep master lists in place of single certificates")
 	}
 	for _, p := range l.lists {
 		l.refuse(p.src.File, p.src.Place, "its signer goes back to no CSCA that is known", cureCSCA)

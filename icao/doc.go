@@ -6,7 +6,12 @@
 // Read goes: access (EF.CardAccess in clear, PACE, else BAC), EF.SOD, DG1 and on Vietnamese cards DG13 — then the identity is
 // consistent or the read ends — DG14 and DG15 with chip and active authentication, the portrait in DG2, and what else was asked for. Only
 // files that are wanted and that the EF.SOD lists are read; EF.COM is not believed, and read only on request. What EF.CardAccess
-// said is held against the signed DG14 (9303-11 §4.2).
+// said is held against the signed DG14 (9303-11 §4.2). DG3 and DG4 are read only on request and with a terminal's certificates
+// (Options.Terminal).
+//
+// Where PACE itself proved the chip (chip authentication mapping), that proof is the chip authentication verdict, with "PACE-CAM" as its
+// protocol, if the key for it is in DG14 or EF.CardSecurity was asked for; else chip authentication is run, which is cheaper than reading
+// EF.CardSecurity; and that is read where the card has no chip authentication.
 //
 // # What it promises
 //

@@ -108,10 +108,15 @@ func (r *reading) exchangeReady(n int, raw []byte, v *lds.ExchangeVerdict) bool 
 // exchanged words the verdict after an exchange: what happened is worth as much as the key that it happened with.
 func (r *reading) exchanged(n int, raw []byte, v lds.ExchangeVerdict, failed lds.Reason) lds.ExchangeVerdict {
 	passive := r.alone(lds.DG(n), raw)
+	return r.worth(v, passive.Verdict, passive.Anchored, failed)
+}
+
+// worth words the verdict by what is known of the signature over the chip's key.
+func (r *reading) worth(v lds.ExchangeVerdict, passive lds.PassiveVerdict, anchored bool, failed lds.Reason) lds.ExchangeVerdict {
 	switch v.Exchange {
 	case lds.Passed, lds.Failed:
 		// An expired signer is still who signed the key: time is passive authentication's to complain about.
-		late := passive.Verdict.Reason == lds.ReasonExpired || passive.Verdict.Reason == lds.ReasonNotYetValid
+		late := passive.Reason == lds.ReasonExpired || passive.Reason == lds.ReasonNotYetValid
 		if v.Exchange == lds.Failed {
 			if v.Reason != "" {
 				failed = v.Reason
@@ -119,11 +124,11 @@ func (r *reading) exchanged(n int, raw []byte, v lds.ExchangeVerdict, failed lds
 			r.warn(failed)
 		}
 		switch {
-		case passive.Anchored && v.Exchange == lds.Failed:
+		case anchored && v.Exchange == lds.Failed:
 			v.Status, v.Reason = lds.Failed, failed
-		case passive.Anchored && (passive.Verdict.Status == lds.Passed || late):
+		case anchored && (passive.Status == lds.Passed || late):
 			v.Status, v.Reason = lds.Passed, ""
-		case passive.Anchored:
+		case anchored:
 			// The signature is not accepted (a weak algorithm): the exchange cannot be worth more.
 			v.Status, v.Reason = lds.Failed, lds.ReasonPassiveAuthFailed
 		default:

@@ -54,10 +54,13 @@ func (r *reading) open() error {
 	for _, id := range r.o.Extra {
 		// Free to read, and out of reach once the application is selected.
 		if id == lds.ATRInfo {
-			if _, err := r.must(id); r.fatal(err) {
+			raw, err := r.must(id)
+			if r.fatal(err) {
 				return err
 			} else if err != nil {
 				r.doc.Missing[id] = asFileError(id, err)
+			} else if e, err := access.ParseATRInfo(raw); err == nil {
+				r.ch.Limit(e)
 			}
 		}
 	}

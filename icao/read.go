@@ -46,6 +46,8 @@ type Options struct {
 	Access access.Options
 	// Challenge is the eight bytes of active authentication; nil makes one.
 	Challenge []byte
+	// Terminal is what opens DG3 and DG4, if they are among Extra and the hospital has certificates for them; nil leaves them closed.
+	Terminal *access.Terminal
 
 	// Resume is a document whose reading broke off when the card was lifted; the same chip is proved before anything is
 	// added to it (lds.ErrOtherCard). A document without EF.SOD is read afresh.
@@ -70,12 +72,15 @@ type Document struct {
 	// Warnings are what the desk should know beyond the verdicts: an exchange that failed although its key proves nothing.
 	Warnings []lds.Reason
 	Count    access.Count
+	// Terminal is what terminal authentication opened; nil where it was not run or refused (why is in Missing).
+	Terminal *access.TerminalRights
 	// At says when identity, chip proof and everything were done, counted from the start of the read.
 	IdentityAfter, ChipAfter, DoneAfter time.Duration
 
 	zone           lds.MRZ // of DG1, once the identity is there
 	caDone, aaDone bool    // the exchange is over, whatever came of it
 	caKey, aaKey   []byte  // the chip's public key with which it passed; for Resume
+	camInfos       []byte  // the signed SecurityInfos with caKey, where PACE itself was the proof
 }
 
 // Read reads a chip. It returns the document as far as it came, also with an error. It does not close the transmitter.
@@ -200,6 +205,9 @@ func (r *reading) run() error {
 			return err
 		}
 	}
+	if err := r.admit(); err != nil {
+		return err
+	}
 	for _, id := range r.o.Extra {
 		if a, ok := id.Address(); ok && !a.InMF {
 			if _, err := r.want(id); err != nil {
@@ -282,6 +290,11 @@ func (r *reading) otherCard() error {
 func (r *reading) proveAgain() error {
 	d := r.doc
 	switch {
+	case d.camInfos != nil:
+		v, key := r.ch.ChipAuthenticationMapping(d.camInfos)
+		if v.Exchange != lds.Passed || !bytes.Equal(key, d.caKey) {
+			return r.otherCard()
+		}
 	case d.caKey != nil:
 		v, key, err := r.ch.ChipAuthentication(r.ctx, d.Files[lds.DG(14)])
 		if r.fatal(err) {
@@ -432,7 +445,13 @@ func (r *reading) chip() error {
 	}
 	r.judge()
 	r.confirmAccess(dg14)
-	if ready := r.exchangeReady(14, dg14, &v.ChipAuthentication); ready && !d.caDone {
+	proved := d.caDone
+	if !proved {
+		if proved, err = r.mappingProof(dg14, &v.ChipAuthentication); err != nil {
+			return err
+		}
+	}
+	if !proved && r.exchangeReady(14, dg14, &v.ChipAuthentication) {
 		ex, key, err := r.ch.ChipAuthentication(r.ctx, dg14)
 		if r.fatal(err) {
 			return err

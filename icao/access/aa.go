@@ -79,7 +79,7 @@ func parseDG15(dg15 []byte) (aaKey, error) {
 //
 // The verdict's Exchange is Passed, Failed (ACTIVE_AUTH_FAILED, or WEAK_KEY for RSA below 1,024 bits, which is not even
 // asked) or NotDone with UNSUPPORTED, MALFORMED, REFUSED_BY_CARD or RESPONSE_TOO_LONG: the signature fits no short response,
-// and card or reader refuse extended length, which is tried whatever Options.Extended says. Status and Challenge are the caller's. key is the SHA-256 of DG15's
+// and card or reader refuse extended length, which is tried whatever Options.Extended says, and pieces. Status and Challenge are the caller's. key is the SHA-256 of DG15's
 // SubjectPublicKeyInfo. An error is a transport failure or a broken session.
 func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challenge []byte) (v lds.ExchangeVerdict, key []byte, err error) {
 	if len(challenge) != 8 {
@@ -124,6 +124,11 @@ func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challeng
 	}
 	long := cmd.extended || cmd.le > 256
 	r, err := c.send(ctx, op, cmd)
+	if long && (err == nil && r.sw == swWrongLength || naked(err) == swWrongLength) {
+		// Some cards take no extended length and give long answers in pieces all the same (61xx).
+		cmd.le, cmd.extended = 256, false
+		r, err = c.send(ctx, op, cmd)
+	}
 	switch {
 	case err != nil && long && (naked(err) != 0 || errors.Is(err, errTruncated)):
 		return judge(lds.NotDone, lds.ReasonResponseTooLong)

@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/gmrtd/gmrtd/cryptoutils"
 
@@ -53,7 +54,8 @@ var paceProtocols = func() []paceProtocol {
 }()
 
 // choosePACE takes the best of what the card offers. Only standardized domain parameters are used: with its own, a card
-// could learn the password (ICAO 9303-11 §9.2.2). passedOver says that the card offers something besides that we do not speak.
+// could learn the password (ICAO 9303-11 §9.2.2). passedOver says that the card offers besides what we do not speak and what may be
+// stronger: a longer key, or a variant that is unknown.
 func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, err error) {
 	usable := func(p paceProtocol, info paceInfo) domain {
 		if info.version != 2 {
@@ -65,7 +67,6 @@ func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, er
 		}
 		return d
 	}
-	known := 0
 	for _, candidate := range paceProtocols {
 		for _, info := range infos {
 			if !bytes.Equal(info.protocol, candidate.oid) {
@@ -75,7 +76,6 @@ func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, er
 			if got == nil {
 				continue
 			}
-			known++
 			if d == nil || bytes.Equal(candidate.oid, p.oid) && got.weakness() < d.weakness() {
 				p, d = candidate, got
 			}
@@ -84,7 +84,14 @@ func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, er
 	if d == nil {
 		return p, nil, false, ErrUnsupported
 	}
-	return p, d, known < len(infos), nil
+	cipher := len(p.oid) - 1 // where the last arc of the object identifier stands: 1 is 3DES, 4 is AES-256
+	for _, info := range infos {
+		known := slices.IndexFunc(paceProtocols, func(p paceProtocol) bool { return bytes.Equal(p.oid, info.protocol) })
+		if known < 0 || info.protocol[cipher] > p.oid[cipher] && usable(paceProtocols[known], info) == nil {
+			passedOver = true
+		}
+	}
+	return p, d, passedOver, nil
 }
 
 // Passwords as MSE:Set AT names them: the first two by ICAO 9303-11 §4.4.4.1, the others by TR-03110-3 §B.11.1.
@@ -195,7 +202,7 @@ func digits(s string) bool {
 // one on a curve, and the same two on numbers); then domain parameters of at least 128 bits of security; then the order of the file.
 // Nobody signs EF.CardAccess, so whoever stands between could take the better offers out of it: what was used is in the
 // verdict's Detail, and the caller can hold the file against the signed DG14. Fallback says so if the card offered something that
-// we had to pass over.
+// may be stronger and that we do not speak.
 //
 // After the chip authentication mapping, [Channel.ChipAuthenticationMapping] tells what the chip proved.
 //

@@ -369,7 +369,7 @@ func TestDHKeys(t *testing.T) {
 	}
 }
 
-// TestPassedOver: that the card offers more than we speak, or than we chose from, is on record.
+// TestPassedOver: that the card offers something stronger that we do not speak is on record.
 func TestPassedOver(t *testing.T) {
 	info := func(arc, variant byte, rest string) []byte {
 		return appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, append(unhex("04007F0007020204"), arc, variant)), unhex(rest)...))
@@ -381,6 +381,9 @@ func TestPassedOver(t *testing.T) {
 		{info(2, 2, "020102 02010D"), false},
 		{append(info(2, 2, "020102 02010D"), info(6, 2, "020102 02010D")...), false},
 		{append(info(2, 2, "020102 02010D"), info(2, 4, "020102 020120")...), true},
+		{append(info(2, 2, "020102 02010D"), info(2, 2, "020102 020120")...), false}, // no stronger, and of the card's own making
+		{append(info(2, 4, "020102 02010D"), info(2, 2, "020101 02010D")...), false},
+		{append(info(2, 2, "020102 02010D"), info(2, 5, "020102 02010D")...), true},
 		{append(info(2, 2, "020102 02010D"), info(9, 4, "020102 02010D")...), true},
 	} {
 		infos, err := parseSecurityInfos(appendTLV(nil, 0x31, tt.infos))

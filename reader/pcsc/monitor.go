@@ -377,7 +377,8 @@ func (m *monitor) info(r *record) reader.Info {
 		State: reader.Empty, Insertion: r.insertion,
 	}
 	switch {
-	case !r.present || r.flags.has(flagUnknown|flagIgnore):
+	case !r.present || !r.known || r.flags.has(flagUnknown|flagIgnore):
+		// A reader that is listed is not empty for that: until the stack has said what lies in it, nobody knows.
 		info.State = reader.Absent
 	case m.hung != nil || r.stuck || r.flags.has(flagUnavailable):
 		info.State = reader.Error

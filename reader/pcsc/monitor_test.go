@@ -115,6 +115,52 @@ func TestServiceGoes(t *testing.T) {
 	}
 }
 
+// slowFake takes its time before it says what lies in a reader, as every real stack does.
+type slowFake struct{ *fake }
+
+type slowContext struct{ stackContext }
+
+func (f slowFake) establish() (stackContext, error) {
+	c, err := f.fake.establish()
+	if err != nil {
+		return nil, err
+	}
+	return slowContext{c}, nil
+}
+
+func (c slowContext) wait(states []readerState, timeout time.Duration) error {
+	time.Sleep(10 * time.Millisecond)
+	return c.stackContext.wait(states, timeout)
+}
+
+// A reader that has just come, or come back, is never called empty before the stack has said so: a card may lie there, and
+// whoever believes that it was lifted takes the last patient for the next.
+func TestNotEmptyBeforeTheStackHasSpoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(card("Desk 0"))
+		m := start(slowFake{f}, Options{lost: new(losses)})
+		defer m.Close()
+		var story []reader.State
+		go func() {
+			for range m.Watch(t.Context()) {
+				if s := info(m, "desk").State; s != "" && (len(story) == 0 || story[len(story)-1] != s) {
+					story = append(story, s)
+				}
+			}
+		}()
+		settle(time.Second)
+		f.do(func() { f.down["wait"], f.down["establish"] = codeNoService, codeNoService })
+		settle(time.Second)
+		f.do(func() { clear(f.down) })
+		settle(3 * time.Second)
+		f.do(func() { f.readers[0].name = "Desk 1" }) // plugged in again, elsewhere
+		settle(3 * time.Second)
+		if want := []reader.State{reader.Absent, reader.Card, reader.Absent, reader.Card, reader.Absent, reader.Card}; !slices.Equal(story, want) {
+			t.Errorf("went through %v, want %v", story, want)
+		}
+	})
+}
+
 func TestAccessDenied(t *testing.T) {
 	f := newFake(card("Desk 0"))
 	f.isIdle = true // not even on Windows is that normal

@@ -48,6 +48,7 @@ type record struct {
 	present     bool
 	flags       flags
 	known       bool // flags are what the stack said since the reader came
+	shown       bool // known at least once
 	atr         []byte
 	insertion   uint64
 	session     *session  // open, or given up and not back yet
@@ -348,7 +349,7 @@ func (m *monitor) changed(states []readerState) bool {
 				r.contactless = r.contactless || contactlessByATR(r.atr)
 			}
 		}
-		r.flags, r.known = event, true
+		r.flags, r.known, r.shown = event, true, true
 		if r.session != nil {
 			r.ownUntil = now.Add(ownEcho)
 		}
@@ -405,7 +406,9 @@ func (m *monitor) Readers() []reader.Info {
 	defer m.mu.Unlock()
 	infos := make([]reader.Info, 0, len(m.records))
 	for _, r := range m.records {
-		infos = append(infos, m.info(r))
+		if r.shown { // of one that has just come for the first time there is nothing to tell yet
+			infos = append(infos, m.info(r))
+		}
 	}
 	return infos
 }

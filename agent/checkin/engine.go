@@ -101,6 +101,7 @@ const (
 	progressEvery = 50 * time.Millisecond
 	sweepEvery    = 30 * time.Second
 	cancelWait    = 2 * time.Second // how long Cancel waits for the job to end
+	settleTime    = 3 * time.Second // how long a reader that was out of sight may take to find the card that lies on it
 )
 
 // Engine runs jobs. It is safe for concurrent use.
@@ -121,6 +122,7 @@ type Engine struct {
 	subs     map[Owner]map[*subscriber]struct{}
 	grace    map[Owner]*time.Timer
 	changed  chan struct{} // closed and replaced when anything above moves
+	settled  *time.Timer   // when readers that were out of sight count as empty
 	stopping bool
 	panics   int
 	late     []write // writes that wait for the disk
@@ -150,7 +152,9 @@ type slot struct {
 	offered   *job      // the job whose desk was asked to choose among cards, this one among them
 	used      uint64    // insertion that a job claimed
 	anyUsed   bool
-	outage    bool // the service stopped while it lay there
+	lying     bool      // a card was there when the reader could last be seen
+	unseen    bool      // the reader could not be seen since, and has not settled
+	vacant    time.Time // since when it has called itself empty after that
 	holder    *job
 }
 
@@ -193,6 +197,7 @@ func New(c Config) *Engine {
 		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), gone: make(chan struct{}),
 	}
 	rand.Read(e.salt[:]) // never fails (crypto/rand)
+	e.settled = time.NewTimer(settleTime)
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	watch := c.Readers.Watch(e.ctx)
 	e.mu.Lock()
@@ -207,6 +212,7 @@ func New(c Config) *Engine {
 func (e *Engine) watch(changes <-chan struct{}) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	defer e.settled.Stop()
 	for {
 		select {
 		case <-e.ctx.Done():
@@ -215,6 +221,7 @@ func (e *Engine) watch(changes <-chan struct{}) {
 			if !open {
 				changes = nil // the monitor is closed: what waits for a card runs into its time
 			}
+		case <-e.settled.C:
 		case <-sweep.C:
 		}
 		e.locked(func() {

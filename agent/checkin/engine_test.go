@@ -224,12 +224,64 @@ func TestWhoGetsATap(t *testing.T) {
 			b.desk.put("A", an())
 			c.start(chipRequest("j1"))
 			c.result("j1")
+			c.start(chipRequest("j2"))
+			synctest.Wait()
+			for range 2 { // the second time before anything has settled
+				b.desk.service(reader.ErrServiceStopped)
+				synctest.Wait()
+				b.desk.service(nil)
+				if got := c.need("j2"); got != "return_card/CARD_ALREADY_READ" {
+					t.Error(got)
+				}
+			}
+		}},
+		{"nor after its reader was away", []string{"A", "B"}, func(t *testing.T, b *bench, c *client) {
+			b.desk.put("A", an())
+			c.start(chipRequest("j1"))
+			c.result("j1")
+			r := chipRequest("j2")
+			r.Reader = "A"
+			c.start(r)
+			b.desk.unplug("A")
+			synctest.Wait()
+			b.desk.plug("A")
+			if got := c.need("j2"); got != "return_card/CARD_ALREADY_READ" {
+				t.Error(got)
+			}
+			b.desk.state("A", reader.Error)
+			synctest.Wait()
+			b.desk.plug("A")
+			if got := c.need("j2"); got != "return_card/CARD_ALREADY_READ" {
+				t.Error(got)
+			}
+			b.desk.put("A", an())
+			if r := c.result("j2"); r.State != Complete {
+				t.Error(r.State)
+			}
+		}},
+		{"a card that was lifted while nobody could see it", []string{"A"}, func(t *testing.T, b *bench, c *client) {
+			b.desk.put("A", an())
+			c.start(chipRequest("j1"))
+			c.result("j1")
+			b.desk.service(reader.ErrServiceStopped)
+			synctest.Wait()
+			b.desk.change(func() { delete(b.desk.cards, "A") })
+			b.desk.service(nil)
+			time.Sleep(settleTime)
+			b.desk.put("A", an())
+			c.start(chipRequest("j2"))
+			if r := c.result("j2"); r.State != Complete {
+				t.Error(r.State)
+			}
+		}},
+		{"a card that nobody claimed for a minute is no new one after the service was away", []string{"A"}, func(t *testing.T, b *bench, c *client) {
+			b.desk.put("A", an())
+			time.Sleep(61 * time.Second)
+			c.start(chipRequest("j1"))
 			b.desk.service(reader.ErrServiceStopped)
 			synctest.Wait()
 			b.desk.service(nil)
-			synctest.Wait()
-			c.start(chipRequest("j2"))
-			if got := c.need("j2"); got != "return_card/CARD_ALREADY_READ" {
+			if got := c.need("j1"); got != NeedReturnCard {
 				t.Error(got)
 			}
 		}},
@@ -856,7 +908,7 @@ func TestOnTheReader(t *testing.T) {
 		"reader unplugged and plugged in again": func(t *testing.T, b *bench, c *client) {
 			card := an()
 			b.desk.put("A", at(card, "chip", func(context.Context) error {
-				b.desk.change(func() { b.desk.kill("A", reader.ErrReaderGone); b.desk.at("A").State = reader.Absent })
+				b.desk.unplug("A")
 				return nil
 			}))
 			c.start(chipRequest("j1"))

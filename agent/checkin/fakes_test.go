@@ -90,20 +90,45 @@ func (d *desk) lift(id string) {
 // state plays anything else that a reader can be.
 func (d *desk) state(id string, s reader.State) { d.change(func() { d.at(id).State = s }) }
 
+// findsCard is how long a reader takes to find the card that lies on it, after it was out of sight.
+const findsCard = 700 * time.Millisecond
+
+// service stops the service or, with nil, starts it again. As the real ones do, readers come back empty at first, and
+// what lies on them counts as a new card, for nobody watched it.
 func (d *desk) service(err error) {
 	d.change(func() {
 		d.health = err
 		for i := range d.infos {
-			info := &d.infos[i]
-			switch {
-			case err != nil:
-				d.kill(info.ID, err)
-				info.State = reader.Absent
-			case d.cards[info.ID] != nil:
+			if d.infos[i].State = reader.Empty; err != nil {
+				d.kill(d.infos[i].ID, err)
+				d.infos[i].State = reader.Absent
+			}
+		}
+	})
+	if err == nil {
+		d.find()
+	}
+}
+
+// unplug takes a reader away, with what lies on it; plug brings it back with that.
+func (d *desk) unplug(id string) {
+	d.change(func() { d.kill(id, reader.ErrReaderGone); d.at(id).State = reader.Absent })
+}
+
+func (d *desk) plug(id string) {
+	d.state(id, reader.Empty)
+	d.find()
+}
+
+// find lets empty readers find what lies on them.
+func (d *desk) find() {
+	synctest.Wait()
+	time.Sleep(findsCard)
+	d.change(func() {
+		for i := range d.infos {
+			if info := &d.infos[i]; info.State == reader.Empty && d.cards[info.ID] != nil {
 				info.State = reader.Card
-				info.Insertion++ // nobody watched it
-			default:
-				info.State = reader.Empty
+				info.Insertion++
 			}
 		}
 	})

@@ -23,22 +23,14 @@ func (e *Engine) reconcile() {
 			s = &slot{}
 			e.slots[info.ID] = s
 		}
-		// After the service was away nobody knows whether a card was lifted. One that had its job has to be lifted for sure:
-		// the next patient must not be taken for the last.
-		if e.health != nil {
-			s.outage = true
-		} else if s.outage && info.State != reader.Absent {
-			if s.outage = false; cardThere(info) && s.claimed() {
-				s.used = info.Insertion
-			}
-		}
+		e.blind(s, info, now)
 		if cardThere(info) && (s.insertion != info.Insertion || s.arrived.IsZero()) {
 			s.insertion, s.arrived, s.awaited, s.offered = info.Insertion, now, e.headFor(info.ID), nil
 		}
 	}
 	for id, s := range e.slots {
 		if _, ok := e.infos[id]; !ok {
-			s.outage = s.outage || e.health != nil
+			s.unseen, s.vacant = s.unseen || s.lying, time.Time{}
 			if s.holder == nil && !s.anyUsed && s.arrived.IsZero() {
 				delete(e.slots, id)
 			}
@@ -46,6 +38,32 @@ func (e *Engine) reconcile() {
 	}
 	e.assign(now)
 	e.broadcast()
+}
+
+// blind keeps in mind what lay on a reader while nobody could see it: the service was stopped, or the reader gone or out of
+// order. Whether the card was lifted meanwhile nobody knows, so the one that lies there afterwards is taken for the same:
+// one that had its job has to be lifted for sure (the next patient must not be taken for the last), and one that waited
+// for a job waits no shorter. Nor is a reader empty for sure that calls itself empty at first: it finds its card only
+// when it has power and has looked for it. The mutex is held.
+func (e *Engine) blind(s *slot, i reader.Info, now time.Time) {
+	switch there := cardThere(i); {
+	case e.health != nil || i.State == reader.Absent || i.State == reader.Error:
+		s.unseen, s.vacant = s.unseen || s.lying, time.Time{}
+	case !s.unseen:
+		s.lying = there
+	case there:
+		if s.unseen = false; s.claimed() {
+			s.used = i.Insertion
+		}
+		s.insertion = i.Insertion
+	case s.vacant.IsZero():
+		s.vacant = now
+		e.settled.Reset(settleTime)
+	case now.Sub(s.vacant) >= settleTime:
+		s.unseen, s.lying = false, false
+	default: // of several readers, the last one set the clock
+		e.settled.Reset(settleTime - now.Sub(s.vacant))
+	}
 }
 
 // cardThere says that a card lies on the reader, whatever state it is in.

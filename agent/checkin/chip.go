@@ -1,6 +1,7 @@
 package checkin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -91,10 +92,12 @@ func (j *job) readCard() (doc *icao.Document, err error) {
 			return nil, context.Cause(j.ctx)
 		}
 		id := Explain(err).ID
-		if resume != nil && resume.Files[lds.SOD] != nil && id == catalog.KeyRejected {
+		known := resume != nil && resume.Files[lds.SOD] != nil
+		if known && (id == catalog.KeyRejected || id == catalog.KeyUnsuitable || id == catalog.KeyMissing) {
 			id = catalog.OtherCard // the key was right for the card that was lifted
 		}
-		if got != nil && id != catalog.OtherCard && len(got.Files) > 0 {
+		// Once it is known which card the job began with, it never begins afresh: that would let another one in.
+		if got != nil && id != catalog.OtherCard && (got.Files[lds.SOD] != nil || !known) {
 			resume = got
 		}
 		j.log("read.broke", map[string]any{"error": string(id)})
@@ -128,7 +131,6 @@ func (j *job) readCard() (doc *icao.Document, err error) {
 			if rejects++; rejects >= keyTries {
 				return nil, err
 			}
-			resume = nil
 			e.mu.Lock()
 			j.cardKey = lds.Key{} // it is never tried again without the desk
 			e.mu.Unlock()
@@ -263,7 +265,7 @@ func (j *job) readOnce(s reader.Session, resume *icao.Document) (*icao.Document,
 	e.mu.Lock()
 	key := j.cardKey
 	j.reading = true
-	if j.view == nil || j.view.identity == nil {
+	if j.person == nil {
 		j.tapped = time.Now()
 	}
 	e.mu.Unlock()
@@ -307,13 +309,37 @@ func (j *job) readOnce(s reader.Session, resume *icao.Document) (*icao.Document,
 }
 
 // see keeps what a result needs of a document. An identity that was proved stays proved when a later reading of the same
-// chip breaks off before it. The mutex is held.
+// chip breaks off before it; one whose disclosure is not on record (the job was cancelled in between) is not kept at all.
+// The mutex is held.
 func (j *job) see(d *icao.Document) {
 	v := viewOf(d)
-	if old := j.view; old != nil && old.identity != nil && v.identity == nil {
+	if j.person == nil {
+		v.identity = nil
+	} else if v.identity == nil {
 		return
 	}
 	j.view = v
+}
+
+// person is whom a job is about, and by which card: what every later reading of the job is held against.
+type person struct {
+	sod      []byte // EF.SOD
+	identity lds.Identity
+}
+
+// is says whether a reading is of the same card. Number and EF.SOD alone would not do: what the owner was told must be
+// what the card says that the rest of the result comes from.
+func (p *person) is(d *icao.Document) bool {
+	if !bytes.Equal(p.sod, d.Files[lds.SOD]) || p.identity.NoExpiry != d.Identity.NoExpiry {
+		return false
+	}
+	now := d.Identity.Texts()
+	for name, text := range p.identity.Texts() {
+		if *text != *now[name] {
+			return false
+		}
+	}
+	return true
 }
 
 // onIdentity is called when the identity is consistent: it holds it against what was expected, puts the disclosure on
@@ -324,11 +350,11 @@ func (j *job) onIdentity(d *icao.Document) error {
 		return nil
 	}
 	e.mu.Lock()
-	known := j.view
+	known := j.person
 	e.mu.Unlock()
-	if known != nil && known.identity != nil {
+	if known != nil {
 		// A reading that continues: the person has been told already, and must be the same.
-		if known.identity.Number != d.Identity.Number || known.identity.DocumentNumber != d.Identity.DocumentNumber {
+		if !known.is(d) {
 			return lds.ErrOtherCard
 		}
 		return nil
@@ -347,6 +373,7 @@ func (j *job) onIdentity(d *icao.Document) error {
 	}
 	j.disclose(named(Filter(d.Identity, j.fields))...)
 	e.locked(func() {
+		j.person = &person{sod: bytes.Clone(d.Files[lds.SOD]), identity: *d.Identity}
 		j.see(d)
 		j.timings.IdentityMs = j.sinceTap()
 	})

@@ -170,6 +170,53 @@ func TestDisclosureIsOnRecordFirst(t *testing.T) {
 	})
 }
 
+// TestNothingUndisclosedLeaves: whatever ends a job between the moment when the person is known and the disclosure, its
+// result holds nobody whose disclosure is not on record.
+func TestNothingUndisclosedLeaves(t *testing.T) {
+	for name, end := range map[string]func(b *bench, c *client){
+		"cancelled":      func(b *bench, _ *client) { go b.e.Cancel(context.Background(), his, "j1") },
+		"page closed":    func(b *bench, c *client) { c.leave() },
+		"agent stopping": func(b *bench, _ *client) { go b.e.Close(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c *client
+			inBench(t, []string{"A"}, func(cfg *Config, b *bench) {
+				cfg.Read = func(ctx context.Context, tr access.Transmitter, o icao.Options) (*icao.Document, error) {
+					on := o.OnIdentity
+					o.OnIdentity = func(d *icao.Document) error {
+						end(b, c)
+						<-ctx.Done()
+						return on(d)
+					}
+					return read(ctx, tr, o)
+				}
+			}, func(t *testing.T, b *bench) {
+				c = b.attach(his)
+				c.start(chipRequest("j1"))
+				b.desk.put("A", an())
+				time.Sleep(20 * time.Second)
+				s := c.status("j1")
+				if s.State != Cancelled || s.Result.Identity != nil || s.Result.Claim != nil {
+					t.Errorf("%s with %+v", s.State, s.Result.Identity)
+				}
+				if n := len(entries[journal.Disclosure](b.book)); n != 0 {
+					t.Error(n, "disclosures")
+				}
+				for _, e := range c.of("j1") {
+					if strings.Contains(string(e.Params), "Nguyễn") {
+						t.Error(e.Method, "names somebody")
+					}
+				}
+				for _, row := range entries[journal.Checkin](b.book) {
+					if strings.Contains(string(row.Body), "Nguyễn") {
+						t.Error("the record names somebody")
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestWhoGetsATap plays the rules of protocol.md, each as a little script.
 func TestWhoGetsATap(t *testing.T) {
 	other := Owner{Client: "https://kiosk.example", Session: "1"}
@@ -851,6 +898,59 @@ func TestOnTheReader(t *testing.T) {
 			b.desk.put("A", forged)
 			if r := c.result("j1"); failure(r) != catalog.OtherCard || r.Identity.FullName != "Nguyễn Văn An" {
 				t.Error(failure(r), r.Identity)
+			}
+		},
+		"another person comes back with a card that takes no such key": func(t *testing.T, b *bench, c *client) {
+			for i, refusal := range []error{lds.ErrKeyUnsuitable, lds.ErrKeyMissing, lds.ErrKeyRejected} {
+				id := fmt.Sprint("j", i)
+				b.desk.put("A", at(an(), "chip", func(context.Context) error { b.desk.lift("A"); return nil }))
+				c.start(chipRequest(id))
+				time.Sleep(2 * time.Second)
+				if got := c.need(id); got != "reposition_card/CARD_REMOVED" {
+					t.Error(got)
+				}
+				forged := an()
+				forged.can, forged.sod, forged.identity.FullName = "777777", "forged", "Kẻ Mạo Danh"
+				b.desk.put("A", at(forged, "access", func(context.Context) error { return refusal }))
+				time.Sleep(time.Second)
+				if got := c.need(id); got != "reposition_card/OTHER_CARD" {
+					t.Error(refusal, got)
+				}
+				if got := c.provide(Provision{JobID: id, Key: &KeyInput{CAN: "777777"}}); got != catalog.JobNotWaiting {
+					t.Error(refusal, got)
+				}
+				if r := c.result(id); failure(r) != catalog.OtherCard || r.Identity.FullName != "Nguyễn Văn An" {
+					t.Error(refusal, failure(r), r.Identity)
+				}
+			}
+		},
+		"the right card is lifted again before its EF.SOD, then another one comes": func(t *testing.T, b *bench, c *client) {
+			card, forged := an(), an()
+			forged.sod, forged.identity.FullName = "forged", "Kẻ Mạo Danh"
+			b.desk.put("A", at(card, "portrait", func(context.Context) error { b.desk.lift("A"); return nil }))
+			c.start(chipRequest("j1"))
+			time.Sleep(2 * time.Second)
+			b.desk.put("A", at(card, "access", func(context.Context) error { b.desk.lift("A"); return nil }))
+			time.Sleep(time.Second)
+			b.desk.put("A", forged)
+			if r := c.result("j1"); failure(r) != catalog.OtherCard || r.Identity.FullName != "Nguyễn Văn An" || r.Portrait != nil {
+				t.Error(failure(r), r.Identity)
+			}
+		},
+		"a copy whose signed data are the first one's, and what it says is not": func(t *testing.T, b *bench, c *client) {
+			for i, change := range []func(*lds.Identity){
+				func(i *lds.Identity) { i.FullName = "Kẻ Mạo Danh" }, func(i *lds.Identity) { i.DateOfBirth = "1950-01-01" }, func(i *lds.Identity) { i.NoExpiry = true },
+			} {
+				id := fmt.Sprint("j", i)
+				copied := an()
+				change(&copied.identity)
+				b.desk.put("A", at(an(), "portrait", func(context.Context) error { b.desk.lift("A"); return nil }))
+				c.start(chipRequest(id))
+				time.Sleep(2 * time.Second)
+				b.desk.put("A", copied)
+				if r := c.result(id); failure(r) != catalog.OtherCard || r.Identity.FullName != "Nguyễn Văn An" {
+					t.Error(i, failure(r), r.Identity)
+				}
 			}
 		},
 		"a card that was lifted during its job has had its job too": func(t *testing.T, b *bench, c *client) {

@@ -49,6 +49,7 @@ type job struct {
 	waitCause catalog.ID
 	virtual   bool
 	tapped    time.Time // when the reading that found the identity began
+	person    *person   // once the disclosure is on record
 	view      *view
 	portrait  *Picture
 	pictErr   error
@@ -398,7 +399,7 @@ func (j *job) over(r Result) {
 	})
 	j.result, j.ended = &r, time.Now()
 	j.cardKey = lds.Key{} // not needed any more, and secret
-	j.view = nil
+	j.view, j.person = nil, nil
 	e.active--
 	if e.perOwner[j.key.owner]--; e.perOwner[j.key.owner] <= 0 {
 		delete(e.perOwner, j.key.owner)

@@ -125,6 +125,7 @@ type Refused struct {
 const (
 	cureExport = "export the certificate again, as DER or PEM (X.509)"
 	cureFetch  = "get the file again from where it came from; it is damaged or of another kind"
+	curePin    = "put it into the folder pinned, if it is a document signer that you want to trust by itself"
 	cureCSCA   = "put the CSCA certificate that signed it into the trust folder too"
 )
 
@@ -436,6 +437,8 @@ func (l *loader) certificate(src *Source, place string, der []byte, listed bool)
 		l.note(src, c, kindPinned, false)
 	case listed || l.selfSigned(c):
 		l.trust(src, c, &anchor{raw: c.raw, listed: listed})
+	case !c.isCA(): // one without any extensions, which says nothing of itself
+		l.refusePart(src, place, "is no CA's certificate", curePin)
 	case len(l.links) == maxWaiting:
 		l.refusePart(src, place, "there are too many link certificates", "keep master lists in place of single certificates")
 	default:
@@ -481,7 +484,7 @@ func acceptable(der []byte, pin bool) (c *certificate, reason, cure string) {
 	case pin && isCA:
 		return nil, "is a CA's certificate", "put it into the trust folder itself; the folder pinned is for document signers"
 	case !pin && !isCA && (c.ca != nil || c.hasUsage):
-		return nil, "is no CA's certificate", "put it into the folder pinned, if it is a document signer that you want to trust by itself"
+		return nil, "is no CA's certificate", curePin
 	}
 	return c, "", ""
 }

@@ -158,6 +158,7 @@ echo "$serial" > forger.db/serial
 issue ds-forged "$D to be revoked" forger 20250101000000Z 20350101000000Z ds
 der ds > "$out/ds.der"
 der ds-revoked > "$out/ds-revoked.der"
+der ds-version1 > "$out/ds-version1.cer"
 issue lister "/C=VN/O=Invented State/CN=Invented master list signer" csca $FROM $TO lister
 issue lister-ended "/C=VN/O=Invented State/CN=Invented master list signer that ended" csca $FROM 20260101000000Z lister
 issue deviator "/C=VN/O=Invented State/CN=Invented deviation list signer" csca $FROM $TO deviator

@@ -9,6 +9,7 @@ type FloorInput struct {
 	Protocol   string // "PACE", "BAC", or empty for a card without access control
 	CardAccess int    // size of EF.CardAccess in bytes; 0 if there is none
 	Point      int    // bytes of a public key of PACE: 65 for an uncompressed point on a curve of 256 bits
+	Nonce      int    // bytes of the terminal's nonce in PACE's integrated mapping, instead of the mapping's keys; 0 with another mapping
 	CA         bool   // chip authentication
 	CAPoint    int    // bytes of its public key
 	DES        bool   // 3DES session keys of PACE instead of AES; those of BAC always are
@@ -21,7 +22,7 @@ type FloorInput struct {
 // guesses, SELECTs of files, proofs that the next command gives anyway, and blocks that are not full are all above it.
 //
 //	EF.CardAccess                 ⌈size/256⌉ in clear, by short file identifier (ICAO 9303-10 §3.6.3.2, 9303-11 §4.2)
-//	PACE                          5: MSE:Set AT and four GENERAL AUTHENTICATE (9303-11 §4.4.4)
+//	PACE                          5: MSE:Set AT and four GENERAL AUTHENTICATE (9303-11 §4.4.4), whatever the mapping
 //	SELECT of the application     1 (9303-10 §3.6.2)
 //	BAC                           2: GET CHALLENGE, EXTERNAL AUTHENTICATE (9303-11 §4.3)
 //	each file                     ⌈size/block⌉: the short file identifier comes with the first full block (9303-10 §3.6.3.2)
@@ -116,7 +117,11 @@ func Floor(in FloorInput) access.Count {
 		nonce := 16 // one block at least, two of 3DES (9303-11 §4.4.4.1)
 		send(4+1+15, 0)
 		send(4+1+2+1, object(object(nonce)))
-		send(4+1+object(object(in.Point))+1, object(object(in.Point)))
+		if in.Nonce > 0 {
+			send(4+1+object(object(in.Nonce))+1, object(0))
+		} else {
+			send(4+1+object(object(in.Point))+1, object(object(in.Point)))
+		}
 		send(4+1+object(object(in.Point))+1, object(object(in.Point)))
 		send(4+1+object(object(8))+1, object(object(8)))
 		protected(7, 0)

@@ -126,7 +126,7 @@ func TestWholeCard(t *testing.T) {
 		{profile: "cccd-mk", ca: lds.Passed, aa: lds.Passed},
 		{profile: "cccd-javelin", ca: lds.Passed, aa: lds.Passed},
 		{profile: "cccd-2024", ca: lds.Passed, aa: lds.Passed},
-		{profile: "cccd-nosfi", ca: lds.Passed, aa: lds.Passed, excess: 7 + 2}, // a SELECT per file, finding out once, and looking for EF.CardAccess in the master file
+		{profile: "cccd-nosfi", ca: lds.Passed, aa: lds.Passed, excess: 7 + 2},                                     // a SELECT per file, finding out once, and looking for EF.CardAccess in the master file
 		{profile: "cccd-rsa2048", ca: lds.Passed, aa: lds.NotDone, aaReason: lds.ReasonResponseTooLong, excess: 1}, // extended length and pieces are tried
 		{profile: "cccd-extended", ca: lds.Passed, aa: lds.Passed},
 		{profile: "cccd-extended", o: Options{Extended: 1920}, ca: lds.Passed, aa: lds.Passed},

@@ -8,13 +8,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
+var testIssuer = sync.OnceValues(func() (*Issuer, error) { return NewIssuer(IssuerOptions{Seed: []byte("test")}) })
+
 func mustIssuer(t testing.TB) *Issuer {
 	t.Helper()
-	iss, err := NewIssuer(IssuerOptions{Seed: []byte("test")})
+	iss, err := testIssuer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,15 +47,17 @@ type cvKey struct {
 
 func (k *cvKey) role() byte { return k.auth & roleMask }
 
-// algorithm is the object identifier of ICAO 9303-11 §9.2.9.
-func (k *cvKey) algorithm() (string, error) {
+func (k *cvKey) algorithm() (string, error) { return taAlgorithm(k.hash, k.key.c == nil) }
+
+// taAlgorithm is the object identifier of ICAO 9303-11 §9.2.9.
+func taAlgorithm(h hashAlg, rsa bool) (string, error) {
 	names, prefix := map[string]int{"SHA-224": 2, "SHA-256": 3, "SHA-384": 4, "SHA-512": 5}, oidTAECDSA
-	if k.key.c == nil {
+	if rsa {
 		names, prefix = map[string]int{"SHA-256": 4, "SHA-512": 6}, oidTARSA
 	}
-	arc := names[k.hash.name]
+	arc := names[h.name]
 	if arc == 0 {
-		return "", fmt.Errorf("chip: terminal authentication has no %s with this kind of key (ICAO 9303-11 Tables 7 and 8)", k.hash.name)
+		return "", fmt.Errorf("chip: terminal authentication has no %s with this kind of key (ICAO 9303-11 Tables 7 and 8)", h.name)
 	}
 	return fmt.Sprintf("%s.%d", prefix, arc), nil
 }
@@ -230,12 +232,12 @@ func (p *TerminalPKI) newKey(name string, number int, auth byte, from, to time.T
 	if err != nil {
 		return nil, err
 	}
-	holder := fmt.Sprintf("%s%s%05d", p.o.Country, name, number)
-	k := &cvKey{holder: holder, auth: auth, from: from, to: to, hash: h}
-	if k.key, err = keyFor(p.o.Key, p.stream(holder+" key")); err != nil {
+	if _, err := taAlgorithm(h, strings.HasPrefix(p.o.Key, "RSA-")); err != nil {
 		return nil, err
 	}
-	_, err = k.algorithm()
+	holder := fmt.Sprintf("%s%s%05d", p.o.Country, name, number)
+	k := &cvKey{holder: holder, auth: auth, from: from, to: to, hash: h}
+	k.key, err = keyFor(p.o.Key, p.stream(holder+" key"))
 	return k, err
 }
 

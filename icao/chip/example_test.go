@@ -2,6 +2,7 @@ package chip_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tapcheck/tapcheck/icao/chip"
 )
@@ -89,4 +90,48 @@ func ExampleIssue() {
 	fmt.Printf("%X\n", card.Files["EF_COM"])
 	// Output:
 	// 60185F0104303130375F36063034303030305C066175636D6E6F
+}
+
+// A profile of one's own, with a quirk that nobody knows.
+func ExampleLoadProfile() {
+	_, err := chip.LoadProfile(strings.NewReader(`{
+  "like": "cccd-mk",
+  "pace": [{"cipher": "AES-128", "curve": "P-256", "maping": "IM"}]
+}`))
+	fmt.Println(err)
+	// Output:
+	// chip: profile, line 3, column 52: unknown field "maping" in pace[0]; did you mean mapping? Allowed here: mapping, cipher, curve, nonce
+}
+
+// A terminal that may read fingerprints, and a chip that believes it.
+func ExampleNewTerminalPKI() {
+	pki, err := chip.NewTerminalPKI(chip.TerminalPKIOptions{Seed: []byte("example")})
+	if err != nil {
+		panic(err)
+	}
+	terminal, err := pki.Terminal(chip.TerminalOptions{Rights: chip.RightDG3})
+	if err != nil {
+		panic(err)
+	}
+	issuer, err := chip.NewIssuer(chip.IssuerOptions{Seed: []byte("example")})
+	if err != nil {
+		panic(err)
+	}
+	profile, err := chip.ProfileByName("passport-eac")
+	if err != nil {
+		panic(err)
+	}
+	person, err := chip.PersonaByName("an")
+	if err != nil {
+		panic(err)
+	}
+	card, err := chip.New(profile, person, issuer, chip.Options{Issue: chip.IssueOptions{Terminals: pki}})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%q\n", card.Files()["EF_CVCA"])
+	fmt.Println(pki.Reference(), terminal.Reference, len(terminal.Chain))
+	// Output:
+	// "B\vVNCVCA00001\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	// VNCVCA00001 VNIS00001 2
 }

@@ -1,6 +1,7 @@
 package chip
 
 import (
+	"encoding/hex"
 	"io"
 	"slices"
 	"testing"
@@ -21,8 +22,17 @@ func FuzzTransmit(f *testing.F) {
 	f.Add(slices.Concat(step(1, "00A4040C07A0000002471001"), step(0, "0CB08100039701048E08000102030405060700"), step(2, ""), step(0, "0084000008"), step(0, "0082000028")))
 	f.Add(slices.Concat(step(0, "00A4040C07A0000002471001"), step(0, "00B0000000000100")))
 	iss := mustIssuer(f)
+	pki, err := iss.TerminalPKI()
+	if err != nil {
+		f.Fatal(err)
+	}
+	dv, _, _ := takeTLV(mustTerminal(f, pki, TerminalOptions{}).Chain[0])
+	pso := append([]byte{0x00, 0x2A, 0x00, 0xBE, byte(len(dv.value))}, dv.value...)
+	f.Add(slices.Concat(step(1, "002281B60D830B"+hex.EncodeToString([]byte(pki.Reference()))), append([]byte{1, byte(len(pso))}, pso...), step(1, "002281A404830256 4E"), step(1, "0084000008")))
+	f.Add(slices.Concat(step(0, "0022C1A40F800A04007F00070202040302830101"), step(0, "10860000027C0000"), step(0, "10860000147C128110000102030405060708090A0B0C0D0E0F00")))
+	f.Add(slices.Concat(step(0, "0022C1A40F800A04007F00070202040202830103"), step(0, "10860000027C0000"), step(1, "002C0303"), step(1, "10A4020C0101"), step(1, "00A4020C011E"), step(1, "00B0000000"), step(0, "00C0000000")))
 	var cards []*Card
-	for _, name := range []string{"cccd-mk", "cccd-extended", "passport-bac", "clone-naked"} {
+	for _, name := range []string{"cccd-mk", "cccd-extended", "passport-bac", "clone-naked", "passport-eac", "passport-dh-im", "passport-pieces", "card-pin"} {
 		card, err := Issue(mustProfile(f, name), mustPersona(f, "an"), iss, IssueOptions{})
 		if err != nil {
 			f.Fatal(err)

@@ -475,8 +475,11 @@ func TestWholeRead(t *testing.T) {
 			if p.Extended != nil {
 				block = 1800
 			}
-			read := func() {
+			read := func(longest int) {
 				for name, want := range term.c.Files() {
+					if len(want) > longest {
+						continue
+					}
 					var n int
 					fid := map[string]int{"EF_SOD": 0x11D, "EF_COM": 0x11E}[name]
 					if _, err := fmt.Sscanf(name, "DG%d", &n); err == nil {
@@ -500,10 +503,10 @@ func TestWholeRead(t *testing.T) {
 					t.Errorf("DG9: status %04X", sw)
 				}
 			}
-			read()
+			read(1 << 20)
 			for _, k := range term.c.card.ca {
 				term.chipAuthentication(k)
-				read()
+				read(1500)
 			}
 			if p.TA {
 				pki, err := iss.TerminalPKI()

@@ -198,9 +198,7 @@ func (c *Chip) paceStep(run *paceRun, nodes []node) ([]byte, uint16) {
 		if sw := c.usable(run.password); sw != 0x9000 {
 			return nil, sw
 		}
-		if over := c.tries - c.p.FreeTries; over > 0 && c.p.SlowMS > 0 {
-			c.delay("penalty", float64(c.p.SlowMS)*float64(int(1)<<min(over-1, 6)))
-		}
+		c.penalty()
 		c.delay("nonce", t.NonceMS)
 		run.nonce = c.random(run.offer.nonceBytes())
 		return answer(0x80, run.suite.cbc(run.suite.kdf(run.secret, 3), nil, run.nonce, true))
@@ -260,6 +258,7 @@ func (c *Chip) paceStep(run *paceRun, nodes []node) ([]byte, uint16) {
 	c.next = func() {
 		c.sm = newSession(run.suite, run.shared, nil)
 		c.opened, c.password = true, run.password
+		c.ta.drop()
 		c.chipID, c.terminalKey = run.mapped.compress(run.own), nil
 		if run.offer.Mapping == mappingChip {
 			c.terminalKey = run.mapped.compress(run.theirs)
@@ -310,6 +309,13 @@ func (c *Chip) paceExtras(run *paceRun) []byte {
 		out = append(out, tlv(0x8A, run.suite.cbc(kenc, iv, pad(plain, run.suite.block), true))...)
 	}
 	return out
+}
+
+// penalty is how a chip slows down who guesses: longer with each wrong password, also after a reset.
+func (c *Chip) penalty() {
+	if over := c.tries - c.p.FreeTries; over > 0 && c.p.SlowMS > 0 {
+		c.delay("penalty", float64(c.p.SlowMS)*float64(int(1)<<min(over-1, 6)))
+	}
 }
 
 // usable says whether a password may be tried at all: a PIN with one try left is suspended until the CAN has been shown in the same
@@ -377,6 +383,7 @@ func (c *Chip) getChallenge(a apdu) ([]byte, uint16) {
 	if a.ne != 8 && !a.allNe || a.p1 != 0 || a.p2 != 0 || len(a.data) != 0 {
 		return nil, 0x6700
 	}
+	c.penalty()
 	c.rnd = c.random(8)
 	return slices.Clone(c.rnd), 0x9000
 }
@@ -422,6 +429,7 @@ func (c *Chip) externalAuthenticate(a apdu) ([]byte, uint16) {
 	c.next = func() {
 		c.sm = newSession(s, shared, ssc)
 		c.opened, c.password = true, "bac"
+		c.ta.drop()
 		c.chipID, c.terminalKey = c.documentNumber(), nil
 	}
 	return append(e, s.mac(kmac, pad(e, s.block))...), 0x9000
@@ -526,7 +534,8 @@ func (c *Chip) agree(s suite, k *caKey, public []byte) uint16 {
 	c.next = func() {
 		c.sm = newSession(s, shared, nil)
 		c.naked = c.p.Clone == "naked-9000"
-		c.terminalKey = terminal
+		// Rights belong to the keys under which they were given (ICAO 9303-11 §7.1.3).
+		c.terminalKey, c.ta.granted = terminal, 0
 	}
 	return 0x9000
 }

@@ -220,6 +220,21 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%04X", sw)
 		}
 	})
+	t.Run("wrong MRZ often", func(t *testing.T) {
+		slow := 0
+		term := newTerminal(t, mustProfile(t, "cccd-bac"), who, mustIssuer(t), Options{Delay: func(step string, _ time.Duration) {
+			if step == "penalty" {
+				slow++
+			}
+		}})
+		for range 6 {
+			term.selectApplication()
+			term.bac(mrzSecret(doc, dob, "390102"))
+		}
+		if slow != 2 {
+			t.Errorf("%d penalties", slow)
+		}
+	})
 	t.Run("wrong CAN, and a chip that becomes slow", func(t *testing.T) {
 		p := mustProfile(t, "cccd-mk")
 		var slow []time.Duration

@@ -270,6 +270,13 @@ func TestTerminalAuthenticationIsStrict(t *testing.T) {
 				t.Errorf("%d: %04X", i, sw)
 			}
 		}
+		if rights(term) != 3 {
+			t.Error("rights were lost")
+		}
+		term.chipAuthentication(term.c.card.ca[0])
+		if got := rights(term); got != 0 {
+			t.Errorf("rights under new keys: %d", got)
+		}
 		if _, sw := term.send(0, 0x2A, 0, 0xBE, k.Chain[0], 0); sw != 0x6985 {
 			t.Errorf("certificate without DST: %04X", sw)
 		}

@@ -7,7 +7,21 @@
 // chip already, [Channel.ChipAuthenticationMapping] says so. [Channel.TerminalAuthentication] opens DG3 and DG4 for a terminal
 // that has certificates for them.
 //
-// What it promises:
+// # What it speaks
+//
+//   - PACE (§4.4) with generic and integrated mapping on all curves and groups of §9.5.1, and with chip authentication mapping on the curves,
+//     with 3DES and AES-128, -192 and -256, and with MRZ, CAN, PIN and PUK; basic access control (§4.3)
+//   - secure messaging (§9.8) in short and extended length, with command chaining, 61xx and 6Cxx
+//   - chip authentication version 1 (§6.2) with ECDH on those curves and DH on any group of 1,024 to 4,096 bits, with every cipher, by both
+//     sequences of commands
+//   - active authentication (§6.1) with RSA (ISO/IEC 9796-2 scheme 1, SHA-1 to SHA-512) and ECDSA
+//   - terminal authentication version 1 (§7.1) with RSA and ECDSA
+//   - reading by short file identifier or SELECT, with odd instruction past 32,767 bytes, in blocks as large as card and reader bear
+//
+// Not spoken: domain parameters of a card's own in PACE (§9.2.2 forbids it), RSA moduli for active authentication that do not fill their
+// bytes, and version 2 of chip and terminal authentication, which are for national applications.
+//
+// # What it promises
 //
 //   - Once secure messaging is up, nothing counts that is not protected. An unprotected answer, whatever its status word,
 //     is lds.ErrSecureMessaging with the status word kept.

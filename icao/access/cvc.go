@@ -138,15 +138,18 @@ func certificateDate(b []byte) (time.Time, error) {
 // TerminalAlgorithm is how a terminal signs (ICAO 9303-11 §7.1.4): RSASSA-PSS with MGF1 and a salt as long as the hash, or ECDSA with the
 // plain signature of TR-03111 §5.2.1: r and s one behind the other, each as long as the order of the curve.
 type TerminalAlgorithm struct {
-	RSA  bool
-	Hash crypto.Hash
+	RSA   bool
+	PKCS1 bool // RSASSA-PKCS1-v1_5 instead of PSS: TR-03110 only
+	Hash  crypto.Hash
 }
 
-// terminalAlgorithms by the two last arcs of id-TA (ICAO 9303-11 §9.2.9). Those with SHA-1, and RSA with PKCS #1 v1.5, are of TR-03110 only
-// and not for new certificates.
+// terminalAlgorithms by the two last arcs of id-TA (ICAO 9303-11 §9.2.9; those with SHA-1 or PKCS #1 v1.5 are TR-03110-3 §A.6.3's). Which of them
+// is strong enough is for the card to say, and for the state that issues the certificates.
 var terminalAlgorithms = map[[2]byte]TerminalAlgorithm{
-	{1, 4}: {true, crypto.SHA256}, {1, 6}: {true, crypto.SHA512},
-	{2, 2}: {false, crypto.SHA224}, {2, 3}: {false, crypto.SHA256}, {2, 4}: {false, crypto.SHA384}, {2, 5}: {false, crypto.SHA512},
+	{1, 1}: {true, true, crypto.SHA1}, {1, 2}: {true, true, crypto.SHA256}, {1, 3}: {true, false, crypto.SHA1},
+	{1, 4}: {true, false, crypto.SHA256}, {1, 5}: {true, true, crypto.SHA512}, {1, 6}: {true, false, crypto.SHA512},
+	{2, 1}: {false, false, crypto.SHA1}, {2, 2}: {false, false, crypto.SHA224}, {2, 3}: {false, false, crypto.SHA256},
+	{2, 4}: {false, false, crypto.SHA384}, {2, 5}: {false, false, crypto.SHA512},
 }
 
 var oidTA = []byte{0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x02}

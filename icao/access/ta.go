@@ -52,6 +52,9 @@ func (k signerKey) Sign(ctx context.Context, a TerminalAlgorithm, message []byte
 		if _, ok := k.Public().(*rsa.PublicKey); !ok {
 			return nil, errors.New("terminal's certificate is for RSA, and its key is not")
 		}
+		if a.PKCS1 {
+			return k.Signer.Sign(rand.Reader, digest, a.Hash)
+		}
 		return k.Signer.Sign(rand.Reader, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.Hash})
 	}
 	public, ok := k.Public().(*ecdsa.PublicKey)

@@ -189,7 +189,7 @@ func TestTerminalRefused(t *testing.T) {
 		{name: "key that fails", change: func(t *Terminal) { t.Key = failingKey{broken} }, want: broken},
 		{name: "unknown algorithm", change: func(t *Terminal) {
 			last := &t.Certificates[len(t.Certificates)-1]
-			last.algorithm = append(bytes.Clone(oidTA), 1, 2)
+			last.algorithm = append(bytes.Clone(oidTA), 1, 7)
 		}, want: ErrUnsupported},
 		{name: "card without", profile: func(p *chip.Profile) { p.TA, p.CardAccessLists = false, nil }, want: ErrUnsupported},
 		{name: "before chip authentication", noCA: true, want: lds.ErrProtocol},
@@ -293,6 +293,39 @@ func TestSignerKey(t *testing.T) {
 	}
 }
 
+// TestSignatures holds those forms that the simulated chip does not take against the standard library.
+func TestSignatures(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := []byte("what the card hears")
+	for _, a := range terminalAlgorithms {
+		if !a.RSA {
+			continue
+		}
+		signature, err := SignerKey(key).Sign(t.Context(), a, message)
+		if a.Hash == crypto.SHA512 && !a.PKCS1 {
+			if err == nil {
+				t.Error("a hash and a salt of 64 bytes fit a key of 128")
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%+v: %v", a, err)
+			continue
+		}
+		if a.PKCS1 {
+			err = rsa.VerifyPKCS1v15(&key.PublicKey, a.Hash, sum(a.Hash, message), signature)
+		} else {
+			err = rsa.VerifyPSS(&key.PublicKey, a.Hash, sum(a.Hash, message), signature, &rsa.PSSOptions{SaltLength: a.Hash.Size()})
+		}
+		if err != nil {
+			t.Errorf("%+v: %v", a, err)
+		}
+	}
+}
+
 // TestFaultsInTerminalAuthentication: whatever strikes, DG3 is never read without the card's consent, and errors have their type.
 func TestFaultsInTerminalAuthentication(t *testing.T) {
 	pki := terminalPKI(t, chip.TerminalPKIOptions{Key: "P-256"})
@@ -347,8 +380,8 @@ func TestPublishedCertificate(t *testing.T) {
 		!c.Effective.Equal(time.Date(2010, 3, 24, 0, 0, 0, 0, time.UTC)) || !c.Expiry.Equal(time.Date(2011, 3, 19, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("%+v", c)
 	}
-	if _, err := c.Algorithm(); !errors.Is(err, ErrUnsupported) { // RSA PKCS #1 v1.5 with SHA-1
-		t.Errorf("algorithm: %v", err)
+	if a, err := c.Algorithm(); err != nil || a != (TerminalAlgorithm{RSA: true, PKCS1: true, Hash: crypto.SHA1}) {
+		t.Errorf("algorithm: %+v, %v", a, err)
 	}
 	signature, err := onlyTLV(c.signature, 0x5F37)
 	if err != nil {

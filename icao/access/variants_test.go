@@ -454,6 +454,19 @@ func strike(t *testing.T, crd *card, run func(context.Context, *Channel) error, 
 	crd.SetFaults(nil)
 }
 
+// TestFaultsInChipAuthenticationDH: nothing that strikes proves the chip.
+func TestFaultsInChipAuthenticationDH(t *testing.T) {
+	card := newCard(t, caProfile(t, chip.CAProfile{Cipher: "AES-128", Curve: chip.Groups()[0]}), chip.Options{})
+	strike(t, card, func(ctx context.Context, c *Channel) error { return ready(ctx, c, card) }, func(name string, f chip.Fault, c *Channel, err error) {
+		if err == nil && f.At > 5 {
+			t.Errorf("%s: nobody noticed", name)
+		}
+		if errors.Is(err, lds.ErrKeyRejected) && f.At > 4 {
+			t.Errorf("%s: not the key's fault: %v", name, err)
+		}
+	})
+}
+
 // TestFaultsInEveryMapping: nothing that strikes opens the chip wrongly, or proves it.
 func TestFaultsInEveryMapping(t *testing.T) {
 	for _, tt := range []struct{ mapping, domain string }{{"IM", "P-256"}, {"CAM", "P-256"}, {"GM", chip.Groups()[0]}, {"IM", chip.Groups()[0]}} {

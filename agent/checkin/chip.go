@@ -168,42 +168,62 @@ func (j *job) awaitKey(cause catalog.ID) error {
 	return err
 }
 
+// obstacle is what is in the way of a reading at the moment, and until when it is waited for.
+type obstacle struct {
+	need  string
+	cause catalog.ID
+	until time.Time
+}
+
 // connect opens the card in the job's reader as soon as one is there that can be used, within the time that the
-// interruption allows; a reader, a service or another program that is in the way gets the time that a need has.
+// interruption allows. A mute card, a reader, a service or another program that is in the way gets the time that a need
+// has, and only while it is in the way: the desk has as long to put a lifted card back as before. Altogether it is never
+// longer than the longest of them.
 func (j *job) connect(why *interruption) (s reader.Session, insertion uint64, err error) {
 	e := j.e
 	if why.since.IsZero() {
 		*why = interruption{need: NeedInsertCard, cause: catalog.CardRemoved, since: time.Now(), limit: j.needLimit()}
 	}
+	most := why.since.Add(max(why.limit, j.needLimit()))
+	now := obstacle{why.need, why.cause, why.since.Add(why.limit)}
+	meet := func(need string, cause catalog.ID, limit time.Duration) {
+		if now.need == need && now.cause == cause {
+			return
+		}
+		now = obstacle{need, cause, time.Now().Add(limit)}
+		if now.until.After(most) {
+			now.until = most
+		}
+	}
 	var busy time.Time
+	var mute uint64 // insertion of a card that did not answer
 	faults := 0
 	for range 1 + int(busyLimit/retryPause) + int(j.needLimit()/retryPause) {
-		failure := why.cause
-		err := j.await(func() time.Time { return why.since.Add(why.limit) }, func() bool {
+		err := j.await(func() time.Time { return now.until }, func() bool {
 			info, known := e.infos[j.reader]
 			stale := why.renew && info.Insertion == why.after
-			need, cause := why.need, why.cause
 			switch {
 			case e.health != nil:
-				need, cause, why.limit = NeedInsertCard, catalog.PCSCStopped, max(why.limit, j.needLimit())
+				meet(NeedInsertCard, catalog.PCSCStopped, j.needLimit())
 			case !known || info.State == reader.Absent:
-				need, cause, why.limit = NeedInsertCard, catalog.ReaderAbsent, max(why.limit, j.needLimit())
+				meet(NeedInsertCard, catalog.ReaderAbsent, j.needLimit())
+			case info.State == reader.Error:
+				meet(NeedRepositionCard, catalog.ReaderFault, j.needLimit())
+			case cardThere(info) && mute != 0 && info.Insertion == mute, info.State == reader.Mute && !stale:
+				meet(NeedRepositionCard, catalog.CardMute, j.needLimit())
+			case info.State == reader.Busy && !stale:
+				meet(NeedRepositionCard, catalog.ReaderBusy, j.needLimit())
 			case info.State == reader.Card && !stale:
 				j.clearNeed()
 				return true
-			case info.State == reader.Mute && !stale:
-				need, cause, why.limit = NeedRepositionCard, catalog.CardMute, max(why.limit, j.needLimit())
-			case info.State == reader.Busy && !stale:
-				need, cause, why.limit = NeedRepositionCard, catalog.ReaderBusy, max(why.limit, j.needLimit())
-			case info.State == reader.Error:
-				need, cause, why.limit = NeedRepositionCard, catalog.ReaderFault, max(why.limit, j.needLimit())
+			default:
+				meet(why.need, why.cause, why.limit)
 			}
-			failure = cause
-			j.needs(need, cause, nil, why.since.Add(why.limit))
+			j.needs(now.need, now.cause, nil, now.until)
 			return false
 		})
 		if errors.Is(err, errExpired) {
-			return nil, 0, catalog.New(failure, nil)
+			return nil, 0, catalog.New(now.cause, nil)
 		}
 		if err != nil {
 			return nil, 0, err
@@ -225,14 +245,13 @@ func (j *job) connect(why *interruption) (s reader.Session, insertion uint64, er
 			return nil, 0, context.Cause(j.ctx)
 		}
 		e.mu.Lock()
-		now := e.infos[j.reader].Insertion
+		at := e.infos[j.reader].Insertion
 		e.mu.Unlock()
 		switch id := Explain(err).ID; id {
 		case catalog.NoCard, catalog.CardRemoved:
-			why.renew, why.after = true, now
+			why.renew, why.after = true, at
 		case catalog.CardMute:
-			why.need, why.cause, why.renew, why.after = NeedRepositionCard, catalog.CardMute, true, now
-			why.limit = max(why.limit, time.Since(why.since)+j.needLimit())
+			mute = at
 		case catalog.ReaderBusy:
 			if busy.IsZero() {
 				busy = time.Now()
@@ -253,7 +272,7 @@ func (j *job) connect(why *interruption) (s reader.Session, insertion uint64, er
 			return nil, 0, err
 		}
 	}
-	return nil, 0, catalog.New(why.cause, nil)
+	return nil, 0, catalog.New(now.cause, nil)
 }
 
 // readOnce reads what the session gives, and closes it whatever happens.

@@ -538,10 +538,17 @@ func TestWhoGetsATap(t *testing.T) {
 		}},
 		{"a mute card", []string{"A"}, func(t *testing.T, b *bench, c *client) {
 			c.start(chipRequest("j1"))
-			b.desk.put("A", an())
-			b.desk.state("A", reader.Mute)
-			if got := c.need("j1"); got != "" && got != "reposition_card/CARD_MUTE" {
+			b.desk.change(func() { i := b.desk.at("A"); i.State, i.Insertion = reader.Mute, 1 })
+			if got := c.need("j1"); got != "reposition_card/CARD_MUTE" {
 				t.Error(got)
+			}
+			b.desk.lift("A")
+			if got := c.need("j1"); got != NeedInsertCard {
+				t.Error(got)
+			}
+			b.desk.put("A", an())
+			if r := c.result("j1"); r.State != Complete {
+				t.Error(r.State)
 			}
 		}},
 		{"a card that stays mute", []string{"A"}, func(t *testing.T, b *bench, c *client) {
@@ -980,6 +987,76 @@ func TestOnTheReader(t *testing.T) {
 				t.Error(got)
 			}
 			time.Sleep(40 * time.Second)
+			b.desk.put("A", card)
+			if r := c.result("j1"); r.State != Complete {
+				t.Error(failure(r))
+			}
+		},
+		"what is in the way for a moment buys a lifted card no minute": func(t *testing.T, b *bench, c *client) {
+			for i, o := range []struct {
+				state reader.State
+				need  string
+			}{
+				{reader.Mute, "reposition_card/CARD_MUTE"}, {reader.Busy, "reposition_card/READER_BUSY"},
+				{reader.Error, "reposition_card/READER_FAULT"}, {reader.Absent, "insert_card/READER_ABSENT"},
+			} {
+				id := fmt.Sprint("j", i)
+				b.desk.put("A", at(an(), "portrait", func(context.Context) error { b.desk.lift("A"); return nil }))
+				c.start(chipRequest(id))
+				time.Sleep(2 * time.Second)
+				if got := c.need(id); got != "reposition_card/CARD_REMOVED" {
+					t.Error(got)
+				}
+				b.desk.change(func() { i := b.desk.at("A"); i.State = o.state; i.Insertion++ })
+				time.Sleep(time.Second)
+				if got := c.need(id); got != o.need {
+					t.Errorf("%s: %s", o.state, got)
+				}
+				// It is waited for longer than a lifted card; and when it is over, the card has its ten seconds again.
+				time.Sleep(15 * time.Second)
+				if got := c.need(id); got != o.need {
+					t.Errorf("%s: %s", o.state, got)
+				}
+				b.desk.lift("A")
+				if got := c.need(id); got != "reposition_card/CARD_REMOVED" {
+					t.Errorf("%s: %s", o.state, got)
+				}
+				began := time.Now()
+				if left := time.Until(c.status(id).Need.ExpiresAt); left > 10*time.Second {
+					t.Errorf("%s: the desk is told that it has %v", o.state, left)
+				}
+				if r := c.result(id); failure(r) != catalog.CardRemoved || time.Since(began).Round(time.Second) != 10*time.Second {
+					t.Errorf("%s: %s after %v", o.state, failure(r), time.Since(began))
+				}
+			}
+		},
+		"a card that is put down mute again and again": func(t *testing.T, b *bench, c *client) {
+			b.desk.put("A", at(an(), "portrait", func(context.Context) error { b.desk.lift("A"); return nil }))
+			c.start(chipRequest("j1"))
+			time.Sleep(2 * time.Second)
+			began := time.Now()
+			for n := 0; !c.status("j1").State.Final() && n < 100; n++ {
+				b.desk.change(func() { i := b.desk.at("A"); i.State = reader.Mute; i.Insertion++ })
+				time.Sleep(2 * time.Second)
+				b.desk.lift("A")
+				time.Sleep(5 * time.Second)
+			}
+			if took := time.Since(began); took < 50*time.Second || took > 70*time.Second {
+				t.Error("waited for it", took)
+			}
+			c.result("j1")
+		},
+		"mute when connected, then put down well": func(t *testing.T, b *bench, c *client) {
+			b.desk.connect = func(string) error { return reader.ErrCardMute }
+			card := an()
+			b.desk.put("A", card)
+			c.start(chipRequest("j1"))
+			time.Sleep(time.Second)
+			b.desk.lift("A")
+			if got := c.need("j1"); got != "insert_card/CARD_REMOVED" {
+				t.Error(got)
+			}
+			b.desk.change(func() { b.desk.connect = nil })
 			b.desk.put("A", card)
 			if r := c.result("j1"); r.State != Complete {
 				t.Error(failure(r))

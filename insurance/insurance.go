@@ -99,6 +99,19 @@ var (
 // is an ErrUnreachable, and no proof of an attempt.
 var ErrNotAsked = fmt.Errorf("%w: not asked again yet", ErrUnreachable)
 
+// NotAskedError is another error that came without anybody being asked: the request lacks something, or an account that was
+// refused a moment ago is not tried again yet. errors.Is finds both ErrNotAsked in it and Err, but not that the insurer
+// could not be reached.
+type NotAskedError struct{ Err error }
+
+func (e *NotAskedError) Error() string { return e.Err.Error() + " (nobody was asked)" }
+
+// Is says that nobody was asked.
+func (e *NotAskedError) Is(target error) bool { return target == ErrNotAsked }
+
+// Unwrap gives the error that there is.
+func (e *NotAskedError) Unwrap() error { return e.Err }
+
 // CodeError is an error that the insurer itself reported with a result code. It unwraps to one of the errors above.
 type CodeError struct {
 	Code string // raw result code

@@ -76,6 +76,9 @@ func TestErrors(t *testing.T) {
 	if !errors.Is(ErrNotAsked, ErrUnreachable) {
 		t.Error("what was not asked must be asked later")
 	}
+	if cached := error(&NotAskedError{ErrRejected}); !errors.Is(cached, ErrNotAsked) || !errors.Is(cached, ErrRejected) || errors.Is(cached, ErrUnreachable) {
+		t.Error(cached)
+	}
 	err := error(&CodeError{Code: "054", Err: ErrRejected})
 	var coded *CodeError
 	if !errors.Is(err, ErrRejected) || !errors.As(err, &coded) || coded.Code != "054" {

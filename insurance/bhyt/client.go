@@ -69,6 +69,10 @@ const (
 	leaveAlone     = 15 * time.Second
 )
 
+// fairTime is what the gateway has to be given before its silence counts against it: two fifths of Config.Timeout. A caller may
+// have less patience, and that is its own affair: it must not keep all others from asking.
+func (c *Client) fairTime() time.Duration { return c.cfg.Timeout * 2 / 5 }
+
 var twelveDigits = regexp.MustCompile(`^[0-9]{12}$`)
 
 // New makes a client. It asks nobody yet. The error names the setting that is wrong, never its value.
@@ -133,7 +137,10 @@ func New(c Config) (*Client, error) {
 		Timeout:      leaveAlone,
 		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= failuresInARow },
 		IsSuccessful: func(err error) bool { return !errors.Is(err, insurance.ErrUnreachable) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		IsExcluded: func(err error) bool {
+			var early *earlyError
+			return errors.Is(err, context.Canceled) || errors.Is(err, insurance.ErrNotAsked) || errors.As(err, &early)
+		},
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			c.Log("bhyt.breaker", map[string]any{"state": to.String()})
 		},
@@ -152,18 +159,31 @@ func (c *Client) Close() error {
 
 // Check implements insurance.Provider. It asks by the card code where there is one, for that is what the person claims, else by the
 // personal number. Beside an error the eligibility holds the raw code and answer, where there was one. When ctx is over its time, the error is also
-// context.DeadlineExceeded; when it was cancelled, it is context.Canceled and not ErrUnreachable.
+// context.DeadlineExceeded; when it was cancelled, it is context.Canceled and not ErrUnreachable. Where nothing was sent at all, it
+// is also insurance.ErrNotAsked.
 func (c *Client) Check(ctx context.Context, q insurance.Request) (insurance.Eligibility, error) {
 	body, err := c.question(q)
 	if err != nil {
-		return insurance.Eligibility{}, err
+		return insurance.Eligibility{}, &insurance.NotAskedError{Err: err}
 	}
-	e, err := c.breaker.Execute(func() (insurance.Eligibility, error) { return c.ask(ctx, q, body) })
+	e, err := c.breaker.Execute(func() (insurance.Eligibility, error) {
+		began := time.Now()
+		e, err := c.ask(ctx, q, body)
+		if errors.Is(err, context.DeadlineExceeded) && time.Since(began) < c.fairTime() {
+			err = &earlyError{err}
+		}
+		return e, err
+	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return insurance.Eligibility{}, insurance.ErrNotAsked
 	}
 	return e, err
 }
+
+// earlyError is the end of a caller's time before the gateway has had its own.
+type earlyError struct{ error }
+
+func (e *earlyError) Unwrap() error { return e.error }
 
 // question makes the body of the look-up.
 func (c *Client) question(q insurance.Request) ([]byte, error) {
@@ -210,6 +230,10 @@ func (c *Client) ask(ctx context.Context, q insurance.Request, body []byte) (ins
 			return c.refusal(answer)
 		}
 		if t, err = c.tokens.get(ctx, t); err != nil {
+			var unasked *insurance.NotAskedError
+			if errors.As(err, &unasked) { // not for a token; but the question has been there
+				err = unasked.Err
+			}
 			return insurance.Eligibility{}, err
 		}
 	}

@@ -221,9 +221,13 @@ func TestWrongAccount(t *testing.T) {
 	} {
 		g, base := gateway(t, localgateway.Options{})
 		client := newClient(t, base, change)
-		for range 5 {
-			if _, err := client.Check(context.Background(), an); !errors.Is(err, insurance.ErrRejected) {
+		for n := range 5 {
+			_, err := client.Check(context.Background(), an)
+			if !errors.Is(err, insurance.ErrRejected) || errors.Is(err, insurance.ErrUnreachable) {
 				t.Errorf("%s: %v", name, err)
+			}
+			if asked := !errors.Is(err, insurance.ErrNotAsked); asked != (n == 0 || strings.HasPrefix(name, "staff")) { // staff is refused by the look-up
+				t.Errorf("%s, look-up %d: says that the gateway was asked: %v", name, n, asked)
 			}
 		}
 		if n := g.Calls().Token; n != 1 {
@@ -398,7 +402,10 @@ func TestContext(t *testing.T) {
 	before := g.Calls()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := client.Check(ctx, an); !errors.Is(err, context.Canceled) {
+	if _, err := client.Check(ctx, an); !errors.Is(err, context.Canceled) || !errors.Is(err, insurance.ErrNotAsked) {
+		t.Error(err)
+	}
+	if _, err := client.Check(context.Background(), insurance.Request{Number: "1"}); !errors.Is(err, insurance.ErrRequest) || !errors.Is(err, insurance.ErrNotAsked) {
 		t.Error(err)
 	}
 	if g.Calls() != before {
@@ -457,6 +464,49 @@ func TestBreaker(t *testing.T) {
 		if _, err := client.Check(context.Background(), insurance.Request{Number: "001099000000", FullName: "X", DateOfBirth: "1999"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A caller without patience is no failure of the gateway, and keeps nobody from asking; a gateway that had its time is one.
+func TestImpatientCallers(t *testing.T) {
+	var answers atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == bhyt.PathToken {
+			_, _ = io.WriteString(w, `{"maKetQua":"200","APIKey":{"access_token":"a","id_token":"i"}}`)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		if answers.Load() {
+			_, _ = io.WriteString(w, `{"maKetQua":"000"}`)
+			return
+		}
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	client := newClient(t, s.URL, func(c *bhyt.Config) { c.Timeout = time.Second })
+	for range 10 {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		if _, err := client.Check(ctx, an); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, insurance.ErrUnreachable) {
+			t.Error(err)
+		}
+		cancel()
+	}
+	answers.Store(true)
+	if _, err := client.Check(context.Background(), an); err != nil {
+		t.Errorf("who waits is not asked for: %v", err)
+	}
+	answers.Store(false)
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			_, _ = client.Check(ctx, an)
+		})
+	}
+	all.Wait()
+	if _, err := client.Check(context.Background(), an); !errors.Is(err, insurance.ErrNotAsked) {
+		t.Errorf("a gateway that hung five times: %v", err)
 	}
 }
 

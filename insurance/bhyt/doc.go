@@ -18,7 +18,8 @@
 // 5xx, the portal's own faults; ask again later), ErrRejected (account, rights, registered staff: somebody must act), ErrGarbage (no
 // answer of this gateway: an error page, a redirect, cut or oversized JSON), ErrRequest (this question cannot be answered). An
 // answer that refuses the person is no error. After five unanswered look-ups in a row the gateway is left alone for 15 s; calls
-// in that time get ErrNotAsked at once, so that no patient waits for what will not come.
+// in that time get ErrNotAsked at once, so that no patient waits for what will not come. A caller whose own time ends before the
+// gateway has had two fifths of Config.Timeout (four seconds of ten) does not count.
 //
 // The gateway wants its secrets in the URL. So no error, no log and no redirect ever carries a URL; what went wrong is said in a
 // fixed word. Answers are read up to 1 MiB. Lists in an answer (earlier visits with their diagnoses, and who else asked) are dropped

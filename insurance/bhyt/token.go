@@ -70,10 +70,10 @@ type flight struct {
 }
 
 // get gives the token, but not the one that the gateway has just refused. Each caller waits by its own ctx; the fetch ends with
-// the last of them.
+// the last of them. Where nobody was asked for one, the error says so (insurance.ErrNotAsked).
 func (t *tokens) get(ctx context.Context, bad *token) (*token, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
+		return nil, &insurance.NotAskedError{Err: contextError(err)}
 	}
 	t.mu.Lock()
 	now := t.now()
@@ -83,7 +83,7 @@ func (t *tokens) get(ctx context.Context, bad *token) (*token, error) {
 	}
 	if t.refused != nil && now.Before(t.again) {
 		defer t.mu.Unlock()
-		return nil, t.refused
+		return nil, &insurance.NotAskedError{Err: t.refused}
 	}
 	f := t.flight
 	if f == nil {

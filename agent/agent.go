@@ -291,7 +291,8 @@ func watched(p insurance.Provider, state *health.Tracker) insurance.Provider {
 // Check implements insurance.Provider.
 func (w watchedInsurer) Check(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
 	e, err := w.Provider.Check(ctx, r)
-	if !errors.Is(err, context.Canceled) { // a job that was cancelled says nothing about the gateway
+	// A job that was cancelled says nothing about the gateway, nor does one for which nobody was asked.
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, insurance.ErrNotAsked) {
 		w.state.Set(health.InsuranceDown, errors.Is(err, insurance.ErrUnreachable) || errors.Is(err, insurance.ErrGarbage) || errors.Is(err, context.DeadlineExceeded))
 		w.state.Set(health.InsuranceRefused, errors.Is(err, insurance.ErrRejected))
 	}

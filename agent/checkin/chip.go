@@ -390,7 +390,7 @@ func (j *job) onIdentity(d *icao.Document) error {
 	if j.ctx.Err() != nil {
 		return context.Cause(j.ctx)
 	}
-	j.disclose(named(Filter(d.Identity, j.fields))...)
+	j.disclose(j.key.owner.String(), named(Filter(d.Identity, j.fields))...)
 	e.locked(func() {
 		j.person = &person{sod: bytes.Clone(d.Files[lds.SOD]), identity: *d.Identity}
 		j.see(d)
@@ -461,7 +461,7 @@ func (j *job) showPortrait(doc *icao.Document) error {
 		e.mu.Unlock()
 		return nil
 	}
-	j.disclose(FieldPortrait)
+	j.disclose(j.key.owner.String(), FieldPortrait)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	j.portrait = &pic

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +125,7 @@ func TestTapToResult(t *testing.T) {
 		for _, e := range b.book.entries {
 			switch e := e.(type) {
 			case journal.Disclosure:
-				kinds = append(kinds, strings.Join(e.Fields, ","))
+				kinds = append(kinds, e.To+": "+strings.Join(e.Fields, ","))
 			case journal.Attempt:
 				kinds = append(kinds, "attempt "+e.Outcome+" "+e.Code)
 			case journal.Checkin:
@@ -136,8 +137,9 @@ func TestTapToResult(t *testing.T) {
 			}
 		}
 		wantKinds := []string{
-			"dateOfBirth,documentNumber,expiresAt,fullName,issuedAt,nationality,number,residence,sex",
-			"attempt answered 000", "eligibility", "portrait", "checkin complete",
+			"https://his.example 1: dateOfBirth,documentNumber,expiresAt,fullName,issuedAt,nationality,number,residence,sex",
+			"fake: dateOfBirth,fullName,number,sex", "attempt answered 000",
+			"https://his.example 1: eligibility", "https://his.example 1: portrait", "checkin complete",
 		}
 		if d := cmp.Diff(wantKinds, kinds); d != "" {
 			t.Error("book:", d)
@@ -150,7 +152,7 @@ func TestDisclosureIsOnRecordFirst(t *testing.T) {
 	early := false
 	inBench(t, []string{"A"}, func(cfg *Config, b *bench) {
 		b.book.fail = func(ctx context.Context, entry any) error {
-			if d, ok := entry.(journal.Disclosure); ok && d.Fields[0] == "dateOfBirth" {
+			if d, ok := entry.(journal.Disclosure); ok && d.To == his.String() && d.Fields[0] == "dateOfBirth" {
 				time.Sleep(100 * time.Millisecond) // a slow disk
 				c.mu.Lock()
 				defer c.mu.Unlock()
@@ -832,7 +834,7 @@ func TestOnTheReader(t *testing.T) {
 			if r.State != Complete || r.Portrait == nil {
 				t.Error(r.State, failure(r))
 			}
-			if n := len(entries[journal.Disclosure](b.book)); n != 3 { // identity, eligibility, portrait: each once
+			if n := len(entries[journal.Disclosure](b.book)); n != 4 { // identity, the insurer's question, eligibility, portrait: each once
 				t.Error("disclosures:", n)
 			}
 			if b.book.seen["ab01"] != 1 {
@@ -1251,6 +1253,9 @@ func TestInsurance(t *testing.T) {
 		"garbage":              {fails(insurance.ErrGarbage), pending(catalog.InsuranceGarbage)},
 		"a state that is none": {answers(insurance.Eligibility{State: "wonderful"}), pending(catalog.InsuranceGarbage)},
 		"request":              {fails(insurance.ErrRequest), outcome{insurance.Unknown, catalog.InsuranceRequest, false, "INSURANCE_REQUEST", catalog.StepFixInput}},
+		"request, unasked":     {fails(&insurance.NotAskedError{Err: insurance.ErrRequest}), outcome{insurance.Unknown, catalog.InsuranceRequest, false, "not_asked", catalog.StepFixInput}},
+		"refused before":       {fails(&insurance.NotAskedError{Err: insurance.ErrRejected}), outcome{insurance.Pending, catalog.InsuranceRejected, true, "not_asked", catalog.StepTellIT}},
+		"left alone":           {fails(insurance.ErrNotAsked), outcome{insurance.Pending, catalog.InsuranceUnreachable, true, "not_asked", catalog.StepLookupLater}},
 		"unforeseen":           {fails(errors.New("001099012345 Nguyễn Văn An")), pending(catalog.Internal)},
 		"panics":               {func(context.Context, insurance.Request) (insurance.Eligibility, error) { panic("001099012345") }, pending(catalog.Internal)},
 		"hangs": {func(ctx context.Context, _ insurance.Request) (insurance.Eligibility, error) {
@@ -1328,6 +1333,199 @@ func TestInsurance(t *testing.T) {
 			}
 		})
 	})
+}
+
+// byNumber is a check-in by number.
+func byNumber(id string) Request {
+	return Request{JobID: id, Means: MeansNumber, Subject: &Subject{Number: "001099012345", FullName: "Nguyễn Văn An", DateOfBirth: "1999", Sex: "male"}}
+}
+
+// TestWhatLeavesForTheInsurer: whoever is asked is on record before he is asked, and what came of it afterwards, also when
+// nobody waits for it any more.
+func TestWhatLeavesForTheInsurer(t *testing.T) {
+	type trace struct {
+		to, fields string
+		outcomes   string
+	}
+	traced := func(b *bench) (out trace) {
+		for _, d := range entries[journal.Disclosure](b.book) {
+			if d.To != his.String() {
+				out.to, out.fields = out.to+d.To, strings.Join(d.Fields, ",")
+			}
+		}
+		for _, a := range entries[journal.Attempt](b.book) {
+			out.outcomes += a.Outcome + a.Code
+		}
+		return out
+	}
+	for name, tt := range map[string]struct {
+		cancel   time.Duration // after the question left
+		check    insurer
+		outcomes string
+	}{
+		"answered":  {time.Minute, covered, "answered000"},
+		"cancelled": {100 * time.Millisecond, covered, "cancelled"},
+		"cancelled, and heeds nothing": {100 * time.Millisecond, func(context.Context, insurance.Request) (insurance.Eligibility, error) {
+			time.Sleep(20 * time.Second)
+			return insurance.Eligibility{State: insurance.Eligible}, nil
+		}, "cancelled"},
+		"cancelled, and nobody was asked": {100 * time.Millisecond, func(ctx context.Context, _ insurance.Request) (insurance.Eligibility, error) {
+			<-ctx.Done()
+			time.Sleep(0)
+			return insurance.Eligibility{}, &insurance.NotAskedError{Err: ctx.Err()}
+		}, "cancelled not_asked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBench(t, nil, func(c *Config, b *bench) {
+				c.Insurer = insurer(func(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
+					if d := cmp.Diff(trace{"fake", "dateOfBirth,fullName,number,sex", ""}, traced(b), cmp.AllowUnexported(trace{})); d != "" {
+						t.Error("on record when the question leaves:", d)
+					}
+					return tt.check(ctx, r)
+				})
+			}, func(t *testing.T, b *bench) {
+				c := b.attach(his)
+				c.start(byNumber("j1"))
+				time.Sleep(tt.cancel)
+				began := time.Now()
+				s, err := b.e.Cancel(t.Context(), his, "j1")
+				if err != nil || !s.State.Final() || time.Since(began) != 0 {
+					t.Error(s.State, err, time.Since(began))
+				}
+				got := traced(b) // with the result, not some time later
+				if got.outcomes == "" || !strings.Contains(tt.outcomes, got.outcomes) || got.to != "fake" {
+					t.Errorf("%+v, want %s", got, tt.outcomes)
+				}
+			})
+		})
+	}
+	t.Run("too many questions are open", func(t *testing.T) {
+		asked := 0
+		var let chan struct{}
+		inBench(t, nil, func(c *Config, _ *bench) {
+			let = make(chan struct{})
+			c.MaxJobs, c.MaxPerOwner = 2*checkSlots, 2*checkSlots
+			c.Insurer = insurer(func(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
+				asked++
+				<-let
+				return insurance.Eligibility{}, ctx.Err()
+			})
+		}, func(t *testing.T, b *bench) {
+			c := b.attach(his)
+			for i := range checkSlots {
+				c.start(byNumber(fmt.Sprint("n", i)))
+				synctest.Wait()
+			}
+			told := len(entries[journal.Disclosure](b.book))
+			c.start(byNumber("last"))
+			r := c.result("last")
+			if e := r.Eligibility; e.State != insurance.Pending || e.Reason != string(catalog.InsuranceUnreachable) || len(entries[journal.Lookup](b.book)) != 1 {
+				t.Errorf("%+v", e)
+			}
+			if a := entries[journal.Attempt](b.book); asked != checkSlots || len(a) != 1 || a[0].Outcome != "not_asked" {
+				t.Errorf("%d asked, attempts %+v", asked, a)
+			}
+			for _, d := range entries[journal.Disclosure](b.book)[told:] {
+				if d.To != his.String() {
+					t.Errorf("nothing left, and %+v", d)
+				}
+			}
+			close(let)
+		})
+	})
+}
+
+// TestTheRecordSaysWhatTheResultSays: of whatever the book refuses, is late with or hangs on, the last row of the check-in
+// says the same as the result that went out, in the end.
+func TestTheRecordSaysWhatTheResultSays(t *testing.T) {
+	is := func(kind string, entry any) bool {
+		return kind == "" || strings.HasSuffix(fmt.Sprintf("%T", entry), "."+kind)
+	}
+	for name, fault := range map[string]func(ctx context.Context) error{
+		"refuses": func(context.Context) error { return journal.ErrUnwritable },
+		"hangs":   func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"hangs and does not heed its context": func(context.Context) error {
+			time.Sleep(20 * time.Second)
+			return nil
+		},
+		"is late": func(context.Context) error {
+			time.Sleep(bookWait + 100*time.Millisecond)
+			return nil
+		},
+	} {
+		for _, kind := range []string{"", "Disclosure", "Attempt", "Lookup", "Checkin"} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				var faulty atomic.Bool
+				inBench(t, []string{"A"}, func(c *Config, b *bench) {
+					faulty.Store(true)
+					c.Insurer = insurer(func(context.Context, insurance.Request) (insurance.Eligibility, error) {
+						return insurance.Eligibility{}, insurance.ErrUnreachable
+					})
+					var refused []any // a book catches up by itself what it was given and refused
+					b.book.fail = func(ctx context.Context, entry any) error {
+						if !faulty.Load() {
+							for len(refused) > 0 {
+								b.book.mu.Lock()
+								b.book.entries = append(b.book.entries, refused[0])
+								b.book.mu.Unlock()
+								refused = refused[1:]
+							}
+							return nil
+						}
+						if !is(kind, entry) {
+							return nil
+						}
+						err := fault(ctx)
+						if _, signer := entry.(string); err != nil && !signer {
+							b.book.mu.Lock()
+							refused = append(refused, entry)
+							b.book.mu.Unlock()
+						}
+						return err
+					}
+				}, func(t *testing.T, b *bench) {
+					c := b.attach(his)
+					b.desk.put("A", an())
+					a := c.start(chipRequest("j1"))
+					r := c.result("j1")
+					if r.State != Complete || r.Recorded || !slices.Contains(warningsOf(r), catalog.WarnNotRecorded) {
+						t.Errorf("%s, recorded %v, %v", r.State, r.Recorded, warningsOf(r))
+					}
+					faulty.Store(false)
+					time.Sleep(time.Minute)
+					c.start(byNumber("j2"))
+					if r := c.result("j2"); !r.Recorded {
+						t.Error("the next one is not recorded, on a book that works again")
+					}
+					var last *Result
+					for _, row := range entries[journal.Checkin](b.book) {
+						if row.ID == a.CheckinID {
+							var rec record
+							if err := json.Unmarshal(row.Body, &rec); err != nil {
+								t.Fatal(err)
+							}
+							last = &rec.Result
+						}
+					}
+					if last == nil || last.Recorded != r.Recorded || cmp.Diff(last.Warnings, r.Warnings) != "" || last.State != r.State {
+						t.Errorf("the last row says %+v", last)
+					}
+					told := map[string]int{}
+					for _, d := range entries[journal.Disclosure](b.book) {
+						if d.CheckinID == a.CheckinID {
+							told[d.To+strings.Join(d.Fields, ",")]++
+						}
+					}
+					if len(told) != 4 {
+						t.Error("disclosures:", told)
+					}
+					if waiting, lost := b.e.Unwritten(); waiting != 0 || lost != 0 {
+						t.Error(waiting, lost)
+					}
+				})
+			})
+		}
+	}
 }
 
 func TestBookNeverStopsAPatient(t *testing.T) {
@@ -1679,9 +1877,7 @@ func TestCloseEndsEverything(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
-	number := func(id string) Request {
-		return Request{JobID: id, Means: MeansNumber, Subject: &Subject{Number: "001099012345", FullName: "Nguyễn Văn An", DateOfBirth: "1999", Sex: "male"}}
-	}
+	number := byNumber
 	var asked insurance.Request
 	inBench(t, nil, func(c *Config, _ *bench) {
 		c.Insurer = insurer(func(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
@@ -1769,6 +1965,7 @@ func TestBadRequests(t *testing.T) {
 		"supplied nonsense":     {func(r *Request) { r.Insurance, r.Eligibility = "supplied", &insurance.Eligibility{State: secret} }, nil, catalog.BadRequest, "eligibility.state"},
 		"eligibility unasked":   {func(r *Request) { r.Eligibility = &insurance.Eligibility{} }, nil, catalog.BadRequest, "eligibility"},
 		"negative time":         {func(r *Request) { r.Timeouts = &Timeouts{WaitMs: -1} }, nil, catalog.BadRequest, "timeouts.waitMs"},
+		"hurried insurance":     {func(r *Request) { r.Timeouts = &Timeouts{InsuranceMs: 999} }, nil, catalog.BadRequest, "timeouts.insuranceMs"},
 		"endless time":          {func(r *Request) { r.Timeouts = &Timeouts{InsuranceMs: 1 << 40} }, nil, catalog.BadRequest, "timeouts.insuranceMs"},
 		"number without person": {func(r *Request) { r.Means, r.Key = MeansNumber, nil }, nil, catalog.BadRequest, "subject"},
 		"number with key":       {func(r *Request) { r.Means, r.Subject = MeansNumber, &Subject{Number: "001099012345"} }, nil, catalog.BadRequest, "key"},

@@ -347,23 +347,23 @@ func (j *job) finish(err error) {
 	}
 	var looking bool
 	j.e.locked(func() {
-		looking = j.looking && (err == nil || !stopped(Explain(err)))
+		looking = j.looking
 		j.clearNeed()
-		if looking {
+		if looking && (err == nil || !stopped(Explain(err))) {
 			j.progress(PhaseInsurance, j.percent)
 		}
 	})
 	if looking {
-		select {
-		case <-j.lookedUp:
-		case <-j.ctx.Done():
+		<-j.lookedUp // by the answer, by InsuranceWait, or at once when the job is cancelled: then with the attempt on record
+		if j.ctx.Err() != nil && !errors.Is(err, lds.ErrPersonUnexpected) {
 			err = context.Cause(j.ctx)
 		}
 	}
 	j.conclude(err)
 }
 
-// conclude ends a job: it is written down, then its result goes out.
+// conclude ends a job: it is written down, then its result goes out. What is written is what goes out, whether it is
+// recorded among it: a disk that refuses the first may take the second, or the book may catch it up later.
 func (j *job) conclude(err error) {
 	e := j.e
 	var o ResultOptions
@@ -372,16 +372,20 @@ func (j *job) conclude(err error) {
 	e.locked(func() {
 		j.timings.CompleteMs = j.sinceTap()
 		o = j.options()
-		o.Err, o.FinishedAt, o.Recorded = err, e.cfg.Now(), true
+		o.Err, o.FinishedAt = err, e.cfg.Now()
 		r = assemble(j.view, o)
 		if j.eligible != nil {
 			raw = j.eligible.Raw
 		}
 	})
-	recorded := j.write(write{checkin: j.row(r, raw)})
+	if !j.write(write{checkin: j.row(r, raw)}) && o.Recorded {
+		e.locked(func() {
+			o.Recorded = false
+			r = assemble(j.view, o)
+		})
+		j.write(write{checkin: j.row(r, raw)})
+	}
 	e.locked(func() {
-		o.Recorded = recorded && !j.unwritten
-		r = assemble(j.view, o)
 		if r.State == Complete {
 			j.progress(PhaseDone, 100)
 		}

@@ -155,10 +155,10 @@ func TestTimeoutsOfTheRequest(t *testing.T) {
 			t.Error(failure(r), time.Since(began))
 		}
 		r = chipRequest("j2")
-		r.Timeouts = &Timeouts{InsuranceMs: 100}
+		r.Timeouts = &Timeouts{InsuranceMs: 1000}
 		c.start(r)
 		b.desk.put("A", an())
-		if r := c.result("j2"); r.Eligibility.State != insurance.Pending || r.Timings.EligibilityMs != 500 {
+		if r := c.result("j2"); r.Eligibility.State != insurance.Pending || r.Timings.EligibilityMs != 1400 {
 			t.Errorf("%+v", r)
 		}
 	})

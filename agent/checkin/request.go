@@ -23,6 +23,7 @@ const (
 	maxReaderID  = 512
 	maxWait      = 10 * time.Minute
 	maxInsurance = 30 * time.Second
+	minInsurance = time.Second // less would ask a gateway for what nobody waits for
 )
 
 var (
@@ -151,12 +152,15 @@ func (r *Request) check() *catalog.Error {
 	}
 	if t := r.Timeouts; t != nil {
 		for _, v := range []struct {
-			field string
-			ms    int
-			most  time.Duration
-		}{{"timeouts.waitMs", t.WaitMs, maxWait}, {"timeouts.needMs", t.NeedMs, maxWait}, {"timeouts.insuranceMs", t.InsuranceMs, maxInsurance}} {
-			if v.ms < 0 || int64(v.ms) > v.most.Milliseconds() {
-				return bad(v.field, fmt.Sprintf("not within 0 to %d", v.most.Milliseconds()))
+			field       string
+			ms          int
+			least, most time.Duration
+		}{
+			{"timeouts.waitMs", t.WaitMs, 0, maxWait}, {"timeouts.needMs", t.NeedMs, 0, maxWait},
+			{"timeouts.insuranceMs", t.InsuranceMs, minInsurance, maxInsurance},
+		} {
+			if v.ms != 0 && int64(v.ms) < v.least.Milliseconds() || v.ms < 0 || int64(v.ms) > v.most.Milliseconds() {
+				return bad(v.field, fmt.Sprintf("not within %d to %d", v.least.Milliseconds(), v.most.Milliseconds()))
 			}
 		}
 	}

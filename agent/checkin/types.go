@@ -102,9 +102,9 @@ type Visit struct {
 
 // Timeouts in milliseconds; 0 is the default.
 type Timeouts struct {
-	WaitMs      int `json:"waitMs,omitempty"`      // for a card
-	NeedMs      int `json:"needMs,omitempty"`      // for an answer to job.needs
-	InsuranceMs int `json:"insuranceMs,omitempty"` // for eligibility before it is pending
+	WaitMs      int `json:"waitMs,omitempty"`      // for a card; at most 600000
+	NeedMs      int `json:"needMs,omitempty"`      // for an answer to job.needs; at most 600000
+	InsuranceMs int `json:"insuranceMs,omitempty"` // for eligibility before it is pending; 1000 to 30000
 }
 
 // Request is checkin.start.

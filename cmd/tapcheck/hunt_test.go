@@ -33,7 +33,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		t.Helper()
 		n++
 		job := fmt.Sprintf("hunt-%d", n)
-		params["jobId"], params["timeouts"] = job, map[string]int{"insuranceMs": 400, "needMs": 2000, "waitMs": 4000}
+		params["jobId"], params["timeouts"] = job, map[string]int{"insuranceMs": 1000, "needMs": 2000, "waitMs": 4000}
 		s.must("checkin.start", params)
 		return job
 	}

@@ -11,37 +11,6 @@ import (
 	"strings"
 )
 
-// ProfileError says what is wrong with a profile's text, and where.
-type ProfileError struct {
-	File         string // where the text came from; empty when that is not known
-	Line, Column int    // from 1; 0 where the profile as a whole is meant. Columns count bytes
-	Field        string // path of the field: "pace[0].cipher"
-	Problem      string // in English
-	// Allowed is what may stand there instead, the likeliest first; nil where that is no list.
-	Allowed []string
-	// Close are those of Allowed that what stands there may have meant.
-	Close []string
-}
-
-func (e *ProfileError) Error() string {
-	var b strings.Builder
-	b.WriteString("chip: profile")
-	if e.File != "" {
-		b.WriteString(" " + e.File)
-	}
-	if e.Line > 0 {
-		fmt.Fprintf(&b, ", line %d, column %d", e.Line, e.Column)
-	}
-	b.WriteString(": " + e.Problem)
-	if len(e.Close) > 0 {
-		b.WriteString("; did you mean " + strings.Join(e.Close, " or ") + "?")
-	}
-	if len(e.Allowed) > 0 {
-		b.WriteString(" Allowed here: " + strings.Join(e.Allowed, ", "))
-	}
-	return b.String()
-}
-
 // maxProfile is how long the text of a profile may be, in bytes.
 const maxProfile = 1 << 20
 
@@ -74,7 +43,7 @@ type profileText struct {
 }
 
 func parseProfile(text []byte) (Profile, error) {
-	w := &profileWalk{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
+	w := &profileWalk{text: text, dec: json.NewDecoder(bytes.NewReader(text)), places: map[string]int{}}
 	if len(text) > maxProfile {
 		return Profile{}, &ProfileError{Problem: fmt.Sprintf("longer than %d bytes", maxProfile)}
 	}
@@ -91,7 +60,7 @@ func parseProfile(text []byte) (Profile, error) {
 	if t.Like != "" {
 		base, err := ProfileByName(t.Like)
 		if err != nil {
-			return Profile{}, err
+			return Profile{}, err // not to be: the walk knows the names
 		}
 		name := t.Name
 		t.Profile = base
@@ -117,56 +86,22 @@ func parseProfile(text []byte) (Profile, error) {
 		t.Name = "unnamed"
 	}
 	if err := t.check(); err != nil {
-		return Profile{}, &ProfileError{Problem: strings.TrimPrefix(err.Error(), "chip: ")}
+		if e := (*ProfileError)(nil); errors.As(err, &e) {
+			if at, ok := w.places[e.Field]; ok {
+				place := w.problem(at, e.Field, "")
+				e.Line, e.Column = place.Line, place.Column
+			}
+		}
+		return Profile{}, err
 	}
 	return t.Profile, nil
 }
 
-// profileValues are the values that fields may have, by their path without indexes. Fields that are not here take any value of their
-// type, as far as Profile.check lets them.
-func profileValues(path string) []string {
-	var ciphers, hashes, all []string
-	for _, s := range suites {
-		ciphers = append(ciphers, s.name)
-	}
-	for _, h := range hashAlgs {
-		hashes = append(hashes, h.name)
-	}
-	for _, p := range profiles() {
-		all = append(all, p.Name)
-	}
-	return map[string][]string{
-		"like": all, "copyOf": all,
-		"document":        {"td1", "td3"},
-		"pace.cipher":     ciphers,
-		"pace.curve":      append(Curves(), Groups()...),
-		"pace.mapping":    {mappingGeneric, mappingIntegrated, mappingChip},
-		"pacePasswords":   {"mrz", "can", "pin", "puk"},
-		"cardAccessLists": {"ta", "ca"},
-		"ca.cipher":       ciphers,
-		"ca.curve":        append(Curves(), Groups()...),
-		"ca.keyForm":      {formNamed, formStandardized, formX942},
-		"moreCa.cipher":   ciphers,
-		"moreCa.curve":    append(Curves(), Groups()...),
-		"moreCa.keyForm":  {formNamed, formStandardized, formX942},
-		"aa.type":         {"rsa", "ecdsa"},
-		"aa.curve":        Curves(),
-		"aa.hash":         hashes,
-		"aa.trailer":      {"1", "2"},
-		"hash":            hashes,
-		"lds":             {"1.7", "1.8"},
-		"dg13":            {"A", "B", "little"},
-		"photo":           {"jpeg", "jp2"},
-		"face":            {"19794", "39794"},
-		"extra":           extraGroups,
-		"clone":           {"wrong-key", "naked-9000", "refuses"},
-	}[path]
-}
-
 // profileWalk goes through the text token by token, beside the type that it is to become.
 type profileWalk struct {
-	text []byte
-	dec  *json.Decoder
+	text   []byte
+	dec    *json.Decoder
+	places map[string]int // where the value of each field begins
 }
 
 // problem is an error at the token that begins at or after an offset.
@@ -207,6 +142,7 @@ func (w *profileWalk) value(t reflect.Type, field string) error {
 	if err != nil {
 		return err
 	}
+	w.places[field] = start
 	wrong := func(want string) error {
 		if field == "" {
 			return w.problem(start, field, "a profile is one JSON object")
@@ -235,7 +171,13 @@ func (w *profileWalk) value(t reflect.Type, field string) error {
 		if !ok {
 			return wrong("a string")
 		}
-		allowed := profileValues(plainPath(field))
+		allowed := profileValues()[plainPath(field)]
+		if field == "like" || field == "copyOf" {
+			allowed = nil
+			for _, p := range profiles() {
+				allowed = append(allowed, p.Name)
+			}
+		}
 		if allowed != nil && s != "" && !slices.Contains(allowed, s) {
 			e := w.problem(start, field, "%s cannot be %q", field, s)
 			e.Allowed, e.Close = ranked(s, allowed)
@@ -313,45 +255,4 @@ func plainPath(field string) string {
 		}
 	}
 	return b.String()
-}
-
-// ranked orders what is allowed by its likeness to what stands there, and picks what may have been meant.
-func ranked(s string, allowed []string) (all, near []string) {
-	type scored struct {
-		name string
-		d    int
-	}
-	list := make([]scored, len(allowed))
-	for i, a := range allowed {
-		list[i] = scored{a, distance(strings.ToLower(s), strings.ToLower(a))}
-	}
-	slices.SortStableFunc(list, func(a, b scored) int { return a.d - b.d })
-	for _, l := range list {
-		all = append(all, l.name)
-		if l.d <= max(1, len(l.name)/3) && len(near) < 3 {
-			near = append(near, l.name)
-		}
-	}
-	return all, near
-}
-
-// distance is the number of letters to insert, remove or change (Levenshtein). Long strings are cut: they are like nothing.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := last
-			if a[i] != b[j] {
-				d = 1 + min(last, row[j], row[j+1])
-			}
-			last, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }

@@ -68,9 +68,12 @@ func TestLoadProfileRefuses(t *testing.T) {
 		{`{"like": `, "like", 1, 10, []string{"not JSON"}},
 		{`[]`, "", 1, 1, []string{"one JSON object"}},
 		{``, "", 1, 1, []string{"not JSON"}},
-		{`{"like": "cccd-mk", "sfi": "9"}`, "", 0, 0, []string{"no status word"}},
-		{`{"like": "cccd-mk", "pace": [{"cipher": "3DES", "curve": "P-256", "mapping": "CAM"}]}`, "", 0, 0, []string{"for curves and AES"}},
-		{`{}`, "", 0, 0, []string{"unnamed"}},
+		{`{"like": "cccd-mk", "sfi": "9"}`, "sfi", 1, 28, []string{"no status word"}},
+		{`{"like": "cccd-mk", "pace": [{"cipher": "3DES", "curve": "P-256", "mapping": "CAM"}]}`, "pace[0].mapping", 1, 78, []string{"for curves and AES"}},
+		{`{"like": "cccd-mk", "getResponse": 300}`, "getResponse", 1, 36, []string{"not between 0 and 256"}},
+		{`{"like": "cccd-mk", "moreCa": [{"cipher": "3DES", "curve": "P-256"}]}`, "ca.keyId", 0, 0, []string{"an identifier of its own"}},
+		{`{"like": "cccd-mk", "timing": {"apduMs": 1e9}}`, "timing.apduMs", 1, 42, []string{"not between"}},
+		{`{}`, "document", 0, 0, []string{"must be given", "td1"}},
 		{`{"name": "` + strings.Repeat("x", maxProfile) + `"}`, "", 0, 0, []string{"longer than"}},
 	} {
 		_, err := LoadProfile(strings.NewReader(tt.text))

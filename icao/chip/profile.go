@@ -2,14 +2,12 @@ package chip
 
 import (
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 //go:embed data
@@ -221,170 +219,6 @@ func statusWord(s string, def uint16) uint16 {
 		return def
 	}
 	return uint16(v)
-}
-
-var extraGroups = []string{"DG7", "DG11", "DG12", "DG16"}
-
-// checkDomain says whether a profile may use these domain parameters. Public keys of 2,048 bits do not fit a short command.
-func (p Profile) checkDomain(name string) error {
-	d := domainByName(name)
-	switch {
-	case d == nil:
-		return fmt.Errorf("chip: profile %s: unknown curve or group %q", p.Name, name)
-	case d.prime().BitLen() > 1024 && p.Extended == nil:
-		return fmt.Errorf("chip: profile %s: keys of %s need extended length", p.Name, name)
-	}
-	return nil
-}
-
-func (p Profile) checkOffer(o PACEOffer) error {
-	s, ok := suiteByName(o.Cipher)
-	if !ok {
-		return fmt.Errorf("chip: profile %s: unknown cipher %q", p.Name, o.Cipher)
-	}
-	if err := p.checkDomain(o.Curve); err != nil {
-		return err
-	}
-	if !slices.Contains([]string{"", mappingGeneric, mappingIntegrated, mappingChip}, o.Mapping) {
-		return fmt.Errorf("chip: profile %s: unknown mapping %q", p.Name, o.Mapping)
-	}
-	c := curveByName(o.Curve)
-	if o.Mapping == mappingIntegrated && c != nil && c.p.Bit(1) == 0 {
-		return fmt.Errorf("chip: profile %s: %s cannot be used with integrated mapping (ICAO 9303-11 Table 12)", p.Name, o.Curve)
-	}
-	if o.Mapping == mappingChip && (c == nil || s.tdes()) {
-		return fmt.Errorf("chip: profile %s: chip authentication mapping is for curves and AES (ICAO 9303-11 §4.4.3)", p.Name)
-	}
-	if n := o.nonceBytes(); n%s.block != 0 || n > 32 || o.Mapping == mappingIntegrated && o.Nonce != 0 && o.Nonce != n {
-		return fmt.Errorf("chip: profile %s: a nonce of %d bytes does not go with %s %s (ICAO 9303-11 §4.4.3.3)", p.Name, o.Nonce, o.Cipher, o.Mapping)
-	}
-	return nil
-}
-
-func (p Profile) check() error {
-	for _, s := range []string{p.SelectMF, p.SFI, p.OverLong, p.PastEnd, p.WrongPassword, p.ActiveAuthOverLong} {
-		if s != "" {
-			if v, err := strconv.ParseUint(s, 16, 16); err != nil || len(s) != 4 || v < 0x6000 {
-				return fmt.Errorf("chip: profile %s: %q is no status word", p.Name, s)
-			}
-		}
-	}
-	if _, err := hex.DecodeString(p.ATR); err != nil {
-		return fmt.Errorf("chip: profile %s: ATR: %w", p.Name, err)
-	}
-	if _, err := hex.DecodeString(p.CardAccessTrailer); err != nil {
-		return fmt.Errorf("chip: profile %s: trailer: %w", p.Name, err)
-	}
-	curveOK := func(s string) error {
-		if curveByName(s) == nil {
-			return fmt.Errorf("chip: profile %s: unknown curve %q", p.Name, s)
-		}
-		return nil
-	}
-	suiteOK := func(s string) error {
-		if _, ok := suiteByName(s); !ok {
-			return fmt.Errorf("chip: profile %s: unknown cipher %q", p.Name, s)
-		}
-		return nil
-	}
-	for _, o := range p.PACE {
-		if err := p.checkOffer(o); err != nil {
-			return err
-		}
-	}
-	seen := map[int]bool{}
-	for _, ca := range p.chipAuth() {
-		if err := suiteOK(ca.Cipher); err != nil {
-			return err
-		}
-		if err := p.checkDomain(ca.Curve); err != nil {
-			return err
-		}
-		if (ca.KAT || ca.NoInfo) && ca.Cipher != "3DES" {
-			return fmt.Errorf("chip: profile %s: MSE:Set KAT is for 3DES only (ICAO 9303-11 §6.2.4.1)", p.Name)
-		}
-		if len(p.MoreCA) > 0 && (ca.KeyID == 0 || seen[ca.KeyID]) {
-			return fmt.Errorf("chip: profile %s: several chip authentication keys need each a keyId of its own (ICAO 9303-11 §9.2.6)", p.Name)
-		}
-		seen[ca.KeyID] = true
-		group := curveByName(ca.Curve) == nil
-		if !slices.Contains([]string{formExplicit, formNamed, formStandardized, formX942}, ca.KeyForm) ||
-			group && ca.form() == formNamed || !group && ca.form() == formX942 {
-			return fmt.Errorf("chip: profile %s: a key on %s cannot be written as %q", p.Name, ca.Curve, ca.form())
-		}
-	}
-	if p.TA && p.CA == nil && !slices.ContainsFunc(p.PACE, func(o PACEOffer) bool { return o.Mapping == mappingChip }) {
-		return fmt.Errorf("chip: profile %s: terminal authentication needs chip authentication before it (ICAO 9303-11 §7.1)", p.Name)
-	}
-	if p.Fingers < 0 || p.Fingers > 10 || p.Irises < 0 || p.Irises > 2 {
-		return fmt.Errorf("chip: profile %s: %d fingers and %d irises", p.Name, p.Fingers, p.Irises)
-	}
-	if p.Fingers > 0 && slices.Contains(p.Refused, "DG3") || p.Irises > 0 && slices.Contains(p.Refused, "DG4") {
-		return fmt.Errorf("chip: profile %s: DG3 or DG4 is there with samples and refused as well", p.Name)
-	}
-	for _, name := range p.Extra {
-		if !slices.Contains(extraGroups, name) {
-			return fmt.Errorf("chip: profile %s: no extra data group %q; there are %s", p.Name, name, strings.Join(extraGroups, ", "))
-		}
-	}
-	if p.TA && p.CardAccessInside {
-		return fmt.Errorf("chip: profile %s: cardAccessInside and ta both want the identifier 011C within the application", p.Name)
-	}
-	if p.CA == nil && len(p.MoreCA) > 0 {
-		return fmt.Errorf("chip: profile %s: moreCa without ca", p.Name)
-	}
-	if p.AA != nil {
-		if _, err := hashByName(p.AA.Hash); err != nil {
-			return err
-		}
-		switch p.AA.Type {
-		case "rsa":
-			if p.AA.Bits < 1024 || p.AA.Bits > 4096 || p.AA.Bits%16 != 0 {
-				return fmt.Errorf("chip: profile %s: RSA of %d bits", p.Name, p.AA.Bits)
-			}
-		case "ecdsa":
-			if err := curveOK(p.AA.Curve); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("chip: profile %s: active authentication %q", p.Name, p.AA.Type)
-		}
-		if !slices.Contains([]string{"", "1", "2"}, p.AA.Trailer) {
-			return fmt.Errorf("chip: profile %s: trailer option %q", p.Name, p.AA.Trailer)
-		}
-	}
-	if !slices.Contains([]string{"", "A", "B", "little"}, p.DG13) {
-		return fmt.Errorf("chip: profile %s: DG13 layout %q", p.Name, p.DG13)
-	}
-	if !slices.Contains([]string{"", "jpeg", "jp2"}, p.Photo) {
-		return fmt.Errorf("chip: profile %s: photo %q", p.Name, p.Photo)
-	}
-	if p.GetResponse < 0 || p.GetResponse > 256 || p.GetResponse > 0 && p.Extended != nil {
-		return fmt.Errorf("chip: profile %s: getResponse of %d bytes: 1 to 256, and not with extended length", p.Name, p.GetResponse)
-	}
-	for _, d := range []string{p.IssuedAt, p.ExpiresAt} {
-		if d != "" {
-			if _, err := time.Parse(time.DateOnly, d); err != nil {
-				return fmt.Errorf("chip: profile %s: %w", p.Name, err)
-			}
-		}
-	}
-	if !slices.Contains([]string{"", "1.7", "1.8"}, p.LDS) {
-		return fmt.Errorf("chip: profile %s: LDS version %q", p.Name, p.LDS)
-	}
-	if !slices.Contains([]string{"", "19794", "39794"}, p.Face) {
-		return fmt.Errorf("chip: profile %s: face %q", p.Name, p.Face)
-	}
-	if !slices.Contains([]string{"", "wrong-key", "naked-9000", "refuses"}, p.Clone) {
-		return fmt.Errorf("chip: profile %s: clone %q", p.Name, p.Clone)
-	}
-	if p.Document != "td1" && p.Document != "td3" {
-		return fmt.Errorf("chip: profile %s: document %q", p.Name, p.Document)
-	}
-	if p.Padding < 0 || p.Padding > 1<<20 {
-		return fmt.Errorf("chip: profile %s: padding of %d bytes", p.Name, p.Padding)
-	}
-	return nil
 }
 
 var profiles = sync.OnceValue(func() []Profile {

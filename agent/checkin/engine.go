@@ -137,6 +137,8 @@ type Engine struct {
 	wg    sync.WaitGroup // jobs and what they started
 	loops sync.WaitGroup // watch, catchUp and what they started
 	subWG sync.WaitGroup
+
+	served reader.Watchers // of who is served
 }
 
 type jobKey struct {
@@ -573,6 +575,10 @@ func (e *Engine) ServesOther(o Owner, readerID string) bool {
 	return s != nil && s.holder != nil && s.holder.key.owner != o
 }
 
+// Watch gives a channel that gets a value whenever ServesOther may answer differently, and one at the start; changes
+// coalesce. It is closed when ctx ends or the engine is closed.
+func (e *Engine) Watch(ctx context.Context) <-chan struct{} { return e.served.Watch(ctx) }
+
 // Close ends every job as cancelled and waits for them, and for what is being written down, as long as ctx allows.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
@@ -589,6 +595,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Unlock()
 	err := wait(ctx, &e.wg)
 	e.stop()
+	e.served.Close()
 	if werr := wait(ctx, &e.loops); err == nil {
 		err = werr
 	}

@@ -123,6 +123,7 @@ func (e *Engine) assign(now time.Time) {
 			s := e.slots[id]
 			s.holder, s.used, s.anyUsed = j, s.insertion, true
 			j.reader = id
+			e.served.Notify()
 			e.unqueue(j)
 			j.clearNeed()
 			j.state = Running
@@ -202,6 +203,7 @@ func (e *Engine) release(j *job, spoiled bool) {
 	e.unqueue(j)
 	if s := e.slots[j.reader]; s != nil && s.holder == j {
 		s.holder = nil
+		e.served.Notify()
 		if spoiled {
 			s.used, s.anyUsed = s.insertion, true
 		}

@@ -384,9 +384,13 @@ func (c *conn) tokenLives() bool { return c.s.c.Tokens.Valid(c.session.token.ID)
 func (c *conn) follow() {
 	events := c.s.c.Engine.Attach(c.ctx, c.session.owner)
 	changes := c.s.c.Readers.Watch(c.ctx)
+	var served <-chan struct{}
+	if c.s.c.ServesChanged != nil {
+		served = c.s.c.ServesChanged(c.ctx)
+	}
 	known := c.readerList(c.s.c.Readers.Readers())
 	c.wg.Go(func() { c.relay(events) })
-	c.wg.Go(func() { c.watch(changes, known) })
+	c.wg.Go(func() { c.watch(changes, served, known) })
 }
 
 // relay passes on the events of the owner's jobs.
@@ -415,8 +419,8 @@ func (c *conn) relay(events <-chan checkin.Event) {
 	}
 }
 
-// watch tells about readers that changed since known.
-func (c *conn) watch(changes <-chan struct{}, before []readerWire) {
+// watch tells about readers that changed since before: by themselves, or because they began or ended to serve somebody.
+func (c *conn) watch(changes, served <-chan struct{}, before []readerWire) {
 	for {
 		after := c.readerList(c.s.c.Readers.Readers())
 		if c.subs.Load().readers {
@@ -431,6 +435,10 @@ func (c *conn) watch(changes <-chan struct{}, before []readerWire) {
 		case _, ok := <-changes:
 			if !ok {
 				return // the monitor is closed; jobs by number can still be done
+			}
+		case _, ok := <-served:
+			if !ok {
+				served = nil // the engine is closed and serves nobody
 			}
 		}
 	}

@@ -112,8 +112,11 @@ type Config struct {
 	// ServesOther says whether a reader works for another owner right now: it is then shown as busy, without its card.
 	// nil: never.
 	ServesOther func(o checkin.Owner, readerID string) bool
-	Limits      Limits
-	Help        http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
+	// ServesChanged gives a channel that gets a value whenever ServesOther may answer differently, until ctx ends. nil: it
+	// never does but when the readers change.
+	ServesChanged func(ctx context.Context) <-chan struct{}
+	Limits        Limits
+	Help          http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
 	// Log gets what happened, without personal data and without anything that a client sent.

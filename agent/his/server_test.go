@@ -149,6 +149,37 @@ func TestReaderThatServesAnotherOwnerIsBusy(t *testing.T) {
 	}
 }
 
+// Whom a reader serves changes without the reader, and clients hear of that too.
+func TestBusyComesAndGoes(t *testing.T) {
+	var serves atomic.Bool
+	var told reader.Watchers
+	r := start(t, func(c *Config) {
+		c.ServesOther = func(checkin.Owner, string) bool { return serves.Load() }
+		c.ServesChanged = told.Watch
+	})
+	r.readers.set(reader.Info{ID: "virtual-1", State: reader.Empty})
+	c := r.open("https://his.example", "WEB")
+	for _, want := range []struct {
+		serves bool
+		state  string
+	}{{true, `"state":"busy"`}, {false, `"state":"empty"`}, {true, `"state":"busy"`}} {
+		serves.Store(want.serves)
+		told.Notify()
+		if m := c.expectMethod("reader.changed"); !strings.Contains(string(m.Params), want.state) {
+			t.Errorf("serves another: %v, and hears %s", want.serves, m.Params)
+		}
+	}
+	// An engine that is closed serves nobody any more; readers are still followed.
+	serves.Store(false)
+	told.Close()
+	r.readers.set(reader.Info{ID: "virtual-1", State: reader.Mute})
+	for {
+		if m := c.expectMethod("reader.changed"); strings.Contains(string(m.Params), `"state":"mute"`) {
+			break
+		}
+	}
+}
+
 // A client checks who it talks to before it sends a token.
 func TestAgentProvesItsKey(t *testing.T) {
 	r := start(t, nil)

@@ -26,7 +26,8 @@ func (r *reading) mappingProof(dg14 []byte, v *lds.ExchangeVerdict) (done bool, 
 	if dg14 != nil {
 		set, _, err := lds.Expect(dg14, 0x6E)
 		if err == nil {
-			if ex, key := r.ch.ChipAuthenticationMapping(set); ex.Exchange == lds.Passed || ex.Exchange == lds.Failed {
+			// Only a proof that holds counts: the key that DG14 has under this id may be chip authentication's.
+			if ex, key := r.ch.ChipAuthenticationMapping(set); ex.Exchange == lds.Passed {
 				r.keepMapping(ex, set, key)
 				*v = r.exchanged(14, dg14, ex, lds.ReasonChipAuthFailed)
 				return true, nil

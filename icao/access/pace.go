@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/sha1"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -53,12 +54,20 @@ var paceProtocols = func() []paceProtocol {
 	return out
 }()
 
-// choosePACE takes the best of what the card offers. Only standardized domain parameters are used: with its own, a card
+// paceOffer is a way to run PACE that both sides know.
+type paceOffer struct {
+	paceProtocol
+	d domain
+}
+
+func (o paceOffer) String() string { return o.name() + " " + o.suite.name + " " + o.d.label() }
+
+// rankPACE puts what the card offers in the order of preference. Only standardized domain parameters are used: with its own, a card
 // could learn the password (ICAO 9303-11 §9.2.2). passedOver says that the card offers besides what we do not speak and what may be
-// stronger: a longer key, or a variant that is unknown.
-func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, err error) {
+// stronger: a longer key, or a variant that is unknown. ErrUnsupported if nothing is left.
+func rankPACE(infos []paceInfo) (offers []paceOffer, passedOver bool, err error) {
 	usable := func(p paceProtocol, info paceInfo) domain {
-		if info.version != 2 {
+		if info.version != 2 || !bytes.Equal(info.protocol, p.oid) {
 			return nil
 		}
 		d := standardDomain(info.parameter)
@@ -67,31 +76,27 @@ func choosePACE(infos []paceInfo) (p paceProtocol, d domain, passedOver bool, er
 		}
 		return d
 	}
-	for _, candidate := range paceProtocols {
+	for _, p := range paceProtocols {
+		first := len(offers)
 		for _, info := range infos {
-			if !bytes.Equal(info.protocol, candidate.oid) {
-				continue
-			}
-			got := usable(candidate, info)
-			if got == nil {
-				continue
-			}
-			if d == nil || bytes.Equal(candidate.oid, p.oid) && got.weakness() < d.weakness() {
-				p, d = candidate, got
+			if d := usable(p, info); d != nil {
+				offers = append(offers, paceOffer{p, d})
 			}
 		}
+		slices.SortStableFunc(offers[first:], func(a, b paceOffer) int { return a.d.weakness() - b.d.weakness() })
 	}
-	if d == nil {
-		return p, nil, false, ErrUnsupported
+	if len(offers) == 0 {
+		return nil, false, ErrUnsupported
 	}
-	cipher := len(p.oid) - 1 // where the last arc of the object identifier stands: 1 is 3DES, 4 is AES-256
+	best := offers[0]
+	cipher := len(best.oid) - 1 // where the last arc of the object identifier stands: 1 is 3DES, 4 is AES-256
 	for _, info := range infos {
 		known := slices.IndexFunc(paceProtocols, func(p paceProtocol) bool { return bytes.Equal(p.oid, info.protocol) })
-		if known < 0 || info.protocol[cipher] > p.oid[cipher] && usable(paceProtocols[known], info) == nil {
+		if known < 0 || info.protocol[cipher] > best.oid[cipher] && usable(paceProtocols[known], info) == nil {
 			passedOver = true
 		}
 	}
-	return p, d, passedOver, nil
+	return offers, passedOver, nil
 }
 
 // Passwords as MSE:Set AT names them: the first two by ICAO 9303-11 §4.4.4.1, the others by TR-03110-3 §B.11.1.
@@ -202,7 +207,7 @@ func digits(s string) bool {
 // one on a curve, and the same two on numbers); then domain parameters of at least 128 bits of security; then the order of the file.
 // Nobody signs EF.CardAccess, so whoever stands between could take the better offers out of it: what was used is in the
 // verdict's Detail, and the caller can hold the file against the signed DG14. Fallback says so if the card offered something that
-// may be stronger and that we do not speak.
+// may be stronger and that we do not speak, or refused what it offers, so that the next of its offers had to do.
 //
 // After the chip authentication mapping, [Channel.ChipAuthenticationMapping] tells what the chip proved.
 //
@@ -217,38 +222,48 @@ func (c *Channel) PACE(ctx context.Context, cardAccess []byte, key lds.Key) (lds
 	if err != nil {
 		return v, &lds.FileError{File: lds.CardAccess, Err: err}
 	}
-	p, d, passedOver, err := choosePACE(infos.pace)
+	offers, passedOver, err := rankPACE(infos.pace)
 	if err != nil {
 		return v, err
 	}
-	v.Detail = p.name() + " " + p.suite.name + " " + d.label()
 	if passedOver {
 		v.Fallback = "PACE: a variant that is offered too is not supported"
 	}
-
-	pw, err := c.setPACE(ctx, p, d, choices)
-	v.Key = pw.kind
+	for i, o := range offers[:min(len(offers), maxOffers)] {
+		v.Detail = o.String()
+		var pw password
+		pw, err = c.setPACE(ctx, o, choices)
+		v.Key = pw.kind
+		if err == nil {
+			err = c.runPACE(ctx, o, pw)
+			break
+		}
+		// Cards are made that list what they cannot do. Nothing was tried with the password yet, and so the next is; on record.
+		var refused *lds.StatusError
+		if i+1 == len(offers) || !errors.As(err, &refused) || refused.SW != swWrongData && refused.SW != swNotSupported {
+			break
+		}
+		v.Fallback = "PACE: the card offers " + o.String() + " and refuses it"
+	}
 	if err != nil {
 		return v, err
 	}
-	m, err := c.runPACE(ctx, p, d, pw)
-	if err != nil {
-		return v, err
-	}
-	c.startMessaging(m)
 	v.Status = lds.Passed
 	return v, nil
 }
 
+// maxOffers bounds how many of a card's offers are tried: real cards have up to three.
+const maxOffers = 4
+
 // setPACE tells the card which protocol, password and curve come. A card without the password (it may have no CAN) says so here,
 // before any try is used up, and then the key's other password may serve.
-func (c *Channel) setPACE(ctx context.Context, p paceProtocol, d domain, choices []password) (password, error) {
+func (c *Channel) setPACE(ctx context.Context, o paceOffer, choices []password) (password, error) {
 	const op = "MSE:Set AT for PACE"
 	for i, pw := range choices {
-		data := appendTLV(nil, 0x80, p.oid)
+		data := appendTLV(nil, 0x80, o.oid)
 		data = appendTLV(data, 0x83, []byte{pw.ref})
 		// Only required where the card has several domain parameters, but there are cards that always want it.
-		data = appendTLV(data, 0x84, []byte{byte(d.parameter())})
+		data = appendTLV(data, 0x84, []byte{byte(o.d.parameter())})
 		if c.o.RequestCAR {
 			data = append(data, inspectionSystem...)
 		}
@@ -316,43 +331,45 @@ func protocolError(op string, err error) error {
 	return fmt.Errorf("%s: %v: %w", op, err, lds.ErrProtocol)
 }
 
-func (c *Channel) runPACE(ctx context.Context, p paceProtocol, d domain, pw password) (*messaging, error) {
+// runPACE is the chain of GENERAL AUTHENTICATE (ICAO 9303-11 §4.4.4.2), after which secure messaging is up.
+func (c *Channel) runPACE(ctx context.Context, o paceOffer, pw password) error {
+	p, d := o.paceProtocol, o.d
 	// 1. The encrypted nonce: whole blocks. The standard wants as many as the key is long; that is the chip's to keep.
 	z, err := c.step(ctx, "PACE nonce", 0, nil, 0x80)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	nonce, err := p.decryptNonce(pw.secret, z)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	// 2. The mapping.
 	m, err := p.mapping.mapNonce(ctx, c, p, d, nonce)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	// 3. The key agreement over the mapped generator.
 	const agreement = "PACE key agreement"
 	private, public, err := c.ephemeral(d, m.base)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	answer, err := c.step(ctx, agreement, 0x83, d.encode(public), 0x84)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	chip, err := d.decode(answer)
 	if err != nil {
-		return nil, protocolError(agreement, err)
+		return protocolError(agreement, err)
 	}
 	if chip.equal(public) {
-		return nil, fmt.Errorf("%s: chip gave our own key back: %w", agreement, lds.ErrProtocol) // §4.4.1 step 3 d
+		return fmt.Errorf("%s: chip gave our own key back: %w", agreement, lds.ErrProtocol) // §4.4.1 step 3 d
 	}
 	shared, err := d.mul(chip, private)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	secret := d.secret(shared)
 	ksEnc := p.suite.kdf(secret, cryptoutils.KDF_COUNTER_KSENC)
@@ -364,28 +381,29 @@ func (c *Channel) runPACE(ctx context.Context, p paceProtocol, d domain, pw pass
 	dynamic, sw, err := c.generalAuthenticate(ctx, op, true, 0x85, ours)
 	if err != nil {
 		if sw>>8 == 0x63 {
-			return nil, status(op, sw, lds.ErrKeyRejected)
+			return status(op, sw, lds.ErrKeyRejected)
 		}
-		return nil, err
+		return err
 	}
 	theirs, rest, err := expectTLV(dynamic, 0x86)
 	if err != nil {
-		return nil, protocolError(op, err)
+		return protocolError(op, err)
 	}
 	if subtle.ConstantTimeCompare(theirs, p.token(ksMac, d, d.encode(public))) != 1 {
-		return nil, fmt.Errorf("%s: chip's token is wrong: %w", op, lds.ErrAccessFailed)
+		return fmt.Errorf("%s: chip's token is wrong: %w", op, lds.ErrAccessFailed)
 	}
 	// Everything behind the token is the chip's word, from now on over an authentic channel.
 	last, err := parseLast(rest)
 	if err != nil {
-		return nil, protocolError(op, err)
+		return protocolError(op, err)
 	}
 	c.references, c.chipID = last.references, d.compress(chip)
 	if p.mapping.label() == "CAM" {
 		c.cam = &camRun{suite: p.suite, d: d, mapping: m.chip, sent: last.encrypted != nil, data: p.suite.camData(ksEnc, last.encrypted)}
 		c.terminalKey = d.compress(public)
 	}
-	return newMessaging(p.suite, ksEnc, ksMac, nil), nil
+	c.startMessaging(newMessaging(p.suite, ksEnc, ksMac, nil))
+	return nil
 }
 
 // lastAnswer is what may stand behind the chip's token (ICAO 9303-11 §4.4.5).

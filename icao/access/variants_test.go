@@ -396,6 +396,49 @@ func TestPassedOver(t *testing.T) {
 	}
 }
 
+// TestOfferThatIsRefused: a card that lists what it cannot do is opened with the next of its offers, and that is on record.
+func TestOfferThatIsRefused(t *testing.T) {
+	p := variant(t, "GM", "AES-128", "P-256")
+	card := newCard(t, p, chip.Options{})
+	own := card.Files()["EF_CardAccess"]
+	set, err := onlyTLV(own, 0x31)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := func(infos ...string) []byte {
+		b := bytes.Clone(set)
+		for _, i := range infos {
+			b = append(unhex(i), b...)
+		}
+		return appendTLV(nil, 0x31, b)
+	}
+	aes256, cam := "3012060A04007F00070202040204020102 02010C", "3012060A04007F00070202040602020102 02010C"
+	for _, tt := range []struct {
+		name     string
+		file     []byte
+		fallback string
+		commands int
+	}{
+		{"as it is", own, "", 5},
+		{"one", more(aes256), "PACE: the card offers ECDH-GM AES-256 P-256 and refuses it", 6},
+		{"two", more(aes256, cam), "PACE: the card offers ECDH-CAM AES-128 P-256 and refuses it", 7},
+	} {
+		card.Reset()
+		c := NewChannel(card, Options{})
+		v, err := c.PACE(t.Context(), tt.file, canKey(card))
+		if err != nil || v.Status != lds.Passed || v.Detail != "ECDH-GM AES-128 P-256" || v.Fallback != tt.fallback || c.Count().APDUs != tt.commands {
+			t.Errorf("%s: %+v after %d commands, %v", tt.name, v, c.Count().APDUs, err)
+		}
+	}
+	card.Reset()
+	c := NewChannel(card, Options{})
+	only := appendTLV(nil, 0x31, bytes.Join([][]byte{unhex(aes256), unhex(cam), unhex("3012060A04007F00070202040403020102 02010C"),
+		unhex("3012060A04007F00070202040404020102 02010C"), unhex("3012060A04007F00070202040203020102 02010C")}, nil))
+	if v, err := c.PACE(t.Context(), only, canKey(card)); !errors.Is(err, lds.ErrAccessFailed) || v.Status != lds.Failed || c.Count().APDUs != maxOffers {
+		t.Errorf("%+v after %d commands, %v", v, c.Count().APDUs, err)
+	}
+}
+
 // strike runs a dialogue with every kind of fault at every command, and then with the context cancelled there. check is told of each outcome.
 func strike(t *testing.T, crd *card, run func(context.Context, *Channel) error, check func(name string, f chip.Fault, c *Channel, err error)) {
 	t.Helper()

@@ -57,6 +57,15 @@ func fixedKeys(keys ...string) keygen {
 	}
 }
 
+// choosePACE gives the best of what a card offers.
+func choosePACE(infos []paceInfo) (paceProtocol, domain, bool, error) {
+	offers, passedOver, err := rankPACE(infos)
+	if err != nil {
+		return paceProtocol{}, nil, false, err
+	}
+	return offers[0].paceProtocol, offers[0].d, passedOver, nil
+}
+
 // The passport of the worked examples (ICAO 9303-11 Appendix D and G).
 var (
 	exampleBAC  = lds.Key{MRZ: &lds.MRZKey{DocumentNumber: "L898902C", DateOfBirth: "690806", DateOfExpiry: "940623"}}

@@ -206,7 +206,7 @@ func TestAgentProvesItsKey(t *testing.T) {
 		return b
 	}
 	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, b64(proof.PublicKey.X), b64(proof.PublicKey.Y)))
-	if err != nil || !pub.Equal(r.keys.PublicKey()) {
+	if err != nil || proof.PublicKey != r.keys.PublicJWK() {
 		t.Fatal("another key", err)
 	}
 	sig := b64(proof.Signature)

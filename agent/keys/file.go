@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,22 +10,37 @@ import (
 	"time"
 )
 
+// ReadSecret reads a secret that an administrator has put into a file of its own, such as a password, under the same rules
+// as the data folder's files: a regular file without a second name, that belongs to us, to root or, where root asks, to
+// its folder's owner, and that nobody else can read or change. Spaces and line ends around it are cut off; it is one line
+// of at most 1024 bytes. Errors: *FileError.
+func ReadSecret(path string) (string, error) {
+	raw, err := readChecked(path, true)
+	if err != nil {
+		return "", err
+	}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || len(raw) > maxSecret || bytes.ContainsAny(raw, "\r\n") {
+		return "", &FileError{Path: path, Err: ErrMalformed, Cure: "it must hold one line"}
+	}
+	return string(raw), nil
+}
+
+const maxSecret = 1024 // bytes
+
 // readPrivate reads a file that only its owner may read. A missing file is fs.ErrNotExist.
-func readPrivate(path string) ([]byte, error) {
-	f, err := openPrivate(path) // refuses links
+//
+// It does not ask for a single name: where two programs make the same file at once, renameNew gives it two for a moment,
+// and its owner and mode are judged whatever other names it has.
+func readPrivate(path string) ([]byte, error) { return readChecked(path, false) }
+
+func readChecked(path string, single bool) ([]byte, error) {
+	f, err := openPrivate(path, os.O_RDONLY) // refuses links
 	if err != nil {
 		return nil, &FileError{Path: path, Err: err}
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, &FileError{Path: path, Err: err}
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &FileError{Path: path, Err: ErrNotFile}
-	}
-	// Checked on the open file, so that nobody can change it between check and use.
-	if err := checkPrivate(path, info); err != nil {
+	if err := checkOpen(f, path, single); err != nil {
 		return nil, err
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
@@ -35,6 +51,56 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, &FileError{Path: path, Err: ErrMalformed}
 	}
 	return raw, nil
+}
+
+// checkOpen judges the open file, so that nobody can change it between check and use. single asks for a file that has no
+// second name.
+func checkOpen(f *os.File, path string, single bool) error {
+	info, err := f.Stat()
+	if err != nil {
+		return &FileError{Path: path, Err: err}
+	}
+	if !info.Mode().IsRegular() {
+		return &FileError{Path: path, Err: ErrNotFile}
+	}
+	if single {
+		n, err := linkCount(f, info)
+		if err != nil {
+			return &FileError{Path: path, Err: err}
+		}
+		if n != 1 {
+			return &FileError{Path: path, Err: ErrLinked}
+		}
+	}
+	return checkPrivate(f, path, info)
+}
+
+// openLock opens a file that is only ever locked, and makes it where it is missing. What is there already is opened as
+// carefully as a secret and then left as it is: an administrator's command in the folder of a lesser user must neither
+// follow a link that this user has put there nor give away the file behind it. Only a file that was made here a moment
+// ago gets the folder's owner.
+func openLock(path string) (*os.File, error) {
+	f, err := createPrivate(path)
+	if err == nil {
+		if err := adoptOwner(f, filepath.Dir(path)); err != nil {
+			_ = f.Close()
+			_ = os.Remove(path)
+			return nil, &FileError{Path: path, Err: err}
+		}
+		return f, nil
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return nil, &FileError{Path: path, Err: err}
+	}
+	f, err = openPrivate(path, os.O_RDWR)
+	if err != nil {
+		return nil, &FileError{Path: path, Err: err}
+	}
+	if err := checkOpen(f, path, true); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // writePrivate makes a file whole or not at all. Without replace an existing file stays and the error is fs.ErrExist.
@@ -99,13 +165,13 @@ func removeLeftovers(dir string) {
 func makePrivateDir(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return &FileError{Path: dir, Err: err}
+		if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+			err = makeDir(dir)
 		}
-		if err := protectDir(dir); err != nil {
-			return &FileError{Path: dir, Err: err}
+		// Somebody else can have made it since a moment ago: then it is judged like any other.
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			info, err = os.Stat(dir)
 		}
-		return nil
 	}
 	if err != nil {
 		return &FileError{Path: dir, Err: err}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,15 +17,15 @@ func createPrivate(name string) (*os.File, error) {
 }
 
 // openPrivate does not follow a link and does not hang on a pipe that somebody put in the file's place.
-func openPrivate(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+func openPrivate(path string, access int) (*os.File, error) {
+	f, err := os.OpenFile(path, access|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, ErrNotFile
 	}
 	return f, err
 }
 
-func checkPrivate(path string, info fs.FileInfo) error {
+func checkPrivate(_ *os.File, path string, info fs.FileInfo) error {
 	if err := checkOwner(path, info); err != nil {
 		return err
 	}
@@ -34,10 +35,11 @@ func checkPrivate(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// checkDir lets others look into the folder (the files in it are guarded by themselves), but not put files there.
+// checkDir lets others look into the folder (the files in it are guarded by themselves), but not put files there. Root
+// works in anybody's folder (sudo tapcheck token add).
 func checkDir(path string, info fs.FileInfo) error {
-	if err := checkOwner(path, info); err != nil {
-		return err
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && os.Geteuid() != 0 && int(st.Uid) != os.Geteuid() {
+		return &FileError{Path: path, Err: ErrOwner}
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return &FileError{Path: path, Err: ErrExposed, Cure: "chmod 700"}
@@ -45,16 +47,33 @@ func checkDir(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// checkOwner accepts our own files and root's, who can do everything anyway.
+// checkOwner accepts our own files and root's, who can do everything anyway; and, for root, those of the folder's owner.
 func checkOwner(path string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() && os.Geteuid() != 0 {
-		return &FileError{Path: path, Err: ErrOwner}
+	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+		return nil
 	}
-	return nil
+	if os.Geteuid() == 0 {
+		if dir, err := os.Stat(filepath.Dir(path)); err == nil {
+			if d, ok := dir.Sys().(*syscall.Stat_t); ok && d.Uid == st.Uid {
+				return nil
+			}
+		}
+	}
+	return &FileError{Path: path, Err: ErrOwner}
 }
 
-func protectDir(dir string) error { return os.Chmod(dir, 0o700) }
+// makeDir makes a folder that is its owner's alone from its first moment.
+func makeDir(dir string) error { return os.Mkdir(dir, 0o700) }
+
+// linkCount is the number of names that the file has.
+func linkCount(_ *os.File, info fs.FileInfo) (uint64, error) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	return uint64(st.Nlink), nil
+}
 
 // adoptOwner gives a file that root wrote (sudo tapcheck token add) to the folder's owner, who must read it.
 func adoptOwner(f *os.File, dir string) error {

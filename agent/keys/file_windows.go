@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"unsafe"
@@ -8,70 +9,116 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// protectDir gives a new folder an access list of its own: full control for the current user, SYSTEM and Administrators,
-// nothing inherited from above. Files take it over when they are made, so they are never open for a moment, and the
-// service can read what an administrator's command wrote.
-func protectDir(dir string) error {
-	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+// makeDir makes a folder with an access list of its own: full control for the current user, SYSTEM and Administrators,
+// nothing inherited from above. It has the list from its first moment, and files take it over when they are made, so
+// neither is ever open, and the service can read what an administrator's command wrote.
+func makeDir(dir string) error {
+	user, err := currentUser()
 	if err != nil {
 		return err
 	}
 	ace := func(who string) string { return "(A;OICI;FA;;;" + who + ")" }
-	sd, err := windows.SecurityDescriptorFromString("D:P" + ace("SY") + ace("BA") + ace(user.User.Sid.String()))
+	sd, err := windows.SecurityDescriptorFromString("D:P" + ace("SY") + ace("BA") + ace(user))
 	if err != nil {
 		return err
 	}
-	dacl, _, err := sd.DACL()
+	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return err
 	}
-	return windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
+	sa := windows.SecurityAttributes{SecurityDescriptor: sd}
+	sa.Length = uint32(unsafe.Sizeof(sa))
+	return windows.CreateDirectory(name, &sa)
+}
+
+// currentUser is the SID of the account that this program runs under.
+func currentUser() (string, error) {
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return "", err
+	}
+	return user.User.Sid.String(), nil
 }
 
 func createPrivate(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-func openPrivate(path string) (*os.File, error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, ErrNotFile
-	}
-	return os.Open(path)
+// openPrivate opens a link itself in place of what it leads to; checkOpen then refuses it.
+func openPrivate(path string, access int) (*os.File, error) {
+	return os.OpenFile(path, access|windows.FILE_FLAG_OPEN_REPARSE_POINT, 0)
 }
 
-// checkPrivate refuses what everybody, every user or every member of Users may touch. Go's mode bits say nothing on
-// Windows. An access list that cannot be read is not judged: opening the file has worked, and that is all we know.
-func checkPrivate(path string, _ fs.FileInfo) error {
-	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+// checkPrivate judges the open file's owner and access list. Go's mode bits say nothing on Windows.
+func checkPrivate(f *os.File, path string, _ fs.FileInfo) error {
+	sd, err := windows.GetSecurityInfo(windows.Handle(f.Fd()), windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
-		return nil
+		return &FileError{Path: path, Err: err}
 	}
-	exposed := &FileError{Path: path, Err: ErrExposed, Cure: "let only SYSTEM, Administrators and the service's account have it"}
-	dacl, _, err := sd.DACL()
+	return judge(path, sd)
+}
+
+// checkDir judges the folder as its files: whoever owns it, or may write to its list, decides who reads what is made in it.
+func checkDir(path string, _ fs.FileInfo) error {
+	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
-		return nil
+		return &FileError{Path: path, Err: err}
 	}
-	if dacl == nil { // no access list at all lets everybody in
-		return exposed
+	return judge(path, sd)
+}
+
+func judge(path string, sd *windows.SECURITY_DESCRIPTOR) error {
+	self, err := currentUser()
+	if err != nil {
+		return &FileError{Path: path, Err: err}
 	}
-	for i := range uint32(dacl.AceCount) {
-		var ace *windows.ACCESS_ALLOWED_ACE
-		if windows.GetAce(dacl, i, &ace) != nil || ace.Header.AceType != windows.ACCESS_ALLOWED_ACE_TYPE {
-			continue
-		}
-		sid := (*windows.SID)(unsafe.Pointer(&ace.SidStart))
-		for _, open := range []windows.WELL_KNOWN_SID_TYPE{windows.WinWorldSid, windows.WinAuthenticatedUserSid, windows.WinBuiltinUsersSid} {
-			if sid.IsWellKnown(open) {
-				return exposed
-			}
-		}
+	list, err := listOf(sd)
+	if err != nil {
+		return &FileError{Path: path, Err: err}
+	}
+	if err := list.judge(self); err != nil {
+		return &FileError{Path: path, Err: err, Cure: "let only SYSTEM, Administrators and the service's account own and have it"}
 	}
 	return nil
 }
 
-// checkDir leaves a folder that is there alone: its access list is the installer's, and files are judged by themselves.
-func checkDir(string, fs.FileInfo) error { return nil }
+// listOf takes out of a security descriptor what is judged.
+func listOf(sd *windows.SECURITY_DESCRIPTOR) (accessList, error) {
+	owner, _, err := sd.Owner()
+	if err != nil || owner == nil {
+		return accessList{}, errors.Join(errors.New("its owner cannot be told"), err)
+	}
+	list := accessList{owner: owner.String()}
+	dacl, _, err := sd.DACL()
+	if errors.Is(err, windows.ERROR_OBJECT_NOT_FOUND) || err == nil && dacl == nil {
+		list.absent = true
+		return list, nil
+	}
+	if err != nil {
+		return accessList{}, err
+	}
+	for i := range uint32(dacl.AceCount) {
+		var ace *windows.ACCESS_ALLOWED_ACE
+		if err := windows.GetAce(dacl, i, &ace); err != nil {
+			return accessList{}, err
+		}
+		e := accessEntry{kind: ace.Header.AceType, flags: ace.Header.AceFlags, rights: uint32(ace.Mask)}
+		if e.plain() { // entries of other kinds have their SID elsewhere
+			e.who = (*windows.SID)(unsafe.Pointer(&ace.SidStart)).String()
+		}
+		list.entries = append(list.entries, e)
+	}
+	return list, nil
+}
+
+// linkCount is the number of names that the file has.
+func linkCount(f *os.File, _ fs.FileInfo) (uint64, error) {
+	var info windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
+		return 0, err
+	}
+	return uint64(info.NumberOfLinks), nil
+}
 
 func adoptOwner(*os.File, string) error { return nil }
 

@@ -2,8 +2,10 @@
 // id, and the tokens that it gave to programs.
 //
 // Everything lies in the data folder, in files that only their owner can read: mode 0600 in a folder of mode 0700, on
-// Windows an access list of the owner, SYSTEM and Administrators. A file that others can read is refused with
-// ErrExposed instead of being repaired, for a key that was readable may already be known.
+// Windows an access list of the owner, SYSTEM and Administrators. A file or folder that others own or can read is refused
+// with ErrOwner or ErrExposed instead of being repaired, for a key that was readable may already be known. Links are never
+// followed: an administrator's command (sudo tapcheck token add) works in the folder of a lesser user, who must not be
+// able to point it at a file of the administrator's.
 //
 // The files are made whole or not at all: they are written beside their place, flushed, and then put there without
 // replacing anything, so that two programs starting at once end with the same keys and a power cut leaves no half file.
@@ -15,7 +17,6 @@
 package keys
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -43,6 +44,7 @@ var (
 	ErrMalformed = errors.New("it is malformed")
 	ErrNotFile   = errors.New("it is no regular file")
 	ErrOwner     = errors.New("it belongs to another user")
+	ErrLinked    = errors.New("it has a second name (a hard link)")
 )
 
 // FileError is a failure with one file or folder. Its text never holds anything of the content.
@@ -109,6 +111,21 @@ func Open(dir string) (*Keys, error) {
 	return parse(path, raw)
 }
 
+// InstanceIn tells the instance id of a data folder, and makes nothing there: for a look at what another program left or
+// uses. Errors: *FileError; fs.ErrNotExist where there are no keys.
+func InstanceIn(dir string) (string, error) {
+	path := filepath.Join(dir, FileName)
+	raw, err := readPrivate(path)
+	if err != nil {
+		return "", err
+	}
+	k, err := parse(path, raw)
+	if err != nil {
+		return "", err
+	}
+	return k.instance, nil
+}
+
 func generate() ([]byte, error) {
 	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -155,9 +172,6 @@ func (k *Keys) InstanceID() string { return k.instance }
 // DatabaseKey is a copy of the database's key, 32 bytes. Secret.
 func (k *Keys) DatabaseKey() []byte { return append([]byte(nil), k.database...) }
 
-// PublicKey is the public half of the signing key, ECDSA on P-256.
-func (k *Keys) PublicKey() *ecdsa.PublicKey { return &k.signing.PublicKey }
-
 // JWK is a public key of the workstation as RFC 7517 and RFC 7518 §6.2 write it.
 type JWK struct {
 	Kty string `json:"kty"` // "EC"
@@ -188,9 +202,6 @@ func (k *Keys) SignES256(message []byte) ([]byte, error) {
 	s.FillBytes(sig[32:])
 	return sig, nil
 }
-
-// Signer is the signing key for libraries that want one, for instance a JWS signer.
-func (k *Keys) Signer() crypto.Signer { return k.signing }
 
 // String never shows a key.
 func (k Keys) String() string { return "keys of instance " + k.instance }

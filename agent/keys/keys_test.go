@@ -26,7 +26,7 @@ func TestKeysStayTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first.InstanceID() != second.InstanceID() || !first.PublicKey().Equal(second.PublicKey()) || string(first.DatabaseKey()) != string(second.DatabaseKey()) {
+	if first.InstanceID() != second.InstanceID() || !first.signing.Equal(second.signing) || string(first.DatabaseKey()) != string(second.DatabaseKey()) {
 		t.Fatal("opened again, the keys are others")
 	}
 	if len(first.DatabaseKey()) != 32 {
@@ -103,14 +103,14 @@ func TestSignatureIsES256(t *testing.T) {
 			t.Fatal(len(sig), err)
 		}
 		digest := sha256.Sum256([]byte("message"))
-		if !ecdsa.Verify(k.PublicKey(), digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
+		if !ecdsa.Verify(&k.signing.PublicKey, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
 			t.Fatal("signature does not verify")
 		}
 	}
 	jwk := k.PublicJWK()
 	x, _ := base64.RawURLEncoding.DecodeString(jwk.X)
 	y, _ := base64.RawURLEncoding.DecodeString(jwk.Y)
-	if pub, err := ecdsa.ParseUncompressedPublicKey(k.PublicKey().Curve, append(append([]byte{4}, x...), y...)); err != nil || !pub.Equal(k.PublicKey()) {
+	if pub, err := ecdsa.ParseUncompressedPublicKey(k.signing.Curve, append(append([]byte{4}, x...), y...)); err != nil || !pub.Equal(&k.signing.PublicKey) {
 		t.Fatal("the JWK is another key", err)
 	}
 }

@@ -327,12 +327,11 @@ func (s *TokenStore) change(edit func([]Token) ([]Token, error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// The lock lies in a file of its own, for the tokens' file is replaced.
-	lock, err := os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := openLock(s.path + ".lock")
 	if err != nil {
-		return &FileError{Path: s.path + ".lock", Err: err}
+		return err
 	}
 	defer lock.Close()
-	_ = adoptOwner(lock, filepath.Dir(s.path))
 	if err := lockFile(lock); err != nil {
 		return &FileError{Path: s.path + ".lock", Err: err}
 	}

@@ -1,0 +1,67 @@
+package keys
+
+import (
+	"errors"
+	"testing"
+)
+
+// A row is an access list as Windows may have it, and what is said of it by somebody whose SID ends in 1001.
+func TestAccessListLetsInNobodyElse(t *testing.T) {
+	const (
+		self, other = "S-1-5-21-1-2-3-1001", "S-1-5-21-1-2-3-1002"
+		everyone    = "S-1-1-0"
+		signedIn    = "S-1-5-11"
+		users       = "S-1-5-32-545"
+		guests      = "S-1-5-32-546"
+		service     = "S-1-5-80-1-2-3-4-5"
+		packages    = "S-1-15-2-1"
+
+		full, read, list     = 0x001F01FF, 0x00120089, 0x00000001
+		genericRead, traffic = 0x80000000, 0x00120028 // of traffic: attributes and walking through, nothing of the content
+	)
+	allow := func(who string, rights uint32) accessEntry { return accessEntry{aceAllowed, 0, rights, who} }
+	ours := []accessEntry{allow(sidSystem, full), allow(sidAdministrators, full), allow(self, full)}
+	with := func(e ...accessEntry) []accessEntry { return append(append([]accessEntry(nil), ours...), e...) }
+	for name, c := range map[string]struct {
+		list accessList
+		want error
+	}{
+		"as it is made":              {accessList{owner: self, entries: ours}, nil},
+		"made by an administrator":   {accessList{owner: sidAdministrators, entries: ours}, nil},
+		"made by the system":         {accessList{owner: sidSystem, entries: ours}, nil},
+		"nobody gets anything":       {accessList{owner: self}, nil},
+		"no list at all":             {accessList{owner: self, absent: true}, ErrExposed},
+		"another user made it first": {accessList{owner: other, entries: ours}, ErrOwner},
+		"everyone made it":           {accessList{owner: everyone, entries: ours}, ErrOwner},
+		"no owner":                   {accessList{entries: ours}, ErrOwner},
+
+		"everyone reads":               {accessList{owner: self, entries: with(allow(everyone, read))}, ErrExposed},
+		"who is signed in reads":       {accessList{owner: self, entries: with(allow(signedIn, read))}, ErrExposed},
+		"users read":                   {accessList{owner: self, entries: with(allow(users, read))}, ErrExposed},
+		"guests read":                  {accessList{owner: self, entries: with(allow(guests, read))}, ErrExposed},
+		"one other user reads":         {accessList{owner: self, entries: with(allow(other, read))}, ErrExposed},
+		"another service reads":        {accessList{owner: self, entries: with(allow(service, read))}, ErrExposed},
+		"packaged apps read":           {accessList{owner: self, entries: with(allow(packages, read))}, ErrExposed},
+		"another user, generic":        {accessList{owner: self, entries: with(allow(other, genericRead))}, ErrExposed},
+		"another user lists":           {accessList{owner: self, entries: with(allow(other, list))}, ErrExposed},
+		"another user writes the list": {accessList{owner: self, entries: with(allow(other, 0x00040000))}, ErrExposed},
+		"another user takes it over":   {accessList{owner: self, entries: with(allow(other, 0x00080000))}, ErrExposed},
+		"another user deletes":         {accessList{owner: self, entries: with(allow(other, 0x00010000))}, ErrExposed},
+		"another user deletes in it":   {accessList{owner: self, entries: with(allow(other, 0x00000040))}, ErrExposed},
+		"another user, on a condition": {accessList{owner: self, entries: with(accessEntry{aceAllowedCallback, 0, read, other})}, ErrExposed},
+		"we, on a condition":           {accessList{owner: self, entries: with(accessEntry{aceAllowedCallback, 0, read, self})}, nil},
+		"what is made in it is open":   {accessList{owner: self, entries: with(accessEntry{aceAllowed, aceInheritOnly, read, users})}, ErrExposed},
+		"denied, then allowed":         {accessList{owner: self, entries: with(accessEntry{aceDenied, 0, read, users}, allow(users, read))}, ErrExposed},
+		"an entry for objects":         {accessList{owner: self, entries: with(accessEntry{0x05, 0, read, ""})}, ErrExposed},
+		"a compound entry":             {accessList{owner: self, entries: with(accessEntry{0x04, 0, read, ""})}, ErrExposed},
+		"users walk through":           {accessList{owner: self, entries: with(allow(users, traffic))}, nil},
+		"denied only":                  {accessList{owner: self, entries: with(accessEntry{aceDenied, 0, full, other})}, nil},
+		"the owner's rights":           {accessList{owner: self, entries: with(allow(sidOwnerRights, full))}, nil},
+		"who makes something in it":    {accessList{owner: self, entries: with(accessEntry{aceAllowed, aceInheritOnly | 3, full, sidCreatorOwner})}, nil},
+		"a group of that name":         {accessList{owner: self, entries: with(allow(sidCreatorOwner, full))}, ErrExposed},
+	} {
+		if err := c.list.judge(self); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}

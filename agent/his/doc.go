@@ -6,7 +6,7 @@
 // One gate (gate.go) stands before every route: the peer is on loopback, the Host is ours, the Origin is allowed or a
 // desktop program brings a bearer token, the peer belongs to a session of this PC, and the limits hold. Each refusal has
 // an HTTP status and a frozen id of the catalogue in the header Tapcheck-Reason and in the body, is counted
-// (Server.Refusals), and is logged without anything that the peer sent.
+// (agent.status tells how often), and is logged without anything that the peer sent.
 //
 // # What is promised
 //

@@ -76,7 +76,7 @@ func (s *Server) admit(r *http.Request, n need) (*admission, *refusal) {
 	}
 	a.session = session
 	// 5. It does not ask too often. (The number of websockets is counted when one is opened.)
-	if !s.mayAsk(session) {
+	if !s.mayAsk(a, n) {
 		return nil, &refusal{http.StatusTooManyRequests, catalog.RateLimited}
 	}
 	return a, nil
@@ -146,8 +146,8 @@ func (s *Server) count(id catalog.ID) {
 	}
 }
 
-// Refusals tells how many requests and frames were refused since the start, by reason.
-func (s *Server) Refusals() map[catalog.ID]uint64 {
+// refused tells how many requests and frames were refused since the start, by reason.
+func (s *Server) refused() map[catalog.ID]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := make(map[catalog.ID]uint64, len(s.refusals))

@@ -108,7 +108,7 @@ func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 			t.Errorf("the log holds %q", leak)
 		}
 	}
-	if n := r.server.Refusals(); n[catalog.OriginDenied] < 40 || n[catalog.HostDenied] < 20 || n[catalog.PeerDenied] < 5 || n[catalog.TokenRejected] < 4 {
+	if n := r.server.refused(); n[catalog.OriginDenied] < 40 || n[catalog.HostDenied] < 20 || n[catalog.PeerDenied] < 5 || n[catalog.TokenRejected] < 4 {
 		t.Errorf("refusals were not counted: %v", n)
 	}
 	if lines := strings.Count(log, "refused "); lines == 0 || lines > 10 {
@@ -199,6 +199,68 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		}
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// Any page can make the browser ask without an Origin, as often as it likes (<img src="http://127.0.0.1:…/help/X">), in the
+// session of the desk that the HIS works at. Whoever asks too often is refused, and nobody else: neither its own way in by
+// another route, nor other pages and programs.
+func TestFloodKeepsOutNobodyElse(t *testing.T) {
+	flooders := map[string]struct{ path, origin, token string }{
+		"a page without an Origin": {"/help/INTERNAL", "", ""},
+		"an allowed page":          {"/.well-known/tapcheck.json", "http://10.0.0.7:8080", ""},
+		"an allowed page's socket": {"/v1", "http://10.0.0.7:8080", ""},
+		"a desktop program":        {"/v1", "", "DESKTOP2"},
+	}
+	for name, f := range flooders {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, func(c *Config) {
+				c.Limits = Limits{RequestsPerSecond: 1}
+				c.Help = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+			})
+			get := func(path, origin, token string) (status int, reason string) {
+				t.Helper()
+				req, err := http.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("http://127.0.0.1:%d%s", r.port, path), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if origin != "" {
+					req.Header.Set("Origin", origin)
+				}
+				if token != "" {
+					req.Header.Set("Authorization", "Bearer "+r.secrets[token])
+				}
+				resp, err := http.DefaultTransport.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				return resp.StatusCode, resp.Header.Get(ReasonHeader)
+			}
+			limited := 0
+			for range 20 {
+				if status, reason := get(f.path, f.origin, f.token); status == http.StatusTooManyRequests && reason == string(catalog.RateLimited) {
+					limited++
+				}
+			}
+			if limited == 0 {
+				t.Error("the flood was not limited")
+			}
+			r.open("https://his.example", "WEB")
+			r.open("", "DESKTOP")
+			if f.origin != "" {
+				if status, reason := get("/help/INTERNAL", "", ""); status != http.StatusOK {
+					t.Errorf("a request without an Origin: %d %s", status, reason)
+				}
+			}
+			m := r.open("", "MINIMAL").call("agent.status", nil)
+			var status struct{ Refused map[catalog.ID]int }
+			if err := json.Unmarshal(m.Result, &status); err != nil || status.Refused[catalog.RateLimited] < limited {
+				t.Errorf("agent.status tells of %v, %v; want %d", status.Refused, err, limited)
+			}
+			http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		})
+	}
 }
 
 // Help is for every program of this PC, and for no page but one that is allowed or follows a link to it.

@@ -24,20 +24,31 @@ func (b *bucket) take() bool {
 	return true
 }
 
-// maxBuckets bounds the sessions of the operating system that are remembered at a time.
-const maxBuckets = 256
+// maxBuckets bounds the askers that are remembered at a time.
+const maxBuckets = 1024
 
-// mayAsk counts an HTTP request of a session of the operating system.
-func (s *Server) mayAsk(session string) bool {
+// asker is whose HTTP requests are counted together. Any page can make a browser send requests without an Origin
+// (<img src=…>), in the session of the very desk that the HIS works at: they count for nobody else, or such a page could
+// keep the HIS out. origin and token are ones that have come through the gate, so no page can make up a new asker.
+type asker struct {
+	session string // of the operating system
+	need    need
+	origin  string
+	token   string // id
+}
+
+// mayAsk counts an HTTP request.
+func (s *Server) mayAsk(a *admission, n need) bool {
+	who := asker{a.session, n, a.origin, a.token.ID}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.buckets[session]
+	b := s.buckets[who]
 	if b == nil {
 		if len(s.buckets) >= maxBuckets {
-			clear(s.buckets) // far more sessions than a PC has; forgetting them costs one burst
+			clear(s.buckets) // far more than a PC has; forgetting them costs one burst
 		}
 		b = newBucket(s.c.Limits.RequestsPerSecond)
-		s.buckets[session] = b
+		s.buckets[who] = b
 	}
 	return b.take()
 }

@@ -90,7 +90,7 @@ type HealthItem struct {
 type Limits struct {
 	Connections       int   // open websockets; 20
 	FrameBytes        int64 // of one frame from a client; 8 MiB
-	RequestsPerSecond int   // of one websocket, and of HTTP requests of one user's session; 50
+	RequestsPerSecond int   // of one websocket, and of the HTTP requests of one page or program in one user's session; 50
 	QueueFrames       int   // waiting for one client to read them; 256
 	QueueBytes        int64 // the same in bytes; 16 MiB
 }
@@ -143,7 +143,7 @@ type Server struct {
 	mu       sync.Mutex
 	closed   bool
 	refusals map[catalog.ID]*refusalCount
-	buckets  map[string]*bucket // of HTTP requests, by session of the operating system
+	buckets  map[asker]*bucket // of HTTP requests
 }
 
 // New makes a server. An error says what of the configuration is wrong.
@@ -186,7 +186,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		c:        c,
 		refusals: map[catalog.ID]*refusalCount{},
-		buckets:  map[string]*bucket{},
+		buckets:  map[asker]*bucket{},
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: 5 * time.Second,
 			ReadBufferSize:   4 << 10,

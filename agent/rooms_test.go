@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 	"agent/portrait":   {},
 	"agent/journal":    {},
 	"agent/catalog":    {},
-	"agent/settings":   {},
+	"agent/settings":   {"agent/keys"}, // what an origin is stands there
 	"agent/health":     {"agent/catalog"},
 	"agent/keys":       {},
 	"agent/checkin":    {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "reader"},

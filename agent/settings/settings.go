@@ -10,7 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net/url"
 	"os"
 	"reflect"
@@ -21,6 +21,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/tapcheck/tapcheck/agent/keys"
 )
 
 // MaxFile is the largest settings file in bytes.
@@ -61,11 +63,11 @@ type Checkin struct {
 // Insurance settings.
 type Insurance struct {
 	Provider     string `toml:"provider" allowed:"bhyt or off" doc:"Who is asked for eligibility."`
-	URL          string `toml:"url" allowed:"an https address, or http on 127.0.0.1" doc:"Base address of the gateway."`
-	Username     string `toml:"username" allowed:"up to 64 characters" doc:"The facility's transaction account, such as 01004_BV."`
-	PasswordFile string `toml:"password_file" allowed:"path of a file that only the service may read" doc:"File that holds the account's password."`
-	StaffName    string `toml:"staff_name" allowed:"up to 128 characters" doc:"Registered staff member in whose name is looked up."`
-	StaffFile    string `toml:"staff_number_file" allowed:"path of a file that only the service may read" doc:"File that holds that staff member's citizen number."`
+	URL          string `toml:"url" allowed:"https://host or https://host:port, or http on 127.0.0.1, without a path" doc:"Base address of the gateway."`
+	Username     string `toml:"username" allowed:"up to 64 characters, needed with provider bhyt" doc:"The facility's transaction account, such as 01004_BV."`
+	PasswordFile string `toml:"password_file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds the account's password."`
+	StaffName    string `toml:"staff_name" allowed:"up to 128 characters, needed with provider bhyt" doc:"Registered staff member in whose name is looked up."`
+	StaffFile    string `toml:"staff_number_file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds that staff member's citizen number."`
 	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
 }
 
@@ -144,30 +146,22 @@ func (p Problems) Error() string {
 	return strings.Join(s, "\n")
 }
 
-// Load reads a file over the defaults. A file that does not exist is an empty one. The error is Problems for a file with
-// mistakes, or the operating system's.
+// Load reads a file over the defaults. The error is Problems for a file with mistakes, or the operating system's: where
+// there is no file it is fs.ErrNotExist, and whether that is an empty file is the caller's to say.
 func Load(path string) (Settings, error) {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Default(), nil
-	}
 	if err != nil {
 		return Settings{}, err
 	}
 	defer f.Close()
-	raw := make([]byte, MaxFile+1)
-	n := 0
-	for n < len(raw) {
-		m, err := f.Read(raw[n:])
-		n += m
-		if err != nil {
-			break
-		}
+	raw, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return Settings{}, err // half a file could lack a restriction
 	}
-	if n > MaxFile {
+	if len(raw) > MaxFile {
 		return Settings{}, Problems{{What: notTOML, Allowed: "at most 256 KiB"}}
 	}
-	return Parse(raw[:n])
+	return Parse(raw)
 }
 
 // Parse reads a file's content over the defaults.
@@ -204,6 +198,11 @@ func Parse(raw []byte) (Settings, error) {
 		}
 		return Settings{}, Problems{{What: notTOML}}
 	}
+	for i, o := range s.HIS.Origins {
+		if parsed, err := keys.ParseOrigin(o); err == nil {
+			s.HIS.Origins[i] = parsed // as browsers send it: in lower case, without the scheme's own port
+		}
+	}
 	for _, name := range s.check() {
 		problems = append(problems, Problem{Line: lineOf(lines, name), Setting: name, What: notAllowed, Allowed: known[name].allowed})
 	}
@@ -226,8 +225,9 @@ func (s Settings) check() (bad []string) {
 	fail(len(s.Desk) <= 64, "desk")
 	fail(s.Log.Level == "debug" || s.Log.Level == "info" || s.Log.Level == "warn" || s.Log.Level == "error", "log.level")
 	fail(portsOK(s.HIS.Ports), "his.ports")
+	// The rule is the tokens' own, and so is the form that comes out.
 	for _, o := range s.HIS.Origins {
-		if !originOK(o) {
+		if parsed, err := keys.ParseOrigin(o); err != nil || parsed != o {
 			fail(false, "his.origins")
 			break
 		}
@@ -245,6 +245,8 @@ func (s Settings) check() (bad []string) {
 	if s.Insurance.Provider == "bhyt" {
 		fail(s.Insurance.Username != "", "insurance.username")
 		fail(s.Insurance.PasswordFile != "", "insurance.password_file")
+		fail(strings.TrimSpace(s.Insurance.StaffName) != "", "insurance.staff_name")
+		fail(s.Insurance.StaffFile != "", "insurance.staff_number_file")
 	}
 	return bad
 }
@@ -260,15 +262,9 @@ func portsOK(ports []int) bool {
 	return len(ports) >= 1 && len(ports) <= 8
 }
 
-func originOK(o string) bool {
-	u, err := url.Parse(o)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
-		u.Path == "" && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(o, "*, ")
-}
-
 func gatewayOK(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && u.Path != "/" {
 		return false
 	}
 	host := u.Hostname()

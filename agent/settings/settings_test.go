@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,12 @@ func TestEverySettingSaysWhatIsAllowed(t *testing.T) {
 
 // Each case is a file with what must be said about it; the value itself must never be repeated.
 func TestProblems(t *testing.T) {
+	const (
+		gateway = "https://host or https://host:port, or http on 127.0.0.1, without a path"
+		origins = "a list of origins such as https://his.hospital.example, without path or pattern"
+		account = "up to 64 characters, needed with provider bhyt"
+		file    = "path of a file that only the service may read, needed with provider bhyt"
+	)
 	for name, c := range map[string]struct {
 		file    string
 		line    int
@@ -59,19 +66,29 @@ func TestProblems(t *testing.T) {
 		what    string
 		allowed string
 	}{
-		"unknown setting":        {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
-		"unknown table":          {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, desk, his, insurance, language, log, trust"},
-		"unknown dotted":         {"his.prots = [1]\n", 1, "his.prots", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
-		"wrong type":             {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
-		"wrong language":         {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
-		"port too low":           {"[his]\nports = [80]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
-		"port twice":             {"[his]\nports = [2000, 2000]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
-		"origin with path":       {"[his]\norigins = [\"https://SECRETVALUE/x\"]\n", 2, "his.origins", notAllowed, "a list of origins such as https://his.hospital.example, without path or pattern"},
-		"origin pattern":         {"[his]\norigins = [\"https://*.example\"]\n", 2, "his.origins", notAllowed, "a list of origins such as https://his.hospital.example, without path or pattern"},
-		"gateway in clear":       {"[insurance]\nurl = \"http://egw.example\"\n", 2, "insurance.url", notAllowed, "an https address, or http on 127.0.0.1"},
-		"gateway with a secret":  {"[insurance]\nurl = \"https://egw.example/?token=SECRETVALUE\"\n", 2, "insurance.url", notAllowed, "an https address, or http on 127.0.0.1"},
-		"not TOML":               {"language = \"vi\"\nthis is no toml SECRETVALUE\n", 2, "", notTOML, "name = value, or [table]"},
-		"bhyt without a account": {"[insurance]\nprovider = \"bhyt\"\npassword_file = \"p\"\n", 0, "insurance.username", notAllowed, "up to 64 characters"},
+		"unknown setting":         {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
+		"unknown table":           {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, desk, his, insurance, language, log, trust"},
+		"unknown dotted":          {"his.prots = [1]\n", 1, "his.prots", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
+		"wrong type":              {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
+		"wrong language":          {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
+		"port too low":            {"[his]\nports = [80]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
+		"port twice":              {"[his]\nports = [2000, 2000]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
+		"origin with path":        {"[his]\norigins = [\"https://SECRETVALUE/x\"]\n", 2, "his.origins", notAllowed, origins},
+		"origin pattern":          {"[his]\norigins = [\"https://*.example\"]\n", 2, "his.origins", notAllowed, origins},
+		"gateway in clear":        {"[insurance]\nurl = \"http://egw.example\"\n", 2, "insurance.url", notAllowed, gateway},
+		"gateway with a secret":   {"[insurance]\nurl = \"https://egw.example/?token=SECRETVALUE\"\n", 2, "insurance.url", notAllowed, gateway},
+		"not TOML":                {"language = \"vi\"\nthis is no toml SECRETVALUE\n", 2, "", notTOML, "name = value, or [table]"},
+		"bhyt without an account": {"[insurance]\nprovider = \"bhyt\"\npassword_file = \"p\"\nstaff_name = \"n\"\nstaff_number_file = \"s\"\n", 0, "insurance.username", notAllowed, account},
+		"bhyt without a password": {"[insurance]\nprovider = \"bhyt\"\nusername = \"u\"\nstaff_name = \"n\"\nstaff_number_file = \"s\"\n", 0, "insurance.password_file", notAllowed, file},
+		"bhyt without staff":      {"[insurance]\nprovider = \"bhyt\"\nusername = \"u\"\npassword_file = \"p\"\nstaff_name = \" \"\nstaff_number_file = \"s\"\n", 5, "insurance.staff_name", notAllowed, "up to 128 characters, needed with provider bhyt"},
+		"bhyt without staff file": {"[insurance]\nprovider = \"bhyt\"\nusername = \"u\"\npassword_file = \"p\"\nstaff_name = \"n\"\n", 0, "insurance.staff_number_file", notAllowed, file},
+		"gateway with a path":     {"[insurance]\nurl = \"https://egw.example/api\"\n", 2, "insurance.url", notAllowed, gateway},
+		"gateway without a host":  {"[insurance]\nurl = \"https://:443\"\n", 2, "insurance.url", notAllowed, gateway},
+		"gateway with a fragment": {"[insurance]\nurl = \"https://egw.example#SECRETVALUE\"\n", 2, "insurance.url", notAllowed, gateway},
+		"origin with a space":     {"[his]\norigins = [\"https://a b\"]\n", 2, "his.origins", notAllowed, origins},
+		"origin with a bare port": {"[his]\norigins = [\"https://his.example:\"]\n", 2, "his.origins", notAllowed, origins},
+		"origin with a question":  {"[his]\norigins = [\"https://his.example?\"]\n", 2, "his.origins", notAllowed, origins},
+		"origin ends in a dot":    {"[his]\norigins = [\"https://his.example.\"]\n", 2, "his.origins", notAllowed, origins},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(c.file))
@@ -93,8 +110,11 @@ func TestProblems(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Load(filepath.Join(dir, "none.toml")); err != nil {
-		t.Errorf("a missing file is an empty one, got %v", err)
+	if _, err := Load(filepath.Join(dir, "none.toml")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: got %v", err)
+	}
+	if s, err := Load(dir); err == nil || s.Language != "" {
+		t.Errorf("a folder in the file's place: %v, %v", s, err)
 	}
 	huge := filepath.Join(dir, "huge.toml")
 	if err := os.WriteFile(huge, []byte(strings.Repeat("#\n", MaxFile)), 0o600); err != nil {
@@ -110,6 +130,17 @@ func TestLoad(t *testing.T) {
 	}
 	if s, err := Load(bom); err != nil || s.Language != "en" {
 		t.Errorf("a file of Notepad's: %q, %v", s.Language, err)
+	}
+}
+
+// An origin may be written as token add takes it, and becomes what browsers send: the gate compares it letter by letter.
+func TestOriginsBecomeWhatBrowsersSend(t *testing.T) {
+	s, err := Parse([]byte("[his]\norigins = [\"https://HIS.Example:443\", \"http://10.0.0.7:8080/\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"https://his.example", "http://10.0.0.7:8080"}, s.HIS.Origins); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -65,6 +65,7 @@ type Config struct {
 	Portrait  func(ctx context.Context, p lds.Portrait) (Picture, error)
 	Book      Book
 	Simulated bool
+	Desk      string           // of check-ins for which the client names none
 	Now       func() time.Time // of the times in results; nil is time.Now
 	// Log gets what happened, without personal data. It must return soon and not call the engine.
 	Log func(event string, fields map[string]any)
@@ -301,6 +302,9 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 		return Accepted{}, kerr
 	}
 	req.Key = nil // lives on as the parsed key only
+	if req.Desk == "" {
+		req.Desk = e.cfg.Desk
+	}
 	fields, picture, limited := grant(req.Fields, r.Fields, req.Portrait)
 
 	e.mu.Lock()

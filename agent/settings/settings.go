@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -31,7 +33,7 @@ const MaxFile = 256 << 10
 // Settings are all settings of `tapcheck run`.
 type Settings struct {
 	Language  string    `toml:"language" allowed:"vi or en" doc:"Language of texts where a client asks for none."`
-	Desk      string    `toml:"desk" allowed:"up to 64 characters" doc:"Name of this desk, where the HIS gives none."`
+	Desk      string    `toml:"desk" allowed:"up to 64 characters, on one line" doc:"Name of this desk in check-ins for which the HIS names none."`
 	Log       Log       `toml:"log"`
 	HIS       HIS       `toml:"his"`
 	Checkin   Checkin   `toml:"checkin"`
@@ -222,7 +224,7 @@ func (s Settings) check() (bad []string) {
 	}
 	in := func(v, lo, hi int) bool { return v >= lo && v <= hi }
 	fail(s.Language == "vi" || s.Language == "en", "language")
-	fail(len(s.Desk) <= 64, "desk")
+	fail(utf8.RuneCountInString(s.Desk) <= 64 && !strings.ContainsFunc(s.Desk, unicode.IsControl), "desk")
 	fail(s.Log.Level == "debug" || s.Log.Level == "info" || s.Log.Level == "warn" || s.Log.Level == "error", "log.level")
 	fail(portsOK(s.HIS.Ports), "his.ports")
 	// The rule is the tokens' own, and so is the form that comes out.

@@ -71,6 +71,8 @@ func TestProblems(t *testing.T) {
 		"unknown dotted":          {"his.prots = [1]\n", 1, "his.prots", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
 		"wrong type":              {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
 		"wrong language":          {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
+		"desk of two lines":       {"desk = \"a\\nb\"\n", 1, "desk", notAllowed, "up to 64 characters, on one line"},
+		"desk without an end":     {"desk = \"" + strings.Repeat("ấ", 65) + "\"\n", 1, "desk", notAllowed, "up to 64 characters, on one line"},
 		"port too low":            {"[his]\nports = [80]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
 		"port twice":              {"[his]\nports = [2000, 2000]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
 		"origin with path":        {"[his]\norigins = [\"https://SECRETVALUE/x\"]\n", 2, "his.origins", notAllowed, origins},

@@ -195,6 +195,7 @@ type cardFault struct {
 	Kind string `json:"kind"` // chip.FaultKind
 	APDU int    `json:"apdu"` // index from 0, counted from the last reset
 	SW   string `json:"sw,omitempty"`
+	N    int    `json:"n,omitempty"` // how much: see chip.FaultKind; 0 is 1 for what would else do nothing
 }
 
 // Fault makes something go wrong, or right again.
@@ -249,7 +250,10 @@ func (s *Simulation) cardFault(id string, f cardFault) error {
 	if card == nil {
 		return catalog.New(catalog.NoCard, nil)
 	}
-	c := chip.Fault{At: f.APDU, Kind: chip.FaultKind(f.Kind)}
+	c := chip.Fault{At: f.APDU, Kind: chip.FaultKind(f.Kind), N: f.N}
+	if c.N == 0 && (c.Kind == chip.FaultTruncate || c.Kind == chip.FaultLengthen) {
+		c.N = 1
+	}
 	if f.SW != "" {
 		sw, err := hex.DecodeString(f.SW)
 		if err != nil || len(sw) != 2 {
@@ -257,7 +261,7 @@ func (s *Simulation) cardFault(id string, f cardFault) error {
 		}
 		c.SW = uint16(sw[0])<<8 | uint16(sw[1])
 	}
-	if f.APDU < 0 || !c.Kind.Valid() {
+	if f.APDU < 0 || f.N < 0 || !c.Kind.Valid() {
 		return badParameter("card")
 	}
 	card.SetFaults([]chip.Fault{c})

@@ -23,15 +23,19 @@ func TestBenchAgent(t *testing.T) {
 	fmt.Printf("\n%-8s %14s %14s %16s %16s\n", "start", "first ms", "again ms", "idle RSS MB", "idle PSS MB")
 	for _, mode := range []string{"run", "demo"} {
 		dir := t.TempDir()
+		config := filepath.Join(dir, "empty.toml")
+		if err := os.WriteFile(config, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		var ready [2]time.Duration
 		var rss, pss float64
 		for i := range ready {
-			args := []string{"--data", filepath.Join(dir, "data"), "--config", filepath.Join(dir, "none.toml"), mode}
+			args, data := []string{"--data", filepath.Join(dir, "data"), "--config", config, mode}, filepath.Join(dir, "data")
 			if mode == "demo" {
-				args = append(args, "--no-tap")
+				args, data = append(args, "--no-tap"), filepath.Join(data, simulationFolder)
 			}
 			cmd := exec.Command(bin, args...)
-			port := filepath.Join(dir, "data", portFile)
+			port := filepath.Join(data, portFile)
 			began := time.Now()
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
@@ -35,6 +36,7 @@ type app struct {
 	ctx    context.Context
 	lang   catalog.Lang
 	config string
+	named  bool // somebody named the settings file, so it must be there
 	data   string
 }
 
@@ -97,7 +99,7 @@ func run(ctx context.Context, args []string, env Env) (code int) {
 		fmt.Fprintf(env.Stderr, "tapcheck: %v\n", err)
 		return exitUsage
 	}
-	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, data: c.Data}
+	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, named: c.Config != "", data: c.Data}
 	if a.config == "" {
 		a.config = defaultConfig()
 	}
@@ -150,13 +152,25 @@ func (a *app) complain(err error) {
 	}
 }
 
-// settings loads the settings file.
+// settings loads the settings file. Without one at the default place the defaults are in force; one that somebody named
+// must be there, or a mistyped name would silently lift every restriction in it. Error: *catalog.Error, CONFIG_INVALID.
 func (a *app) settings() (settings.Settings, error) {
 	s, err := settings.Load(a.config)
-	if err != nil {
+	var problems settings.Problems
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, fs.ErrNotExist) && !a.named:
+		return settings.Default(), nil
+	case errors.As(err, &problems):
 		return s, catalog.Wrap(catalog.ConfigInvalid, err)
 	}
-	return s, nil
+	what := err
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		what = path.Err
+	}
+	return s, &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"file": a.config, "problem": what.Error()}, Err: err}
 }
 
 // say gives the text of the chosen language.

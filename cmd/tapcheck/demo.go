@@ -38,7 +38,6 @@ type demoCmd struct {
 func (c demoCmd) Run(a *app) error {
 	dir := a.data
 	if dir == "" {
-		// Its own folder, never the agent's: keys and journal of a simulation must not mix with real ones.
 		tmp, err := os.MkdirTemp("", "tapcheck-demo-")
 		if err != nil {
 			return err
@@ -46,6 +45,9 @@ func (c demoCmd) Run(a *app) error {
 		defer os.RemoveAll(tmp)
 		dir = filepath.Join(tmp, "data")
 	}
+	// Its own folder, never the agent's: keys, tokens and journal of a simulation must not mix with real ones, and --data
+	// may well come from the agent's own environment.
+	dir = filepath.Join(dir, simulationFolder)
 	if _, err := chip.PersonaByName(c.Persona); err != nil {
 		return usage("no persona %q: see tapcheck sim", c.Persona)
 	}
@@ -65,6 +67,9 @@ func (c demoCmd) Run(a *app) error {
 	}
 	defer sim.Close()
 
+	if err := keys.Claim(dir, true); err != nil {
+		return dataFolderError(err)
+	}
 	tokens, err := keys.OpenTokens(dir)
 	if err != nil {
 		return dataFolderError(err)
@@ -112,6 +117,10 @@ func (c demoCmd) Run(a *app) error {
 	}
 	return a.ended(err)
 }
+
+// simulationFolder is where in a data folder a simulation has its own. `tapcheck --data DIR/simulation token add` makes
+// tokens for it.
+const simulationFolder = "simulation"
 
 var demoRights = []string{keys.RightRead, keys.RightInsurance, keys.RightSimulator}
 

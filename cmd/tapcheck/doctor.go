@@ -3,14 +3,20 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
@@ -39,10 +45,7 @@ func (c doctorCmd) Run(a *app) error {
 	findings := []finding{{Check: "settings"}}
 	if settingsErr != nil {
 		findings[0].Code = health.SettingsWrong
-		var p settings.Problems
-		if errors.As(settingsErr, &p) {
-			findings[0].Detail = p.Error()
-		}
+		findings[0].Detail = settingsProblem(settingsErr)
 		s = settings.Default()
 	}
 	findings = append(findings, a.checkPCSC(), checkDriver(), a.checkData(), a.checkClients(s), a.checkPorts(s), checkClock())
@@ -76,6 +79,25 @@ func (c doctorCmd) Run(a *app) error {
 		return exitStatus(worst)
 	}
 	return nil
+}
+
+// settingsProblem is what is wrong with the settings, without any value of theirs.
+func settingsProblem(err error) string {
+	var p settings.Problems
+	if errors.As(err, &p) {
+		return p.Error()
+	}
+	var e *catalog.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	var said []string
+	for _, name := range []string{"file", "setting", "problem", "cure"} {
+		if v, ok := e.Detail[name].(string); ok {
+			said = append(said, v)
+		}
+	}
+	return strings.Join(said, ": ")
 }
 
 func (a *app) checkPCSC() finding {
@@ -166,37 +188,83 @@ func (a *app) checkClients(s settings.Settings) finding {
 	return f
 }
 
-// checkPorts says whether the agent answers, or could take a port.
+// checkPorts says whether the agent of this data folder answers, or could take a port.
 func (a *app) checkPorts(s settings.Settings) finding {
 	f := finding{Check: "port"}
-	client := http.Client{Timeout: time.Second}
-	taken := 0
-	for _, port := range s.HIS.Ports {
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, "http://"+addr+"/.well-known/tapcheck.json", nil)
-		if err != nil {
-			continue
-		}
-		if resp, err := client.Do(req); err == nil {
-			resp.Body.Close()
-			if resp.Header.Get("Content-Type") == "application/json" {
-				f.Detail = addr + ": " + a.say("Tapcheck đang chạy", "Tapcheck is running")
-				return f
-			}
-			taken++
-			continue
-		}
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			taken++
-			continue
-		}
-		l.Close()
+	ours := ""
+	if dir, err := a.dataFolder(); err == nil {
+		ours, _ = keys.InstanceIn(dir) // whoever may not read the keys cannot tell two agents apart
 	}
-	if taken == len(s.HIS.Ports) {
+	var others []string
+	free := 0
+	for _, port := range s.HIS.Ports {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		d, ok := discover(a.ctx, addr)
+		switch {
+		case ok && (ours == "" || d.InstanceID == ours):
+			f.Detail = addr + ": " + a.say("Tapcheck đang chạy", "Tapcheck is running")
+			if d.Simulator {
+				f.Detail += a.say(" (mô phỏng)", " (a simulation)")
+			}
+			return f
+		case ok && d.Simulator:
+			others = append(others, addr+": "+a.say("một Tapcheck mô phỏng", "a simulated Tapcheck"))
+		case ok:
+			others = append(others, addr+": "+a.say("một Tapcheck khác", "another Tapcheck"))
+		case canListen(a.ctx, addr):
+			free++
+		default:
+			others = append(others, addr+": "+a.say("chương trình khác", "another program"))
+		}
+	}
+	f.Detail = strings.Join(others, "; ")
+	if free == 0 {
 		f.Code = health.PortsTaken
 	}
 	return f
+}
+
+func canListen(ctx context.Context, addr string) bool {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// discovered is what doctor wants to know of what the agent tells any program of this PC.
+type discovered struct {
+	Agent struct {
+		Name string `json:"name"`
+	} `json:"agent"`
+	InstanceID string `json:"instanceId"`
+	Simulator  bool   `json:"simulator"`
+}
+
+// discover asks whether an agent serves at an address. Anything may sit there, so it is believed only in the agent's own
+// words.
+func discover(ctx context.Context, addr string) (d discovered, ok bool) {
+	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/.well-known/tapcheck.json", nil)
+	if err != nil {
+		return d, false
+	}
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true}, // and no proxy: this is about this PC
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return d, false
+	}
+	defer resp.Body.Close()
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" || resp.StatusCode != http.StatusOK {
+		return d, false
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&d)
+	return d, err == nil && d.Agent.Name == "tapcheck" && d.InstanceID != ""
 }
 
 func checkClock() finding {
@@ -233,8 +301,9 @@ func (a *app) checkInsurance(s settings.Settings) finding {
 		f.Code = health.InsuranceOff
 		return f
 	}
-	if raw, err := os.ReadFile(s.Insurance.PasswordFile); err != nil || len(raw) == 0 {
-		f.Code, f.Detail = health.InsuranceRefused, "insurance.password_file"
+	// run does not start on what cannot be used.
+	if _, err := insurer(s.Insurance); err != nil {
+		f.Code, f.Detail = health.SettingsWrong, settingsProblem(err)
 		return f
 	}
 	ctx, stop := context.WithTimeout(a.ctx, 5*time.Second)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,15 +63,6 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, daemon: daemon, agent: p, issuer: issuer}
 	d.client = p.open("", p.token("--desktop"))
 	return d
-}
-
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // card is a simulated card, and what happens to it.

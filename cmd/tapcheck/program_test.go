@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +56,14 @@ func start(t *testing.T, before func(*exec.Cmd), args ...string) *program {
 	if err := os.Mkdir(p.tmp, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command("tapcheck", append([]string{"--data", p.data, "--config", filepath.Join(dir, "tapcheck.toml"), "--lang", "en"}, args...)...)
+	config := filepath.Join(dir, "tapcheck.toml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.cmd = exec.Command("tapcheck", append([]string{"--data", p.data, "--config", config, "--lang", "en"}, args...)...)
+	if args[0] == "demo" {
+		p.data = filepath.Join(p.data, simulationFolder) // a simulation never uses the agent's own
+	}
 	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.tmp)
 	p.cmd.Stderr = p.stderr
 	p.cmd.Stdout = p.stderr
@@ -111,14 +119,25 @@ func (p *program) addr() string {
 	return ""
 }
 
-// token makes a token in the program's data folder.
+// token makes a token in the program's data folder, once the program has made that.
 func (p *program) token(args ...string) string {
 	p.t.Helper()
+	p.addr()
 	out, err := exec.Command("tapcheck", append([]string{"--data", p.data, "token", "add"}, args...)...).Output()
 	if err != nil {
 		p.t.Fatalf("token add: %v", err)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // session is an open session of one client.

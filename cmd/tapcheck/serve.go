@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/trust"
 	"github.com/tapcheck/tapcheck/insurance"
@@ -80,7 +81,7 @@ func (a *app) logger(level string) zerolog.Logger {
 	return zerolog.New(a.Stderr).Level(l).With().Timestamp().Logger()
 }
 
-// insurer is the provider that the settings ask for, or nil.
+// insurer is the provider that the settings ask for, or nil. It asks nobody yet. Error: *catalog.Error, CONFIG_INVALID.
 func insurer(s settings.Insurance) (insurance.Provider, error) {
 	if s.Provider == "off" {
 		return nil, nil
@@ -93,34 +94,37 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bhyt.New(bhyt.Config{
+	client, err := bhyt.New(bhyt.Config{
 		BaseURL: s.URL, Username: s.Username, Password: bhyt.Secret(password), StaffName: s.StaffName, StaffNumber: bhyt.Secret(staff),
 	})
+	if err != nil {
+		return nil, settingError("insurance", err)
+	}
+	return client, nil
 }
 
-// secretFile reads a secret of one line; an empty path is an empty secret.
+// secretFile reads the secret that a setting names the file of.
 func secretFile(setting, path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	problem := func(what string) error {
-		return &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"setting": setting, "problem": what}}
-	}
-	f, err := os.Open(path)
+	secret, err := keys.ReadSecret(path)
 	if err != nil {
-		return "", problem("cannot be read")
+		return "", settingError(setting, err)
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || exposed(info) {
-		return "", problem("others can read this file: chmod 600")
+	return secret, nil
+}
+
+// settingError is CONFIG_INVALID for a setting that has the right form and cannot be used.
+func settingError(setting string, err error) error {
+	detail := map[string]any{"setting": setting, "problem": err.Error()}
+	var f *keys.FileError
+	if errors.As(err, &f) {
+		detail["file"], detail["problem"] = f.Path, f.Err.Error()
+		var path *fs.PathError
+		if errors.As(f.Err, &path) {
+			detail["problem"] = path.Err.Error()
+		}
+		if f.Cure != "" {
+			detail["cure"] = f.Cure
+		}
 	}
-	raw, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err != nil {
-		return "", problem("cannot be read")
-	}
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || len(raw) > 1024 || bytes.ContainsAny(raw, "\r\n") {
-		return "", problem("must hold one line")
-	}
-	return string(raw), nil
+	return &catalog.Error{ID: catalog.ConfigInvalid, Detail: detail, Err: err}
 }

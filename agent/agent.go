@@ -65,6 +65,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, o.Readers.Close()) }()
 	log := func(event string, fields map[string]any) { o.Log.Info().Fields(fields).Msg(event) }
 
+	if err := keys.Claim(o.DataDir, o.Simulation != nil); err != nil {
+		return folderError(err)
+	}
 	k, err := keys.Open(o.DataDir)
 	if err != nil {
 		return folderError(err)
@@ -96,7 +99,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	anchors := o.loadAnchors(state)
 	engine := checkin.New(checkin.Config{
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
-		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Log: log,
+		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),

@@ -80,7 +80,8 @@ func Explain(err error) *catalog.Error {
 	return &catalog.Error{ID: catalog.Internal, Err: err}
 }
 
-// detailOf gives what a machine may want to know: {"sw": "6982", "file": "DG1"}. Op of a StatusError stays inside.
+// detailOf gives what a machine may want to know: {"sw": "6982", "file": "DG1", "pcsc": "8010002F"}. Op of a StatusError
+// stays inside.
 func detailOf(err error) map[string]any {
 	d := map[string]any{}
 	var sw *lds.StatusError
@@ -92,6 +93,10 @@ func detailOf(err error) map[string]any {
 		if _, ok := file.File.Address(); ok {
 			d["file"] = string(file.File)
 		}
+	}
+	var pcsc interface{ PCSCCode() uint32 } // reader/pcsc's errors have it, and simulated readers have no code
+	if errors.As(err, &pcsc) {
+		d["pcsc"] = fmt.Sprintf("%08X", pcsc.PCSCCode())
 	}
 	if len(d) == 0 {
 		return nil

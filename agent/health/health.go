@@ -4,7 +4,6 @@
 package health
 
 import (
-	"context"
 	"sort"
 	"sync"
 	"time"
@@ -120,7 +119,7 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Xin chứng thư từ cơ quan cấp và đặt vào thư mục trust.", EN: "Get it from the issuing authority and put it into the trust folder."}},
 	PortsTaken: {Down,
 		catalog.Text{VI: "Các cổng của Tapcheck đang bị chiếm.", EN: "Tapcheck's ports are taken."},
-		catalog.Text{VI: "Chương trình khác, hoặc một Tapcheck khác, đang dùng 127.0.0.1:27480–27483.", EN: "Another program, or another Tapcheck, uses 127.0.0.1:27480–27483."},
+		catalog.Text{VI: "Chương trình khác, hoặc một Tapcheck khác, đang dùng các cổng ghi ở his.ports trên 127.0.0.1.", EN: "Another program, or another Tapcheck, uses the ports of his.ports on 127.0.0.1."},
 		catalog.Text{VI: "Tắt chương trình đó hoặc đổi his.ports.", EN: "Close that program or change his.ports."}},
 	SettingsWrong: {Down,
 		catalog.Text{VI: "Tệp cấu hình có chỗ sai.", EN: "The settings file has a mistake."},
@@ -148,12 +147,6 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Chạy lệnh: apt install libccid.", EN: "Run: apt install libccid."}},
 }
 
-// Describe gives what is known about a code.
-func Describe(c Code) (About, bool) {
-	a, ok := codes[c]
-	return a, ok
-}
-
 // In puts a code into words.
 func In(c Code, l catalog.Lang, since time.Time) Warning {
 	a := codes[c]
@@ -164,9 +157,8 @@ func In(c Code, l catalog.Lang, since time.Time) Warning {
 type Tracker struct {
 	Now func() time.Time // nil is time.Now
 
-	mu       sync.Mutex
-	since    map[Code]time.Time
-	watchers map[chan struct{}]struct{}
+	mu    sync.Mutex
+	since map[Code]time.Time
 }
 
 // Set says whether something is wrong.
@@ -191,12 +183,6 @@ func (t *Tracker) Set(c Code, wrong bool) {
 	} else {
 		delete(t.since, c)
 	}
-	for w := range t.watchers {
-		select {
-		case w <- struct{}{}:
-		default: // it has not looked at the last change yet, and will see this one with it
-		}
-	}
 }
 
 // List says what is wrong, worst first, then by code.
@@ -215,21 +201,4 @@ func (t *Tracker) List(l catalog.Lang) []Warning {
 		return list[i].Code < list[j].Code
 	})
 	return list
-}
-
-// Watch gives a channel that gets a value after changes, which coalesce, until ctx ends.
-func (t *Tracker) Watch(ctx context.Context) <-chan struct{} {
-	w := make(chan struct{}, 1)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.watchers == nil {
-		t.watchers = map[chan struct{}]struct{}{}
-	}
-	t.watchers[w] = struct{}{}
-	context.AfterFunc(ctx, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.watchers, w)
-	})
-	return w
 }

@@ -305,9 +305,13 @@ func (c *Client) takeToken(ctx context.Context) (*token, error) {
 	}
 	var a TokenAnswer
 	coded := read(r.body, &a) == nil && codeForm.MatchString(string(a.MaKetQua))
+	// A refusal by its status alone may be a proxy's: whoever says a code says it, and nobody makes one up for them.
+	refused := r.status == http.StatusUnauthorized || r.status == http.StatusForbidden
 	switch {
-	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden, coded && (a.MaKetQua == "401" || a.MaKetQua == "403"):
-		return nil, &insurance.CodeError{Code: "401", Err: insurance.ErrRejected}
+	case coded && (refused || a.MaKetQua == "401" || a.MaKetQua == "403"):
+		return nil, &insurance.CodeError{Code: string(a.MaKetQua), Err: insurance.ErrRejected}
+	case refused:
+		return nil, fmt.Errorf("%w: HTTP status %d", insurance.ErrRejected, r.status)
 	}
 	if err := acceptable(r, coded); err != nil {
 		return nil, err

@@ -247,6 +247,41 @@ func TestWrongAccount(t *testing.T) {
 	}
 }
 
+// Only the gateway gives result codes. What refuses the log-in without one, such as a proxy in between, is a refusal too,
+// and nobody makes up a code for it.
+func TestRefusedLogInKeepsItsCode(t *testing.T) {
+	for name, c := range map[string]struct {
+		status       int
+		answer, code string
+	}{
+		"the gateway, by code":        {200, `{"maKetQua":"401"}`, "401"},
+		"the gateway, by both":        {401, `{"maKetQua":"401"}`, "401"},
+		"the gateway, as a number":    {401, `{"maKetQua":401}`, "401"},
+		"no right to look up":         {403, `{"maKetQua":"403"}`, "403"},
+		"another code":                {403, `{"maKetQua":"054"}`, "054"},
+		"a proxy's page":              {403, `<html><body>Access denied</body></html>`, ""},
+		"a proxy that wants a log-in": {401, `<html>`, ""},
+		"nothing":                     {401, ``, ""},
+		"JSON of somebody else":       {403, `{"error":"forbidden"}`, ""},
+		"a code that is none":         {403, `{"maKetQua":"denied by policy 17"}`, ""},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.answer)
+		}))
+		_, err := newClient(t, s.URL, nil).Check(context.Background(), an)
+		s.Close()
+		var coded *insurance.CodeError
+		got := ""
+		if errors.As(err, &coded) {
+			got = coded.Code
+		}
+		if !errors.Is(err, insurance.ErrRejected) || got != c.code {
+			t.Errorf("%s: code %q, %v; want code %q", name, got, err, c.code)
+		}
+	}
+}
+
 // The token is kept until 60 s before its end, which the gateway gives in UTC with seven digits.
 func TestTokenLife(t *testing.T) {
 	at := now

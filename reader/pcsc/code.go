@@ -116,6 +116,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v: %s: %v", e.Unwrap()[0], e.Op, e.Code)
 }
 
+// PCSCCode is the code as a number, for whoever tells it on and knows no PC/SC.
+func (e *Error) PCSCCode() uint32 { return uint32(e.Code) }
+
 // Unwrap gives at least one of the reader package's errors.
 func (e *Error) Unwrap() []error {
 	if e.means != nil {

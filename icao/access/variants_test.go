@@ -456,7 +456,7 @@ func strike(t *testing.T, crd *card, run func(context.Context, *Channel) error, 
 			continue
 		}
 		for _, f := range []chip.Fault{
-			{Kind: chip.FaultRemove}, {Kind: chip.FaultMute}, {Kind: chip.FaultNaked},
+			{Kind: chip.FaultRemove}, {Kind: chip.FaultMute}, {Kind: chip.FaultNaked}, {Kind: chip.FaultReset},
 			{Kind: chip.FaultStatus, SW: 0x9000}, {Kind: chip.FaultStatus, SW: 0x6982}, {Kind: chip.FaultStatus, SW: 0x6A80}, {Kind: chip.FaultStatus, SW: 0x6A88},
 			{Kind: chip.FaultStatus, SW: 0x6988}, {Kind: chip.FaultStatus, SW: 0x6300}, {Kind: chip.FaultStatus, SW: 0x6700}, {Kind: chip.FaultStatus, SW: 0x6F00},
 			{Kind: chip.FaultFlip, N: 3}, {Kind: chip.FaultFlip, N: 40}, {Kind: chip.FaultFlip, N: -12 & 0xFFF}, {Kind: chip.FaultTruncate, N: 1}, {Kind: chip.FaultTruncate, N: 9},
@@ -534,7 +534,7 @@ func TestFaultsInEveryMapping(t *testing.T) {
 				}
 				return c.SelectApplication(ctx)
 			}, func(name string, f chip.Fault, c *Channel, err error) {
-				if err == nil && (!c.Secure() || f.At > 0 && f.At < 6 && (f.Kind == chip.FaultRemove)) {
+				if err == nil && (!c.Secure() || f.At > 1 && f.At < 6 && (f.Kind == chip.FaultRemove || f.Kind == chip.FaultReset)) {
 					t.Errorf("%s: nobody noticed", name)
 				}
 				// Only the chip's answer to the token carries the proof; a flip there may hit it without hitting the token.

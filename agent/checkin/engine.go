@@ -80,7 +80,8 @@ type Config struct {
 	MaxJobs     int           // unfinished jobs of all owners; 0 is 64
 	MaxPerOwner int           // unfinished jobs of one owner; 0 is 8
 	Retain      time.Duration // how long a finished job answers job.status; 0 is 10 minutes
-	MaxRetained int           // finished jobs that are kept; the oldest go first; 0 is 64
+	MaxRetained int           // finished jobs of one owner that are kept; the oldest go first; 0 is 64
+	MaxKept     int           // finished jobs of all owners that are kept; 0 is 512
 }
 
 // Bounds that nobody needs to set.
@@ -183,7 +184,7 @@ func New(c Config) *Engine {
 	for _, n := range []struct {
 		at *int
 		v  int
-	}{{&c.MaxJobs, 64}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}} {
+	}{{&c.MaxJobs, 64}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}, {&c.MaxKept, 512}} {
 		if *n.at <= 0 {
 			*n.at = n.v
 		}
@@ -247,17 +248,25 @@ func (e *Engine) broadcast() {
 	e.changed = make(chan struct{})
 }
 
-// sweep forgets finished jobs that are too old or too many. The mutex is held.
+// sweep forgets finished jobs that are too old, and those that are too many of their owner or of all, the oldest first. The
+// mutex is held.
 func (e *Engine) sweep() {
 	now := time.Now()
-	n := 0
-	for n < len(e.finished) && (len(e.finished)-n > e.cfg.MaxRetained || now.Sub(e.finished[n].ended) >= e.cfg.Retain) {
-		delete(e.jobs, e.finished[n].key)
-		n++
+	kept := map[Owner]int{}
+	for _, j := range e.finished {
+		kept[j.key.owner]++
 	}
-	if n > 0 {
-		e.finished = slices.Delete(e.finished, 0, n)
-	}
+	all := len(e.finished)
+	e.finished = slices.DeleteFunc(e.finished, func(j *job) bool {
+		o := j.key.owner
+		if all <= e.cfg.MaxKept && kept[o] <= e.cfg.MaxRetained && now.Sub(j.ended) < e.cfg.Retain {
+			return false
+		}
+		all--
+		kept[o]--
+		delete(e.jobs, j.key)
+		return true
+	})
 }
 
 // Start begins a check-in for an owner, within its rights. The same job id with the same request answers the same, as long

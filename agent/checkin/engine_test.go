@@ -1881,6 +1881,42 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestNobodysResultsAreLostToAnotherOwner: however many jobs one program finishes, another one's results stay.
+func TestNobodysResultsAreLostToAnotherOwner(t *testing.T) {
+	inBench(t, nil, func(c *Config, _ *bench) { c.MaxRetained, c.MaxKept = 3, 8 }, func(t *testing.T, b *bench) {
+		owner := func(n int) Owner { return Owner{Client: fmt.Sprint("https://c", n, ".example")} }
+		finish := func(n int, id string) {
+			r := byNumber(id)
+			r.Insurance = "off"
+			c := b.attach(owner(n))
+			c.start(r)
+			c.result(id)
+		}
+		kept := func(n int, id string) bool {
+			_, err := b.e.Status(t.Context(), owner(n), id)
+			return err == nil
+		}
+		finish(0, "mine")
+		for i := range 20 {
+			finish(1, fmt.Sprint("j", i))
+		}
+		if !kept(0, "mine") {
+			t.Error("another program's jobs cost this one its result")
+		}
+		for i := range 20 {
+			if got, want := kept(1, fmt.Sprint("j", i)), i >= 17; got != want {
+				t.Errorf("j%d kept: %v", i, got)
+			}
+		}
+		for n := 2; n < 7; n++ { // the bound of all owners
+			finish(n, "j")
+		}
+		if kept(0, "mine") || !kept(1, "j17") || !kept(6, "j") {
+			t.Error(kept(0, "mine"), kept(1, "j17"), kept(6, "j"))
+		}
+	})
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	inBench(t, []string{"A"}, nil, func(t *testing.T, b *bench) {
 		c := b.attach(his)

@@ -403,6 +403,8 @@ type bench struct {
 	e    *Engine
 	cfg  Config
 
+	refusal error // of the insurer, where a test lets it refuse
+
 	mu  sync.Mutex
 	log []string
 }

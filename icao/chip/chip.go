@@ -66,14 +66,16 @@ type Chip struct {
 	rnd    []byte // challenge of basic access control
 	next   func() // what changes once the answer is protected
 
+	chain *apdu  // commands of a chain so far
+	rest  []byte // of an answer that GET RESPONSE fetches, with its status word
+
 	password    string // that opened the session
 	chipID      []byte // by which terminal authentication names the chip in this session
-	ta          terminalAuth
-	chain       *apdu  // commands of a chain so far
-	rest        []byte // of an answer that GET RESPONSE fetches, with its status word
 	terminalKey []byte // of chip authentication or chip authentication mapping, compressed: whom terminal authentication is to name
+	ta          terminalAuth
 
 	faults faultPlan
+	inner  *Fault // of the command at hand
 }
 
 // New issues a card to a persona and puts it into a chip. iss may be nil for a profile without application only.
@@ -183,7 +185,10 @@ func (c *Chip) delay(step string, ms float64) {
 func (c *Chip) Transmit(cmd []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.faults.run(cmd, c.process, c.power)
+	return c.faults.run(cmd, func(cmd []byte, inner *Fault) ([]byte, []byte) {
+		c.inner = inner
+		return c.process(cmd)
+	}, c.power)
 }
 
 // maxAnswer is the longest answer that is given in pieces, in bytes.
@@ -286,7 +291,7 @@ func (c *Chip) answer(cmd []byte) (resp, bare []byte) {
 		return same(0x6988)
 	}
 	if c.sm == nil {
-		out, sw := c.command(a, min(capacity, wanted))
+		out, sw := c.execute(a, min(capacity, wanted))
 		switch {
 		case len(out) > 0 && wanted == 0:
 			c.violation("command without Le whose answer has data")
@@ -318,12 +323,14 @@ func (c *Chip) answer(cmd []byte) (resp, bare []byte) {
 	odd := a.ins&1 == 1
 	session := c.sm // chip authentication replaces it after this answer
 	room := session.room(capacity, odd)
-	out, sw := c.command(plain, room)
-	if len(out) > 0 && plain.ne == 0 {
+	out, sw := c.execute(plain, room)
+	if c.inner != nil {
+		// whatever it is, it is to come
+	} else if len(out) > 0 && plain.ne == 0 {
 		c.violation("protected command without DO97 whose answer has data")
 		out, sw, c.next = nil, 0x6700, nil
 	}
-	if len(out) > room {
+	if c.inner == nil && len(out) > room {
 		out, sw, c.next = nil, 0x6700, nil
 		if a.ins == 0x88 {
 			sw = statusWord(c.p.ActiveAuthOverLong, 0x6700)
@@ -342,6 +349,18 @@ func (c *Chip) commit(sw uint16) {
 		c.next()
 	}
 	c.next = nil
+}
+
+// execute is command with what a fault plan has it answer.
+func (c *Chip) execute(a apdu, room int) ([]byte, uint16) {
+	out, sw := c.command(a, room)
+	if f := c.inner; f != nil {
+		out = slices.Clone(f.Data)
+		if f.SW != 0 {
+			sw = f.SW
+		}
+	}
+	return out, sw
 }
 
 // command executes a command that stands in clear. room is how many bytes the answer can hold.
@@ -603,6 +622,9 @@ func (c *Chip) read(name string, offset int, a apdu, room, wrap int) ([]byte, ui
 	}
 	c.file = name
 	file := c.content(name)
+	if c.p.Endless {
+		file, offset = slices.Concat(file[min(offset, len(file)):], make([]byte, a.ne)), 0
+	}
 	if offset >= len(file) {
 		return nil, 0x6B00
 	}

@@ -307,6 +307,11 @@ func TestPACEOffers(t *testing.T) {
 	if sw := term.pace(2, []byte(who.CAN()), p.PACE[0]); sw != 0x9000 {
 		t.Errorf("nonce of 8 bytes: %04X", sw)
 	}
+	p.PACE = []PACEOffer{{Cipher: "AES-256", Curve: "P-256", Nonce: 32}}
+	term = newTerminal(t, p, who, mustIssuer(t), Options{})
+	if sw := term.pace(2, []byte(who.CAN()), p.PACE[0]); sw != 0x9000 {
+		t.Errorf("nonce of 32 bytes: %04X", sw)
+	}
 }
 
 // Secrets with leading zero bytes can be provoked on every curve, and a strict terminal still agrees with the chip.
@@ -643,6 +648,71 @@ func TestFaults(t *testing.T) {
 			t.Errorf("% X", r)
 		}
 	})
+}
+
+// What a card can say that is itself the attacker: anything, and rightly protected.
+func TestInnerFault(t *testing.T) {
+	term := opened(t, mustProfile(t, "cccd-mk"), Options{Violation: func(string) {}})
+	for _, tt := range []struct {
+		fault Fault
+		data  int
+		sw    uint16
+	}{
+		{Fault{Kind: FaultInner}, 0, 0x9000},
+		{Fault{Kind: FaultInner, SW: 0x6A82}, 0, 0x6A82},
+		{Fault{Kind: FaultInner, Data: make([]byte, 5)}, 5, 0x9000},
+		{Fault{Kind: FaultInner, Data: make([]byte, 300)}, 300, 0x9000},
+	} {
+		term.c.SetFaults([]Fault{tt.fault})
+		if got, sw := term.send(0, 0xB0, 0x81, 0, nil, 16); sw != tt.sw || len(got) != tt.data {
+			t.Errorf("%+v: %d bytes, %04X", tt.fault, len(got), sw)
+		}
+	}
+	if got := term.ok(0, 0xB0, 0x81, 0, nil, 16); len(got) != 16 {
+		t.Errorf("%d bytes afterwards", len(got))
+	}
+	c := term.c
+	c.Reset()
+	c.SetFaults([]Fault{{Kind: FaultInner, Data: []byte{1}, SW: 0x6281}})
+	if r := c.Transmit(unhex("00B09C0004")); !bytes.Equal(r, unhex("01 6281")) {
+		t.Errorf("in clear: % X", r)
+	}
+}
+
+func TestEndlessFiles(t *testing.T) {
+	p := mustProfile(t, "cccd-mk")
+	p.Endless = true
+	term := opened(t, p, Options{})
+	want := term.c.Files()["DG1"]
+	if got := term.ok(0, 0xB0, 0x81, 0, nil, 200); !bytes.Equal(got, append(bytes.Clone(want), make([]byte, 200-len(want))...)) {
+		t.Errorf("% X", got)
+	}
+	if got := term.ok(0, 0xB0, 0x7F, 0xFF, nil, 256); !bytes.Equal(got, make([]byte, 223)) {
+		t.Errorf("% X", got)
+	}
+	if got := term.ok(0, 0xB1, 0, 1, tlv(0x54, unhex("7FFFFFFF")), 100); len(got) != 100 {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
+// One card's files before another card's chip.
+func TestSplicedCard(t *testing.T) {
+	p := mustProfile(t, "cccd-mk")
+	other, err := Issue(p, mustPersona(t, "binh"), mustIssuer(t), IssueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := opened(t, p, Options{Issue: IssueOptions{KeysOf: other, ReplaceAfter: map[string][]byte{"DG14": other.Files["DG14"]}}})
+	term.chipAuthentication(other.ca[0])
+	if got, sw := term.readFile(0x010E, 200); sw != 0x9000 || !bytes.Equal(got, other.Files["DG14"]) {
+		t.Errorf("%04X", sw)
+	}
+	if err := term.activeAuthentication(p.AA, other.aa, 256); err != nil {
+		t.Error(err)
+	}
+	if got, _ := term.readFile(0x0101, 200); !bytes.Contains(got, []byte("NGUYEN<<VAN<AN")) {
+		t.Error("the files are the other's")
+	}
 }
 
 // A card is a function of issuer, profile, persona and serial.

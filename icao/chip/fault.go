@@ -17,12 +17,15 @@ const (
 	FaultNaked    FaultKind = "naked"    // the answer comes without secure messaging
 	FaultReplay   FaultKind = "replay"   // the answer to the command N before this one comes again (N 0 is 1)
 	FaultReplace  FaultKind = "replace"  // Data comes instead, after the command was executed
+	// Data (none is an empty answer) and, if it is not 0, SW come instead, after the command was executed and before secure messaging: what a
+	// card that is itself the attacker can say.
+	FaultInner FaultKind = "inner"
 )
 
 // Valid says whether the kind is one of the above.
 func (k FaultKind) Valid() bool {
 	switch k {
-	case FaultRemove, FaultMute, FaultReset, FaultStatus, FaultFlip, FaultTruncate, FaultLengthen, FaultNaked, FaultReplay, FaultReplace:
+	case FaultRemove, FaultMute, FaultReset, FaultStatus, FaultFlip, FaultTruncate, FaultLengthen, FaultNaked, FaultReplay, FaultReplace, FaultInner:
 		return true
 	}
 	return false
@@ -98,7 +101,7 @@ func (p *faultPlan) strike(cmd []byte) (Fault, bool) {
 	return hit, found
 }
 
-func (p *faultPlan) run(cmd []byte, process func([]byte) (resp, bare []byte), power func()) []byte {
+func (p *faultPlan) run(cmd []byte, process func(cmd []byte, inner *Fault) (resp, bare []byte), power func()) []byte {
 	if p.gone {
 		return nil
 	}
@@ -117,7 +120,11 @@ func (p *faultPlan) run(cmd []byte, process func([]byte) (resp, bare []byte), po
 			return status(f.SW)
 		}
 	}
-	resp, bare := process(cmd)
+	var inner *Fault
+	if hit && f.Kind == FaultInner {
+		inner = &f
+	}
+	resp, bare := process(cmd, inner)
 	if hit {
 		resp = slices.Clone(resp)
 		switch f.Kind {

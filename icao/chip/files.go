@@ -80,6 +80,9 @@ type IssueOptions struct {
 	Replace map[int][]byte
 	// ReplaceAfter does so after signing, by file name: a card that was tampered with.
 	ReplaceAfter map[string][]byte
+	// KeysOf gives the chip that card's private keys in place of its own, while its files name its own public keys: one card's files before
+	// another card's chip. With ReplaceAfter for DG14 and DG15 as well, the chip's authentication is perfect and belongs to the other card.
+	KeysOf *Card
 	// CardSecurity says how EF.CardSecurity is to be wrong; only what concerns the signature counts.
 	CardSecurity SODOptions
 	// Terminals is whom the chip trusts in terminal authentication; nil is the issuer's own (Issuer.TerminalPKI).
@@ -244,6 +247,9 @@ func Issue(p Profile, who Persona, iss *Issuer, o IssueOptions) (*Card, error) {
 	}
 	for _, name := range p.Absent {
 		delete(c.Files, name)
+	}
+	if o := o.KeysOf; o != nil {
+		c.ca, c.cam, c.aa = o.ca, o.cam, o.aa
 	}
 	return c, nil
 }

@@ -46,6 +46,8 @@ type Profile struct {
 	CardAccessTrailer  string   `json:"cardAccessTrailer,omitempty"`  // hexadecimal bytes after the SET, as some files carry
 	ActiveAuthOverLong string   `json:"activeAuthOverLong,omitempty"` // answer when the signature does not fit; default 6700
 	MaxBlock           int      `json:"maxBlock,omitempty"`           // READ BINARY gives at most that many bytes, whatever was asked, with 9000; 0 is no limit
+	// Endless files give zeros past their end, for as long as a reader asks.
+	Endless bool `json:"endless,omitempty"`
 	// GetResponse makes the chip give long answers in pieces of at most that many bytes, the first ones with 61xx, the rest to GET RESPONSE, as
 	// chips with T=0 do. Answers may then be longer than 256 bytes without extended length, which such a chip has not. 0 is no such habit.
 	GetResponse int  `json:"getResponse,omitempty"`

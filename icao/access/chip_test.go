@@ -275,21 +275,32 @@ func TestRandomHandshakes(t *testing.T) {
 	cards := map[string]*card{}
 	zeros := map[chip.Secrets]int{}
 	for i := range n {
-		curve := "P-256" // the fast one
-		if i%20 == 0 {
+		curve, mapping := "P-256", "GM" // the fast one
+		switch {
+		case i%20 == 0:
 			curve = chip.Curves()[i/20%len(chip.Curves())]
+		case i%20 == 5:
+			curve = chip.Groups()[0]
+		case i%20 == 10:
+			curve, mapping = chip.Groups()[0], "IM"
+		case i%4 == 1:
+			mapping = "IM"
+		case i%4 == 2:
+			mapping = "CAM"
 		}
-		crd := cards[curve]
+		crd := cards[mapping+curve]
 		if crd == nil {
-			p := profile(t, "cccd-mk")
-			p.PACE = []chip.PACEOffer{{Cipher: "AES-128", Curve: curve}}
+			p := variant(t, mapping, "AES-128", curve)
 			p.CA = &chip.CAProfile{Cipher: "AES-128", Curve: curve}
+			if mapping == "CAM" {
+				p.CA.KeyID = 1 // there are two keys then
+			}
 			crd = newCard(t, p, chip.Options{Rand: source})
-			cards[curve] = crd
+			cards[mapping+curve] = crd
 		}
 		crd.Reset()
 		c := NewChannel(crd, Options{})
-		c.keygen = randomKey(source)
+		c.keygen, c.rand = randomKey(source), source
 		if _, err := open(t.Context(), c, canKey(crd)); err != nil {
 			t.Fatalf("handshake %d on %s (seed %q): %v", i, curve, seed, err)
 		}

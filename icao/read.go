@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tapcheck/tapcheck/icao/access"
@@ -483,6 +484,10 @@ func (r *reading) chip() error {
 		}
 		if err != nil {
 			ex = lds.ExchangeVerdict{Exchange: lds.NotDone, Reason: lds.ReasonRefusedByCard, Protocol: ex.Protocol}
+		}
+		if ex.Exchange == lds.Failed && dg14 == nil && r.plan.lists(14) && strings.HasPrefix(ex.Protocol, "AA ECDSA") {
+			// The hash of the signature stands in DG14 (ICAO 9303-11 §9.2.5), which the card did not give: we may have taken another one.
+			ex = lds.ExchangeVerdict{Exchange: lds.NotDone, Reason: lds.ReasonFileUnreadable, Protocol: ex.Protocol}
 		}
 		ex.Challenge = kind
 		if ex.Exchange == lds.Passed {

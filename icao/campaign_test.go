@@ -128,11 +128,13 @@ func newSubject(t testing.TB, name string, p chip.Profile, who chip.Persona, iss
 	if s.content, err = chip.Issue(p, who, iss, chip.IssueOptions{}); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	s.options = icao.Options{Key: keyFor(t, p, who), Portrait: true, Trust: trusting()}
+	c := s.content.Chip(chip.Options{})
+	s.who = c.Persona() // some profiles have dates of their own
+	s.options = icao.Options{Key: keyFor(t, p, s.who), Portrait: true, Trust: trusting()}
 	if p.Extended != nil {
 		s.options.Access.Extended = p.Extended.MaxResponse
 	}
-	l := newFaultLink(s.content.Chip(chip.Options{}))
+	l := newFaultLink(c)
 	at := icao.PhaseAccess
 	opened, exchanging := false, false
 	o := s.options
@@ -229,6 +231,7 @@ func subjects(t testing.TB) []*subject {
 	}
 	small := an
 	small.Portrait = smallPhoto
+	seed := rand.New(rand.NewPCG(2026, 3))
 	var list []*subject
 	for _, p := range chip.Profiles() {
 		curve(&p, "P-256")
@@ -244,6 +247,9 @@ func subjects(t testing.TB) []*subject {
 	ciphers := []string{"AES-128", "AES-192", "AES-256", "3DES"}
 	add := func(i int, domain, mapping string) {
 		if mapping == "CAM" && ciphers[i%4] == "3DES" || mapping == "IM" && domain == "P-224" {
+			return
+		}
+		if !campaign && seed.IntN(10) != 0 {
 			return
 		}
 		q := p
@@ -439,7 +445,7 @@ func (s *subject) lied(doc *icao.Document, err error, passes map[string][]string
 			return "the error holds personal data"
 		}
 	}
-	if doc.Count.APDUs > 40*len(s.steps)+200 {
+	if doc.Count.APDUs > 3000 {
 		return fmt.Sprintf("%d APDUs", doc.Count.APDUs)
 	}
 	return ""
@@ -614,7 +620,7 @@ func TestFaults(t *testing.T) {
 				continue
 			}
 			had[st] = true
-			if campaign || seed.IntN(10) == 0 {
+			if campaign || seed.IntN(20) == 0 { // some 2,000 cases, a tenth of what the campaign must have at least
 				units = append(units, unit{s, n})
 			}
 		}

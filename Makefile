@@ -61,6 +61,25 @@ bench: build ## APDUs, bytes and times on a modelled link, against the floor; st
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao
 	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run TestBenchAgent ./cmd/tapcheck
 
+.PHONY: faults
+faults: ## every fault at every APDU, every lie of a card, every hostile photo: counts per fault and outcome (some minutes)
+	TAPCHECK_CAMPAIGN=1 $(GO) test -count=1 -timeout 20m -v -run '^(TestFaults|TestLies|TestLiftedAtEveryAPDU)$$' ./icao
+	TAPCHECK_CAMPAIGN=1 $(GO) test -count=1 -timeout 20m -v -run '^(TestHostile|TestBombs|TestFlips)$$' ./agent/portrait
+
+# How long each target is fuzzed.
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: ## every fuzz target of the tree, each for FUZZTIME (10m)
+	@set -o pipefail; $(GO) list ./... | while read -r package; do \
+		names=$$($(GO) test -list '^Fuzz' $$package) || exit 1; \
+		for name in $$(grep '^Fuzz' <<<"$$names"); do \
+			echo "$$package $$name"; \
+			log=$$($(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package 2>&1 </dev/null) || { echo "$$log"; exit 1; }; \
+			grep 'elapsed' <<<"$$log" | tail -n 1; \
+		done; \
+	done
+
 .PHONY: campaign
 campaign: setup ## long seeded campaigns: random handshakes, faults
 	TAPCHECK_CAMPAIGN=1 $(GO) test -count=1 -timeout 60m ./...

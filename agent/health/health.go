@@ -26,6 +26,8 @@ const (
 	InsuranceDown       Code = "INSURANCE_UNREACHABLE"
 	InsuranceRefused    Code = "INSURANCE_REJECTED"
 	JournalUnwritable   Code = "JOURNAL_UNWRITABLE"
+	RecordsLost         Code = "RECORDS_LOST"
+	InternalFault       Code = "INTERNAL_FAULT"
 	JournalDamaged      Code = "JOURNAL_DAMAGED"
 	TrustRefused        Code = "TRUST_FILE_REFUSED"
 	PortsTaken          Code = "PORTS_TAKEN"
@@ -105,6 +107,14 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Không ghi được sổ lượt tiếp nhận.", EN: "Check-ins cannot be recorded."},
 		catalog.Text{VI: "Ổ đĩa đầy, chỉ đọc hoặc hỏng.", EN: "The disk is full, read-only or faulty."},
 		catalog.Text{VI: "Giải phóng ổ đĩa; kết quả chưa ghi được đánh dấu recorded: false.", EN: "Free the disk; results that were not recorded say recorded: false."}},
+	RecordsLost: {Degraded,
+		catalog.Text{VI: "Một số dòng sổ đã mất, không ghi lại được.", EN: "Some records were lost for good."},
+		catalog.Text{VI: "Ổ đĩa không ghi được quá lâu nên hàng chờ trong bộ nhớ đã đầy.", EN: "The disk refused for so long that the queue in memory was full."},
+		catalog.Text{VI: "Sửa ổ đĩa; đối chiếu các lượt có recorded: false với phần mềm bệnh viện, rồi khởi động lại Tapcheck.", EN: "Mend the disk; compare the check-ins that say recorded: false with the HIS, then restart Tapcheck."}},
+	InternalFault: {Note,
+		catalog.Text{VI: "Đã có lỗi bên trong Tapcheck.", EN: "There was a fault inside Tapcheck."},
+		catalog.Text{VI: "Một lượt tiếp nhận hoặc một lần tra cứu gặp lỗi lập trình; các lượt khác không bị ảnh hưởng.", EN: "A check-in or a look-up met a bug; others were not touched by it."},
+		catalog.Text{VI: "Gửi nhật ký (job.panic) cho nhà phát triển; khởi động lại Tapcheck xóa cảnh báo này.", EN: "Send the log (job.panic) to the makers; a restart of Tapcheck clears this warning."}},
 	JournalDamaged: {Degraded,
 		catalog.Text{VI: "Sổ lượt tiếp nhận cũ bị hỏng; đã bắt đầu sổ mới.", EN: "The journal was damaged; a new one was begun."},
 		catalog.Text{VI: "Lỗi ổ đĩa, hoặc tệp bị sửa từ bên ngoài.", EN: "A fault of the disk, or somebody changed the file."},

@@ -350,12 +350,13 @@ func (c *conn) write() {
 				return
 			}
 		case <-ping.C:
-			if c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.s.c.WriteTimeout)) != nil {
-				c.end(0, "")
-				return
-			}
+			// First, for who is sent away at once should not be answering a ping meanwhile.
 			if s := c.subs.Load(); s != nil && !c.tokenLives() {
 				c.revoked()
+				return
+			}
+			if c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.s.c.WriteTimeout)) != nil {
+				c.end(0, "")
 				return
 			}
 		case <-c.ctx.Done():

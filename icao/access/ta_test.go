@@ -561,3 +561,31 @@ func TestOddModulus(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
+
+// TestTrustPointsElsewhere: EF.CVCA where DG14 says that it is, by short file identifier or without one.
+func TestTrustPointsElsewhere(t *testing.T) {
+	file := append(unhex("420F 444554455354435643413030303033"), make([]byte, 19)...)
+	for name, tt := range map[string]struct {
+		card *fakeCard
+		info taInfo
+		want error
+	}{
+		"the usual place":     {&fakeCard{files: map[uint16][]byte{0x011C: file}}, taInfo{version: 1}, nil},
+		"by selection":        {&fakeCard{files: map[uint16][]byte{0x01A1: file}}, taInfo{version: 1, fid: 0x01A1}, nil},
+		"by short identifier": {&fakeCard{files: map[uint16][]byte{0x0115: file}}, taInfo{version: 1, fid: 0x0115, sfi: 0x15}, nil},
+		"in small pieces":     {&fakeCard{files: map[uint16][]byte{0x011C: file}, maxRead: 200}, taInfo{version: 1}, nil},
+		"nowhere":             {&fakeCard{files: map[uint16][]byte{}}, taInfo{version: 1}, lds.ErrFileAbsent},
+		"something else":      {&fakeCard{files: map[uint16][]byte{0x011C: []byte("something else")}}, taInfo{version: 1}, lds.ErrMalformed},
+		"without end":         {&fakeCard{files: map[uint16][]byte{0x011C: make([]byte, 20000)}}, taInfo{version: 1}, lds.ErrTooLarge},
+	} {
+		c := secured(t, suiteAES128, Options{}, tt.card)
+		got, err := c.trustPoints(t.Context(), tt.info)
+		var about *lds.FileError
+		if !errors.Is(err, tt.want) || err == nil && (len(got) != 1 || got[0] != "DETESTCVCA00003") || err != nil && (!errors.As(err, &about) || about.File != lds.CVCA) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if c.noSFI {
+			t.Errorf("%s: short identifiers were given up", name)
+		}
+	}
+}

@@ -71,3 +71,24 @@ func (l accessList) judge(self string) error {
 	}
 	return nil
 }
+
+// granted are who gets full control of a new data folder: SYSTEM, the Administrators, and the user that makes it, unless
+// that is one who works as an administrator anyway. Such a one's own name would stand in the list for ever, and the
+// service, which runs as SYSTEM, would find a stranger there.
+func granted(user string, elevated bool) []string {
+	list := []string{sidSystem, sidAdministrators}
+	if user != sidSystem && !elevated {
+		list = append(list, user)
+	}
+	return list
+}
+
+// descriptor is the access list of a new data folder as [MS-DTYP] §2.5.1 writes it: protected from what stands above (P),
+// and taken over by files and folders in it (OI, CI).
+func descriptor(user string, elevated bool) string {
+	s := "D:P"
+	for _, who := range granted(user, elevated) {
+		s += "(A;OICI;FA;;;" + who + ")"
+	}
+	return s
+}

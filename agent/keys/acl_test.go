@@ -65,3 +65,35 @@ func TestAccessListLetsInNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+// A folder is good for who made it, and one that an administrator's command or the service made is good for both.
+func TestNewFolderIsGoodForServiceAndAdministrator(t *testing.T) {
+	const user, admin, other = "S-1-5-21-1-2-3-1001", "S-1-5-21-1-2-3-500", "S-1-5-21-1-2-3-1002"
+	for name, c := range map[string]struct {
+		maker, owner string // an elevated program's folders belong to the Administrators
+		elevated     bool
+		good, bad    []string
+	}{
+		"the service":      {sidSystem, sidSystem, true, []string{sidSystem, admin}, nil},
+		"an administrator": {admin, sidAdministrators, true, []string{sidSystem, admin}, nil},
+		"a user":           {user, user, false, []string{user}, []string{sidSystem, other}},
+	} {
+		list := accessList{owner: c.owner}
+		for _, who := range granted(c.maker, c.elevated) {
+			list.entries = append(list.entries, accessEntry{aceAllowed, 3, 0x001F01FF, who})
+		}
+		for _, who := range c.good {
+			if err := list.judge(who); err != nil {
+				t.Errorf("made by %s, used by %s: %v", name, who, err)
+			}
+		}
+		for _, who := range c.bad {
+			if err := list.judge(who); !errors.Is(err, ErrOwner) {
+				t.Errorf("made by %s, used by %s: %v", name, who, err)
+			}
+		}
+	}
+	if got, want := descriptor(user, false), "D:P(A;OICI;FA;;;S-1-5-18)(A;OICI;FA;;;S-1-5-32-544)(A;OICI;FA;;;"+user+")"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

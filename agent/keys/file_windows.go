@@ -9,16 +9,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// makeDir makes a folder with an access list of its own: full control for the current user, SYSTEM and Administrators,
-// nothing inherited from above. It has the list from its first moment, and files take it over when they are made, so
-// neither is ever open, and the service can read what an administrator's command wrote.
+// makeDir makes a folder with an access list of its own, and nothing inherited from above. It has the list from its first
+// moment, and files take it over when they are made, so neither is ever open.
 func makeDir(dir string) error {
 	user, err := currentUser()
 	if err != nil {
 		return err
 	}
-	ace := func(who string) string { return "(A;OICI;FA;;;" + who + ")" }
-	sd, err := windows.SecurityDescriptorFromString("D:P" + ace("SY") + ace("BA") + ace(user))
+	sd, err := windows.SecurityDescriptorFromString(descriptor(user, windows.GetCurrentProcessToken().IsElevated()))
 	if err != nil {
 		return err
 	}

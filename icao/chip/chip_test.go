@@ -782,8 +782,8 @@ func TestBadProfiles(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ProfileByName("none"); err == nil {
-		t.Error("a profile that is none")
+	if _, err := ProfileByName("cccd-kk"); err == nil || !strings.Contains(err.Error(), `there is no "cccd-kk"; did you mean cccd-mk`) {
+		t.Errorf("a profile that is none: %v", err)
 	}
 	if _, err := PersonaByName("none"); err == nil {
 		t.Error("a persona that is none")

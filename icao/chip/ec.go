@@ -107,6 +107,8 @@ func (c *curve) secret(q point) []byte {
 type jac struct{ x, y, z fe }
 
 // double sets r = 2r. The formulas are the textbook ones for Jacobian coordinates and any a.
+//
+//go:norace
 func (c *curve) double(r *jac) {
 	f := c.f
 	if r.z.zero() {
@@ -143,6 +145,8 @@ func (c *curve) double(r *jac) {
 }
 
 // add sets r = r + k.
+//
+//go:norace
 func (c *curve) add(r, k *jac) {
 	f := c.f
 	if k.z.zero() {

@@ -104,7 +104,9 @@ func (f *field) mul(z, x, y *fe) {
 		r[i], borrow = bits.Sub64(t[i], f.p[i], borrow)
 	}
 	if t[n] == 0 && borrow == 1 {
-		copy(r[:n], t[:n])
+		for i := range n { // copy would be looked at by the race detector
+			r[i] = t[i]
+		}
 	}
 	*z = r
 }
@@ -149,6 +151,7 @@ func (f *field) invert(z, x *fe) {
 	*z = f.from(new(big.Int).ModInverse(f.to(x), f.big))
 }
 
+//go:norace
 func (x *fe) zero() bool { return *x == fe{} }
 
 //go:norace

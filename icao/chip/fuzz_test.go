@@ -103,39 +103,4 @@ func protect(s *session, a apdu) []byte {
 	return encodeAPDU(cla, a.ins, a.p1, a.p2, dos, 256, len(dos) > 255)
 }
 
-// BenchmarkRead is the chip's side of a whole read, the terminal's included: PACE, chip authentication, active
-// authentication, and every file.
-func BenchmarkRead(b *testing.B) {
-	for _, name := range []string{"cccd-mk", "cccd-javelin", "cccd-p384"} {
-		b.Run(name, func(b *testing.B) {
-			p := mustProfile(b, name)
-			who := mustPersona(b, "an")
-			card, err := Issue(p, who, mustIssuer(b), IssueOptions{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				term := &terminal{t: b, c: card.Chip(Options{})}
-				if sw := term.pace(2, []byte(who.CAN()), p.PACE[0]); sw != 0x9000 {
-					b.Fatalf("%04X", sw)
-				}
-				term.selectApplication()
-				for _, fid := range []uint16{0x11D, 0x101, 0x10D, 0x10E, 0x10F} {
-					if _, sw := term.readFile(fid, 223); sw != 0x9000 {
-						b.Fatalf("%04X", sw)
-					}
-				}
-				term.chipAuthentication(card.ca[0])
-				if err := term.activeAuthentication(p.AA, card.aa, 256); err != nil {
-					b.Fatal(err)
-				}
-				if _, sw := term.readFile(0x102, 223); sw != 0x9000 {
-					b.Fatalf("%04X", sw)
-				}
-			}
-		})
-	}
-}
-
 var _ io.Reader = (*stream)(nil)

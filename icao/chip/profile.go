@@ -255,12 +255,18 @@ func Profiles() []Profile {
 	return out
 }
 
-// ProfileByName finds one of Profiles.
+// ProfileByName finds one of Profiles. The error, a *ProfileError, names those that come closest.
 func ProfileByName(name string) (Profile, error) {
 	for _, p := range profiles() {
 		if p.Name == name {
 			return p.clone(), nil
 		}
 	}
-	return Profile{}, fmt.Errorf("chip: no profile %q", name)
+	var names []string
+	for _, p := range profiles() {
+		names = append(names, p.Name)
+	}
+	e := &ProfileError{Problem: fmt.Sprintf("there is no %q", name)}
+	e.Allowed, e.Close = ranked(name, names)
+	return Profile{}, e
 }

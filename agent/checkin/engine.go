@@ -7,7 +7,12 @@
 // it never satisfies another one until it was lifted and put down again, which the monitor's insertion numbers tell even
 // if nobody saw it leave. A card that was put down while no job waited for it may be claimed once, within
 // Config.Claimable. Two cards at once are a question to the desk (choose_reader), never a guess, unless one of them came
-// while the job was already waiting.
+// while the job was already waiting. Where a reader was out of sight (its service stopped, it was unplugged or faulty), the
+// card that lies there afterwards is taken for the one that lay there before, and a reader counts as empty only when it has
+// settled.
+//
+// A card that is lifted and comes back continues its job if it is the same one: the same EF.SOD and the same identity. A job
+// never begins afresh with another card once EF.SOD was read, so no result is ever of two cards.
 //
 // # What a job is
 //
@@ -19,8 +24,11 @@
 // # What leaves
 //
 // Identity leaves when it is consistent, filtered by what was asked and what the owner may see, after its disclosure is
-// in the Book. If the Book refuses, the result is marked (Recorded false) and the patient is not kept waiting. Errors leave as ids of the catalogue and nothing else (Explain). Log gets check-in ids,
-// states and error ids: no job id (a HIS may put a patient's number into it), no owner, no name.
+// in the Book; an identity without that is in no result, however the job ends. What goes to the insurer is disclosed before
+// it goes too, and each question ends in an attempt: answered, the id of an error, "cancelled", or "not_asked" where nobody
+// was asked. If the Book refuses, the result is marked (Recorded false) and the patient is not kept waiting; what the Book
+// holds of it in the end says the same. Errors leave as ids of the catalogue and nothing else (Explain). Log gets check-in
+// ids, states and error ids: no job id (a HIS may put a patient's number into it), no owner, no name.
 //
 // A panic below a job ends that job as INTERNAL and nothing else.
 package checkin

@@ -939,6 +939,7 @@ func TestOnTheReader(t *testing.T) {
 			b.desk.put("A", at(card, "portrait", func(context.Context) error { b.desk.lift("A"); return nil }))
 			c.start(chipRequest("j1"))
 			time.Sleep(2 * time.Second)
+			synctest.Wait()
 			b.desk.put("A", at(card, "access", func(context.Context) error { b.desk.lift("A"); return nil }))
 			time.Sleep(time.Second)
 			b.desk.put("A", forged)

@@ -71,7 +71,7 @@ func (c *Chip) setPACE(nodes []node) uint16 {
 		offers = slices.DeleteFunc(offers, func(o PACEOffer) bool {
 			return len(id) != 1 || int(id[0]) != domainByName(o.Curve).parameterID()
 		})
-	} else if c.p.AskParameterID || len(offers) > 1 {
+	} else if c.p.AskParameterID || len(offers) > 1 || c.p.ExplicitPACE && bytes.Equal(find(nodes, 0x80), oidValue(oidExplicit)) {
 		c.violation("PACE: MSE:Set AT without the domain parameters although they are ambiguous")
 		return 0x6A80
 	}

@@ -140,6 +140,12 @@ func TestSpecialCards(t *testing.T) {
 	if r := ch.Transmit(unhex("0022C1A412800A04007F0007020204020283010284 0120")); !bytes.Equal(r, unhex("6A80")) {
 		t.Errorf("explicit domain parameters: % X", r)
 	}
+	if r := ch.Transmit(unhex("0022C1A40F800A04007F00070202040202830102")); !bytes.Equal(r, unhex("6A80")) {
+		t.Errorf("ambiguous domain parameters: % X", r)
+	}
+	if r := ch.Transmit(unhex("0022C1A412800A04007F0007020204020283010284 010D")); !bytes.Equal(r, unhex("9000")) {
+		t.Errorf("standardized domain parameters: % X", r)
+	}
 }
 
 // The further data groups as ICAO 9303-10 lays them out, once with all their bytes.

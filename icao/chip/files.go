@@ -317,8 +317,10 @@ const (
 	oidCA   = "0.4.0.127.0.7.2.2.3" // id-CA; then the key agreement, and the cipher
 	oidPK   = "0.4.0.127.0.7.2.2.1" // id-PK; then the key agreement
 	oidTA   = "0.4.0.127.0.7.2.2.2"
-	oidAA   = "2.23.136.1.1.5"
-	oidIS   = "0.4.0.127.0.7.3.1.2.1" // id-IS, an inspection system (ICAO 9303-12 §7.2)
+
+	oidExplicit = oidPACE + ".2.2" // what Profile.ExplicitPACE offers: ECDH-GM with AES-128
+	oidAA       = "2.23.136.1.1.5"
+	oidIS       = "0.4.0.127.0.7.3.1.2.1" // id-IS, an inspection system (ICAO 9303-12 §7.2)
 )
 
 // oid is that of ICAO 9303-11 §9.2.3: DH-GM 1, ECDH-GM 2, DH-IM 3, ECDH-IM 4, ECDH-CAM 6.
@@ -382,7 +384,7 @@ func (p Profile) cardAccessInfos() [][]byte {
 	if p.ExplicitPACE {
 		const local = 32 // the first number that is not reserved
 		infos = append(infos, seq(oid(oidPACE+".2"), seq(oid("1.2.840.10045.2.1"), curveByName("P-256").parameters(false)), integer(local)),
-			seq(oid(oidPACE+".2.2"), integer(2), integer(local)))
+			seq(oid(oidExplicit), integer(2), integer(local)))
 	}
 	if p.UnknownInfos {
 		infos = append(infos, seq(oid("1.3.6.1.4.1.55555.1.2"), integer(1)), seq(oid(oidPACE+".2.9"), integer(2), integer(13)))

@@ -52,6 +52,7 @@ func benchCases() []benchCase {
 		{"passport-dh-im, an", card{profile: "passport-dh-im"}, passport, "PACE", 0, false},
 		{"passport-eac, an", card{profile: "passport-eac"}, passport, "PACE", 0, false},
 		{"passport-3des, an", card{profile: "passport-3des"}, passport, "PACE", 0, false},
+		{"passport-large, an", card{profile: "passport-large"}, passport, "PACE", 0, false},
 	}
 }
 

@@ -33,7 +33,7 @@ type FloorInput struct {
 // block is what fits a response beside the data objects of secure messaging (9303-11 §9.8.4): with c the cipher's block
 // of 16 (AES) or 8 (3DES) bytes and R the response, c·⌊(R − 14 − h)/c⌋ − 1, where 14 are DO'99' and DO'8E', h is the head of
 // DO'87', and the last byte is padding: 223 and 231 for a short response. Past 32,767 bytes the odd instruction wraps each block into
-// DO'53', four bytes less.
+// DO'53', three bytes less (four in extended length), and the command carries the offset in DO'54'.
 func Floor(in FloorInput) access.Count {
 	var n access.Count
 	send := func(sent, received int) {
@@ -63,6 +63,8 @@ func Floor(in FloorInput) access.Count {
 		keys(des)
 	}
 
+	indicator := 1 // the byte of DO'87' that names the padding; the DO'85' of the odd instruction has none (9303-11 §9.8.4)
+
 	// protected gives the sizes of a command with its data and of its response under secure messaging.
 	protected := func(data, le int) {
 		if !secure {
@@ -89,12 +91,12 @@ func Floor(in FloorInput) access.Count {
 		}
 		body := 10 // DO'8E'
 		if data > 0 {
-			body += object(1 + padded(data, cipher))
+			body += object(indicator + padded(data, cipher))
 		}
 		answer := 14
 		if le > 0 {
 			body += 3 // DO'97'
-			answer += object(1 + padded(le, cipher))
+			answer += object(indicator + padded(le, cipher))
 		}
 		sent := 4 + 1 + body + 1
 		if body > 255 || answer > 256 {
@@ -137,14 +139,20 @@ func Floor(in FloorInput) access.Count {
 			for at := 0; at < size; {
 				take := block
 				if at > 0x7FFF {
-					take -= 4
+					take -= object(take-4) - (take - 4)
 				}
 				take = min(take, size-at)
-				if at > 0x7FFF {
-					protected(5, take+4)
-				} else {
+				switch {
+				case at > 0xFFFF:
+					indicator = 0
+					protected(5, object(take))
+				case at > 0x7FFF:
+					indicator = 0
+					protected(4, object(take))
+				default:
 					protected(0, take)
 				}
+				indicator = 1
 				at += take
 			}
 		}

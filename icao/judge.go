@@ -161,10 +161,13 @@ func (r *reading) compose() {
 		case err != nil:
 			r.doc.Missing[lds.DG(13)] = asFileError(lds.DG(13), err)
 		case d13.Number != "" && id.Number != "" && d13.Number != id.Number:
-			// Two persons in one card: the part that ICAO defines counts.
-			r.doc.Missing[lds.DG(13)] = &lds.FileError{File: lds.DG(13), Err: lds.ErrInconsistent}
+			r.warn(lds.ReasonDG13Differs) // two persons in one card: the part that ICAO defines counts
 		default:
-			id = merge(id, d13.Identity())
+			over := d13.Identity()
+			if contradicts(&id, &over, r.doc.zone) {
+				r.warn(lds.ReasonDG13Differs)
+			}
+			id = merge(id, over)
 		}
 	}
 	r.doc.Identity = &id
@@ -183,6 +186,31 @@ func source(id *lds.Identity, from string) {
 	if id.NoExpiry {
 		id.Source["noExpiry"] = from
 	}
+}
+
+// contradicts says whether DG13 names another person or another validity than DG1, and takes from it what does: of the
+// person the part that ICAO defines counts, and of two dates of expiry the earlier.
+func contradicts(id, over *lds.Identity, zone lds.MRZ) (found bool) {
+	a, b := bare(zone.FullName()), bare(over.FullName)
+	if over.FullName != "" && a != "" && a != b && !cut(a, b) && !cut(b, a) {
+		over.FullName, found = "", true
+	}
+	if over.DateOfBirth != "" && id.DateOfBirth != "" && !sameDate(over.DateOfBirth, id.DateOfBirth) {
+		over.DateOfBirth, found = "", true
+	}
+	if over.Sex != "" && id.Sex != "" && id.Sex != "unspecified" && over.Sex != id.Sex {
+		over.Sex, found = "", true
+	}
+	switch {
+	case over.NoExpiry && id.ExpiresAt != "":
+		over.NoExpiry, found = false, true
+	case over.ExpiresAt != "" && id.ExpiresAt != "" && !sameDate(over.ExpiresAt, id.ExpiresAt):
+		found = true
+		if id.ExpiresAt < over.ExpiresAt {
+			over.ExpiresAt = ""
+		}
+	}
+	return found
 }
 
 // merge lays what DG13 says over what DG1 says. A date that is less exact does not replace one that is more exact, and
@@ -248,7 +276,9 @@ func keyMatches(key lds.Key, id *lds.Identity, zone lds.MRZ, basis lds.Basis) ld
 	if s.Number == "" || id.Number == "" {
 		field("documentNumber", s.DocumentNumber, id.DocumentNumber, s.DocumentNumber == id.DocumentNumber)
 	}
-	field("fullName", s.FullName, id.FullName, sameName(key.From, s.FullName, id, zone))
+	if key.From != lds.FromQR || !lettersLost(s.FullName, id.FullName) { // what a scanner loses is no difference
+		field("fullName", s.FullName, id.FullName, sameName(key.From, s.FullName, id, zone))
+	}
 	field("dateOfBirth", s.DateOfBirth, id.DateOfBirth, sameDate(s.DateOfBirth, id.DateOfBirth))
 	if s.Sex != "unspecified" && id.Sex != "unspecified" {
 		field("sex", s.Sex, id.Sex, s.Sex == id.Sex)
@@ -271,12 +301,13 @@ func sameDate(a, b string) bool {
 	return a[:n] == b[:n]
 }
 
-// sameName compares names. Where both sides write diacritics they count; a machine readable zone has none, and cuts long names.
+// sameName compares names. Where both sides write diacritics they count; a machine readable zone has none and cuts long
+// names, and many a scanner writes none.
 func sameName(from lds.KeyFrom, said string, id *lds.Identity, zone lds.MRZ) bool {
 	fold := func(s string) string {
 		return cases.Fold().String(norm.NFC.String(strings.Join(strings.Fields(s), " ")))
 	}
-	if from != lds.FromMRZ && id.Source["fullName"] != "dg1" {
+	if from != lds.FromMRZ && id.Source["fullName"] != "dg1" && !ascii(said) {
 		return fold(said) == fold(id.FullName)
 	}
 	a, b := bare(said), bare(id.FullName)
@@ -284,6 +315,21 @@ func sameName(from lds.KeyFrom, said string, id *lds.Identity, zone lds.MRZ) boo
 		b = bare(zone.FullName()) // zone against zone
 	}
 	return a == b || cut(a, b) || cut(b, a)
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxASCII })
+}
+
+// lettersLost says whether a name was scanned by something that drops every letter that is not ASCII.
+func lettersLost(said, chip string) bool {
+	left := strings.Map(func(c rune) rune {
+		if c > unicode.MaxASCII {
+			return -1
+		}
+		return c
+	}, norm.NFC.String(chip))
+	return said != chip && ascii(said) && strings.EqualFold(strings.Join(strings.Fields(said), " "), strings.Join(strings.Fields(left), " "))
 }
 
 // cut says whether short is long cut off at the end of a name field, 30 characters on TD1 being the shortest.

@@ -152,10 +152,36 @@ func (r *reading) fileOnly(err error) bool {
 	return lds.IsFileFault(err) || errors.As(err, &se) && r.ch != nil && (r.ch.Secure() || r.doc.Verdicts.Access.Status == lds.NotPresent)
 }
 
+// refused words the access verdict of a chip that did not let itself be opened: failed where the card tried and said no,
+// not_done where it never came to a trial. A card that went away meanwhile was not reached.
+func (r *reading) refused(err error) {
+	for _, why := range []struct {
+		err    error
+		status lds.Status
+		reason lds.Reason
+	}{
+		{lds.ErrKeyRejected, lds.Failed, lds.ReasonKeyRejected},
+		{lds.ErrAccessFailed, lds.Failed, lds.ReasonAccessFailed},
+		{lds.ErrKeyUnsuitable, lds.NotDone, lds.ReasonKeyUnsuitable},
+		{lds.ErrSecureMessaging, lds.NotDone, lds.ReasonAccessFailed},
+		{lds.ErrProtocol, lds.NotDone, lds.ReasonAccessFailed},
+	} {
+		if errors.Is(err, why.err) && !r.fatal(err) {
+			a := &r.doc.Verdicts.Access
+			*a = lds.AccessVerdict{Status: why.status, Reason: why.reason, KeyFrom: r.o.Key.From, Fallback: a.Fallback}
+			return
+		}
+	}
+}
+
 func (r *reading) run() error {
 	r.plan.start(r.o)
 	r.report(PhaseAccess, "", 0, 0)
+	if r.o.Key.Mangled {
+		r.warn(lds.ReasonQRMangled)
+	}
 	if err := r.open(); err != nil {
+		r.refused(err)
 		return err
 	}
 	r.report(PhaseIdentity, lds.SOD, 0, 0)

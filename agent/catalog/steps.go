@@ -37,6 +37,8 @@ const (
 	WarnWeakAlgorithm   = "WEAK_ALGORITHM"
 	WarnMRZCheckDigit   = "MRZ_CHECK_DIGIT"
 	WarnDG13Unreadable  = "DG13_UNREADABLE"
+	WarnDG13Differs     = "DG13_DIFFERS"
+	WarnQRMangled       = "QR_MANGLED"
 	WarnFileRefused     = "FILE_REFUSED"
 	WarnSimulated       = "SIMULATED"
 	WarnVirtualReader   = "VIRTUAL_READER"
@@ -79,6 +81,8 @@ var warnings = map[string]Text{
 	WarnWeakAlgorithm:   {"Thẻ được ký bằng thuật toán cũ.", "The card was signed with an old algorithm."},
 	WarnMRZCheckDigit:   {"Số kiểm tra phụ trong MRZ không khớp.", "A secondary check digit of the MRZ does not match."},
 	WarnDG13Unreadable:  {"Phần dữ liệu tiếng Việt trong chip không đọc được; họ tên lấy từ MRZ không có dấu.", "The chip's Vietnamese data cannot be decoded; the name comes from the MRZ, without diacritics."},
+	WarnDG13Differs:     {"Hai phần dữ liệu trong chip không khớp nhau; phần theo chuẩn quốc tế được dùng. Đối chiếu với mặt thẻ và người bệnh.", "Two parts of the chip's data contradict each other; the international part is used. Compare with the card's face and the patient."},
+	WarnQRMangled:       {"Bộ gõ tiếng Việt đã làm sai dữ liệu quét; chỉ số căn cước được dùng. Hãy tắt bộ gõ khi quét.", "A Vietnamese keyboard driver mangled the scan; only the number is used. Switch it off for scanning."},
 	WarnFileRefused:     {"Chip không cho đọc một phần dữ liệu.", "The chip refuses some of its data."},
 	WarnSimulated:       {"Dữ liệu mô phỏng, không phải bệnh nhân thật.", "Simulated data, not a real patient."},
 	WarnVirtualReader:   {"Thẻ được đọc qua đầu đọc ảo.", "The card was read through a virtual reader."},
@@ -100,6 +104,11 @@ var reasons = map[string]Text{
 	"SIGNER_NOT_ANCHORED":   {"Chưa có chứng thư gốc để xác minh bên ký: chưa kết luận được, đây là tình trạng bình thường.", "There is no root certificate yet to verify the signer by: nothing can be said either way, which is normal."},
 	"NOT_YET_VALID":         {"Chứng thư ký chưa có hiệu lực.", "The signer's certificate is not valid yet."},
 	"EXPIRED":               {"Chứng thư ký đã hết hiệu lực.", "The signer's certificate has expired."},
+	"KEY_REJECTED":          {"Chip không nhận mã.", "The chip rejected the key."},
+	"KEY_UNSUITABLE":        {"Chip không mở được bằng loại mã này.", "The chip does not open with this kind of key."},
+	"ACCESS_FAILED":         {"Không mở được chip.", "The chip could not be opened."},
+	"DG13_DIFFERS":          {"Hai phần dữ liệu trong chip không khớp nhau.", "Two parts of the chip's data contradict each other."},
+	"QR_MANGLED":            {"Bộ gõ tiếng Việt đã làm sai dữ liệu quét.", "A Vietnamese keyboard driver mangled the scan."},
 	"NO_SOD":                {"Chip không có tệp chữ ký.", "The chip has no signature file."},
 	"IDENTITY_INCOMPLETE":   {"Chip thiếu dữ liệu nhận dạng.", "The chip lacks data of the holder."},
 	"KEY_NOT_ANCHORED":      {"Chưa xác minh được bên ký nên khóa của chip chưa nói lên điều gì.", "The signer is not verified, so the chip's key proves nothing yet."},

@@ -112,7 +112,7 @@ func KeyFromQR(text string) (lds.Key, error) {
 	if err != nil {
 		return lds.Key{}, err
 	}
-	k := lds.Key{CAN: q.Number.CAN(), From: lds.FromQR, Stated: lds.Identity{Number: string(q.Number), DocumentNumber: q.Number.DocumentNumber()}}
+	k := lds.Key{CAN: q.Number.CAN(), From: lds.FromQR, Stated: lds.Identity{Number: string(q.Number), DocumentNumber: q.Number.DocumentNumber()}, Mangled: q.Mangled}
 	if !q.Mangled {
 		k.Stated.FullName, k.Stated.DateOfBirth, k.Stated.Sex = q.FullName, q.DateOfBirth, q.Sex
 		k.Stated.Residence, k.Stated.IssuedAt, k.Stated.OldNumber = q.Residence, q.IssuedAt, q.OldNumber

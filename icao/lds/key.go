@@ -41,6 +41,8 @@ type Key struct {
 
 	// Stated is what the scan or the typing said about the person; empty fields were not said.
 	Stated Identity
+	// Mangled says that the scanned text was changed on its way (a keyboard driver): Stated holds the number alone.
+	Mangled bool
 }
 
 // String never shows the key.

@@ -48,7 +48,12 @@ const (
 	ReasonFileUnreadable    Reason = "FILE_UNREADABLE"
 	ReasonPassiveAuthFailed Reason = "PASSIVE_AUTH_FAILED" // the key's file does not match the signed hashes
 	ReasonNoAccessControl   Reason = "NO_ACCESS_CONTROL"
-	ReasonAccessAltered     Reason = "ACCESS_ALTERED"        // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
+	ReasonAccessAltered     Reason = "ACCESS_ALTERED" // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
+	ReasonDG13Differs       Reason = "DG13_DIFFERS"   // warning: Vietnam's DG13 says something else of the person than DG1
+	ReasonQRMangled         Reason = "QR_MANGLED"     // warning: the scanned text was changed on its way, and only the number is used
+	ReasonKeyRejected       Reason = "KEY_REJECTED"
+	ReasonKeyUnsuitable     Reason = "KEY_UNSUITABLE"
+	ReasonAccessFailed      Reason = "ACCESS_FAILED"
 	ReasonMRZCheckDigit     Reason = "MRZ_CHECK_DIGIT"       // warning: a check digit of DG1 does not fit
 	ReasonCRLStale          Reason = "REVOCATION_LIST_STALE" // warning: the CSCA's revocation list that we have is past its time
 	ReasonDeviation         Reason = "KNOWN_DEVIATION"       // warning: the state has published a deviation for this signer

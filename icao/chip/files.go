@@ -317,10 +317,10 @@ const (
 	oidCA   = "0.4.0.127.0.7.2.2.3" // id-CA; then the key agreement, and the cipher
 	oidPK   = "0.4.0.127.0.7.2.2.1" // id-PK; then the key agreement
 	oidTA   = "0.4.0.127.0.7.2.2.2"
+	oidAA   = "2.23.136.1.1.5"
+	oidIS   = "0.4.0.127.0.7.3.1.2.1" // id-IS, an inspection system (ICAO 9303-12 §7.2)
 
 	oidExplicit = oidPACE + ".2.2" // what Profile.ExplicitPACE offers: ECDH-GM with AES-128
-	oidAA       = "2.23.136.1.1.5"
-	oidIS       = "0.4.0.127.0.7.3.1.2.1" // id-IS, an inspection system (ICAO 9303-12 §7.2)
 )
 
 // oid is that of ICAO 9303-11 §9.2.3: DH-GM 1, ECDH-GM 2, DH-IM 3, ECDH-IM 4, ECDH-CAM 6.

@@ -210,6 +210,7 @@ func New(c Config) *Engine {
 	}
 	rand.Read(e.salt[:]) // never fails (crypto/rand)
 	e.settled = time.NewTimer(settleTime)
+	e.settled.Stop() // nothing has been out of sight yet
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	watch := c.Readers.Watch(e.ctx)
 	e.mu.Lock()

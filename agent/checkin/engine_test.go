@@ -947,6 +947,24 @@ func TestOnTheReader(t *testing.T) {
 				t.Error(failure(r), r.Identity)
 			}
 		},
+		"lifted twice before anybody is known, then another card comes": func(t *testing.T, b *bench, c *client) {
+			card, wrong := an(), binh()
+			wrong.can = "012345"
+			lift := func(context.Context) error { b.desk.lift("A"); return nil }
+			b.desk.put("A", at(card, "identity", lift)) // its EF.SOD is known
+			c.start(chipRequest("j1"))
+			time.Sleep(time.Second)
+			synctest.Wait()
+			b.desk.put("A", at(card, "access", lift))
+			time.Sleep(time.Second)
+			if got := c.need("j1"); got != "reposition_card/CARD_REMOVED" {
+				t.Error(got)
+			}
+			b.desk.put("A", wrong)
+			if r := c.result("j1"); failure(r) != catalog.OtherCard || r.Identity != nil {
+				t.Error(failure(r), r.Identity)
+			}
+		},
 		"a copy whose signed data are the first one's, and what it says is not": func(t *testing.T, b *bench, c *client) {
 			for i, change := range []func(*lds.Identity){
 				func(i *lds.Identity) { i.FullName = "Kẻ Mạo Danh" }, func(i *lds.Identity) { i.DateOfBirth = "1950-01-01" }, func(i *lds.Identity) { i.NoExpiry = true },
@@ -1191,6 +1209,39 @@ func TestOnTheReader(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, func(t *testing.T) {
 			inBench(t, []string{"A"}, nil, func(t *testing.T, b *bench) { tests[name](t, b, b.attach(his)) })
+		})
+	}
+}
+
+// TestTheEngineItselfKnowsTheCard: even a reading that begins afresh where it should have continued brings no other card in.
+func TestTheEngineItselfKnowsTheCard(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*card)
+		want   catalog.ID
+	}{
+		"the same card":  {func(*card) {}, ""},
+		"another EF.SOD": {func(c *card) { c.sod = "forged" }, catalog.OtherCard},
+		"another person": {func(c *card) { c.sod = "SOD of " + c.identity.Number; c.identity.Number = "001188054321" }, catalog.OtherCard},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBench(t, []string{"A"}, func(c *Config, _ *bench) {
+				c.Read = func(ctx context.Context, tr access.Transmitter, o icao.Options) (*icao.Document, error) {
+					o.Resume = nil
+					return read(ctx, tr, o)
+				}
+			}, func(t *testing.T, b *bench) {
+				c := b.attach(his)
+				first, then := an(), an()
+				first.at = map[string]func(context.Context) error{"chip": func(context.Context) error { b.desk.lift("A"); return nil }}
+				tt.change(then)
+				b.desk.put("A", first)
+				c.start(chipRequest("j1"))
+				time.Sleep(2 * time.Second)
+				b.desk.put("A", then)
+				if r := c.result("j1"); failure(r) != tt.want || r.Identity == nil || r.Identity.Number != "001099012345" {
+					t.Errorf("%q with %+v", failure(r), r.Identity)
+				}
+			})
 		})
 	}
 }

@@ -124,6 +124,12 @@ func (d *desk) plug(id string) {
 func (d *desk) find() {
 	synctest.Wait()
 	time.Sleep(findsCard)
+	d.mu.Lock()
+	found := len(d.cards) > 0
+	d.mu.Unlock()
+	if !found { // and says nothing
+		return
+	}
 	d.change(func() {
 		for i := range d.infos {
 			if info := &d.infos[i]; info.State == reader.Empty && d.cards[info.ID] != nil {
@@ -282,10 +288,10 @@ func read(ctx context.Context, t access.Transmitter, o icao.Options) (doc *icao.
 	if r := o.Resume; r != nil && r.Files[lds.SOD] != nil && !bytes.Equal(r.Files[lds.SOD], sod) {
 		return r, lds.ErrOtherCard
 	}
+	doc.Files[lds.SOD] = sod
 	if err := step(icao.PhaseIdentity, 10); err != nil {
 		return doc, err
 	}
-	doc.Files[lds.SOD] = sod
 	if c.err != nil {
 		doc.Verdicts.PassiveAuthentication = c.verdicts.PassiveAuthentication
 		return doc, c.err

@@ -315,6 +315,7 @@ func TestWhoGetsATap(t *testing.T) {
 			b.desk.service(reader.ErrServiceStopped)
 			synctest.Wait()
 			b.desk.change(func() { delete(b.desk.cards, "A") })
+			synctest.Wait()
 			b.desk.service(nil)
 			time.Sleep(settleTime)
 			b.desk.put("A", an())

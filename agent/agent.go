@@ -58,12 +58,21 @@ type Ready struct {
 	Elapsed time.Duration
 }
 
+// warnings are the events that IT should see without asking for more.
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true}
+
 // Run starts an agent and serves until ctx ends; then every job is answered and everything is closed. Errors before that:
 // of the catalogue, DATA_FOLDER and PORT_TAKEN.
 func Run(ctx context.Context, o Options) (err error) {
 	began := time.Now()
 	defer func() { err = errors.Join(err, o.Readers.Close()) }()
-	log := func(event string, fields map[string]any) { o.Log.Info().Fields(fields).Msg(event) }
+	log := func(event string, fields map[string]any) {
+		level := zerolog.InfoLevel
+		if warnings[event] {
+			level = zerolog.WarnLevel
+		}
+		o.Log.WithLevel(level).Fields(fields).Msg(event)
+	}
 
 	if err := keys.Claim(o.DataDir, o.Simulation != nil); err != nil {
 		return folderError(err)
@@ -83,6 +92,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	jo := journal.Options{Path: filepath.Join(o.DataDir, JournalFile)}
 	copy(jo.Key[:], k.DatabaseKey())
 	b, err := openBook(ctx, jo, state, 5*time.Second, log)
+	if errors.Is(err, journal.ErrInUse) {
+		return catalog.Wrap(catalog.AlreadyRunning, err)
+	}
 	if err != nil {
 		return folderError(err)
 	}

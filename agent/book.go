@@ -53,7 +53,8 @@ type entry struct {
 }
 
 // openBook opens the journal, or begins without one where the disk refuses, and tries again every retry. It fails where
-// waiting cannot help: another key, another program that has it open, a newer version's file.
+// waiting cannot help: another program has it open, or a newer version wrote it. One that is damaged, or was encrypted with
+// another key, is set aside whole: a desk must not stand still for it.
 func openBook(ctx context.Context, o journal.Options, h *health.Tracker, retry time.Duration, log func(string, map[string]any)) (*book, error) {
 	b := &book{health: h, log: log, retry: retry, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	b.aside = func() error {
@@ -63,7 +64,8 @@ func openBook(ctx context.Context, o journal.Options, h *health.Tracker, retry t
 	}
 	b.open = func(ctx context.Context) (*journal.Journal, error) {
 		j, err := journal.Open(ctx, o)
-		if !errors.Is(err, journal.ErrDamaged) {
+		// A journal that no key of ours opens is of no use to this desk either: the key file was replaced, or the file is none.
+		if !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrWrongKey) {
 			return j, err
 		}
 		if err := b.aside(); err != nil {

@@ -12,6 +12,7 @@ const (
 	ConfigInvalid   ID = "CONFIG_INVALID"
 	PortTaken       ID = "PORT_TAKEN"
 	DataFolder      ID = "DATA_FOLDER"
+	AlreadyRunning  ID = "ALREADY_RUNNING"
 	HostDenied      ID = "HOST_DENIED"
 	OriginDenied    ID = "ORIGIN_DENIED"
 	PeerDenied      ID = "PEER_DENIED"
@@ -105,8 +106,12 @@ var entries = []Entry{
 		Text{"Bộ phận CNTT tắt chương trình đang chiếm cổng hoặc đổi cổng.", "IT closes the program that holds the port or sets another port."}},
 	{DataFolder, -32006, "agent", false,
 		Text{"Tapcheck không dùng được thư mục dữ liệu.", "Tapcheck cannot use its data folder."},
-		Text{"Thiếu quyền, hoặc tệp khóa cho phép người khác đọc, hoặc sổ được mã hóa bằng khóa khác.", "Rights are missing, or a key file can be read by others, or the journal was encrypted with another key."},
+		Text{"Thiếu quyền, hoặc tệp khóa cho phép người khác đọc, hoặc thư mục thuộc về bản mô phỏng.", "Rights are missing, or a key file can be read by others, or it belongs to a simulation."},
 		Text{"Bộ phận CNTT chạy lệnh tapcheck doctor.", "IT runs tapcheck doctor."}},
+	{AlreadyRunning, -32007, "agent", false,
+		Text{"Tapcheck đã chạy trên máy này với cùng thư mục dữ liệu.", "Tapcheck already runs on this PC with the same data folder."},
+		Text{"Một tiến trình khác đang mở sổ lượt tiếp nhận: dịch vụ Tapcheck, hoặc một cửa sổ lệnh khác.", "Another process has the journal open: the Tapcheck service, or another terminal."},
+		Text{"Dùng Tapcheck đang chạy, hoặc dừng nó trước; --data chọn thư mục khác để thử.", "Use the one that runs, or stop it first; --data names another folder for a trial."}},
 
 	// Who may speak.
 	{HostDenied, -32010, "access", false,

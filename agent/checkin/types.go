@@ -179,8 +179,8 @@ type Timings struct {
 // Result is the final result, or what is already known of it.
 type Result struct {
 	JobID       string                 `json:"jobId"`
-	Seq         int                    `json:"seq,omitempty"` // as in Progress; absent where no job stands behind it
-	CheckinID   string                 `json:"checkinId"`
+	Seq         int                    `json:"seq,omitempty"`       // as in Progress; absent where no job stands behind it
+	CheckinID   string                 `json:"checkinId,omitempty"` // absent where nothing is kept, as of tapcheck read
 	State       State                  `json:"state"`
 	Recorded    bool                   `json:"recorded"`
 	Simulated   bool                   `json:"simulated,omitempty"`

@@ -139,6 +139,8 @@ func (a *app) complain(err error) {
 			}
 			fmt.Fprintf(a.Stderr, "%s: %s\n", a.config, text)
 		}
+	case errors.As(err, &e) && e.ID == catalog.BadRequest: // said by flags here, not by a program
+		fmt.Fprintf(a.Stderr, "tapcheck: %v: %v\n", e.Detail["field"], e.Detail["problem"])
 	case errors.As(err, &e):
 		w := e.Wire(a.lang)
 		fmt.Fprintf(a.Stderr, "%s: %s\n→ %s\n", w.ID, w.Text, w.Next)

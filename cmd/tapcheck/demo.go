@@ -105,8 +105,9 @@ func (c demoCmd) Run(a *app) error {
 	if !c.JSON {
 		c.welcome(a, at, desktop, web, sim)
 	}
+	var status error
 	if !c.NoTap {
-		err = c.tap(ctx, a, at, desktop, c.Persona, c.Profile)
+		status, err = c.tap(ctx, a, at, desktop, c.Persona, c.Profile)
 	}
 	if err == nil && !c.Once {
 		err = c.serve(ctx, a, at, desktop)
@@ -114,6 +115,9 @@ func (c demoCmd) Run(a *app) error {
 	stop()
 	if end := <-ended; err == nil || errors.Is(err, context.Canceled) {
 		err = end
+	}
+	if err == nil && c.Once {
+		err = status
 	}
 	return a.ended(err)
 }
@@ -138,15 +142,15 @@ func (c demoCmd) welcome(a *app, at agent.Ready, desktop string, web map[string]
 	a.printf("\n")
 }
 
-// tap puts a card on the first reader and checks it in.
-func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona, profile string) error {
+// tap puts a card on the first reader and checks it in. status is the exit status that the result deserves, as of read.
+func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona, profile string) (status, err error) {
 	who, err := chip.PersonaByName(persona)
 	if err != nil {
-		return usage("no persona %q: see tapcheck sim", persona)
+		return nil, usage("no persona %q: see tapcheck sim", persona)
 	}
 	cl, err := client.Dial(ctx, client.Options{Addr: at.Addr, Bearer: token})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer cl.Close()
 	call := func(method string, params, result any) error {
@@ -156,7 +160,7 @@ func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona
 	}
 	err = call("session.open", map[string]any{"protocol": 1, "client": map[string]string{"name": "tapcheck demo", "version": version}, "language": a.lang}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !c.JSON {
 		a.printf("%s %s (%s)\n", a.say("Đặt thẻ của", "Tapping the card of"), who.FullName, persona)
@@ -164,25 +168,25 @@ func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona
 	job := fmt.Sprintf("demo-%d", time.Now().UnixNano())
 	request := map[string]any{"jobId": job, "means": "chip", "key": map[string]string{"qr": who.QR()}, "desk": "demo", "operator": map[string]string{"id": "demo"}}
 	if err := call("checkin.start", request, nil); err != nil {
-		return err
+		return nil, err
 	}
 	if err := call("sim.insert", map[string]string{"persona": persona, "profile": profile}, nil); err != nil {
-		return err
+		return nil, err
 	}
-	v := view{app: a, json: c.JSON, job: job, said: map[string]bool{}}
+	v := view{app: a, json: c.JSON, job: job, said: map[string]bool{}, result: &checkin.Result{}}
 	for note := range cl.Notifications() {
 		done, err := v.hear(note)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if done {
-			return call("sim.remove", map[string]string{}, nil)
+			return resultStatus(*v.result), call("sim.remove", map[string]string{}, nil)
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	return client.ErrClosed
+	return nil, client.ErrClosed
 }
 
 // view shows one job as its notifications tell it.
@@ -191,6 +195,8 @@ type view struct {
 	json bool
 	job  string
 	said map[string]bool // a partial result repeats what earlier ones had
+
+	result *checkin.Result // the final one, once hear says that it is done
 }
 
 func (v view) once(line string) {
@@ -252,6 +258,7 @@ func (v view) hear(note client.Notification) (done bool, err error) {
 		if r.JobID != v.job {
 			return false, nil
 		}
+		*v.result = r
 		if v.json {
 			return true, v.rawJSON(note.Params)
 		}
@@ -304,7 +311,7 @@ func (c demoCmd) serve(ctx context.Context, a *app, at agent.Ready, token string
 			if name == "" {
 				continue
 			}
-			if err := c.tap(ctx, a, at, token, name, ""); err != nil && ctx.Err() == nil {
+			if _, err := c.tap(ctx, a, at, token, name, ""); err != nil && ctx.Err() == nil {
 				a.complain(err)
 			}
 		}

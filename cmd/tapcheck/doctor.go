@@ -143,6 +143,10 @@ func (a *app) checkData() finding {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return f // the agent makes it
 	}
+	if _, err := keys.OpenTokens(dir); err != nil { // looks at the folder itself too
+		f.Code, f.Detail = health.DataFolderExposed, err.Error()
+		return f
+	}
 	if _, err := os.Stat(filepath.Join(dir, keys.FileName)); errors.Is(err, os.ErrNotExist) {
 		return f
 	}

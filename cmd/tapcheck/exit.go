@@ -29,7 +29,9 @@ func exitCode(err error) int {
 		return exitFailed
 	}
 	switch e.ID {
-	case catalog.ConfigInvalid, catalog.DataFolder:
+	case catalog.BadRequest:
+		return exitUsage
+	case catalog.ConfigInvalid, catalog.DataFolder, catalog.AlreadyRunning:
 		return exitSettings
 	case catalog.ReaderAbsent, catalog.ReaderBusy, catalog.ReaderStuck, catalog.ReaderFault, catalog.PCSCStopped:
 		return exitNoReader

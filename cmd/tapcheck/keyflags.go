@@ -30,24 +30,27 @@ type keyFlags struct {
 
 // input takes the flags together. It is empty when none was given.
 func (f keyFlags) input(a *app) (in checkin.KeyInput, given bool, err error) {
-	stdin := false
-	for _, v := range []struct {
+	flags := []struct {
 		flag, value string
 		to          *string
 	}{
 		{"--can", f.CAN, &in.CAN}, {"--mrz", f.MRZ, &in.MRZ}, {"--qr", f.QR, &in.QR}, {"--number", f.Number, &in.Number},
 		{"--document-number", f.DocumentNumber, &in.DocumentNumber}, {"--birth", f.Birth, &in.DateOfBirth}, {"--expiry", f.Expiry, &in.ExpiresAt},
-	} {
+	}
+	stdin := 0
+	for _, v := range flags {
+		if v.value == "-" {
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return in, true, usage("standard input can give one value only")
+	}
+	for _, v := range flags {
 		if v.value == "" {
 			continue
 		}
 		given = true
-		if v.value == "-" {
-			if stdin {
-				return in, true, usage("standard input can give one value only")
-			}
-			stdin = true
-		}
 		if *v.to, err = a.keyText(v.value); err != nil {
 			return in, true, fmt.Errorf("%s: %w", v.flag, err)
 		}
@@ -58,19 +61,19 @@ func (f keyFlags) input(a *app) (in checkin.KeyInput, given bool, err error) {
 func (a *app) keyText(value string) (string, error) {
 	switch {
 	case value == "-":
-		return readKeyText(a.Stdin)
+		return readKeyText("-", a.Stdin)
 	case strings.HasPrefix(value, "@"):
 		f, err := os.Open(value[1:])
 		if err != nil {
-			return "", err
+			return "", usage("%v", err)
 		}
 		defer f.Close()
-		return readKeyText(f)
+		return readKeyText(value, f)
 	}
 	return value, nil
 }
 
-func readKeyText(r io.Reader) (string, error) {
+func readKeyText(from string, r io.Reader) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxKeyText+1))
 	if err != nil {
 		return "", err
@@ -78,7 +81,11 @@ func readKeyText(r io.Reader) (string, error) {
 	if len(raw) > maxKeyText {
 		return "", catalog.New(catalog.KeyMalformed, map[string]any{"problem": "longer than 4096 bytes"})
 	}
-	return strings.TrimRight(string(raw), "\r\n"), nil
+	text := strings.TrimRight(string(raw), "\r\n")
+	if text == "" {
+		return "", &catalog.Error{ID: catalog.KeyMissing, Detail: map[string]any{"from": from, "problem": "empty"}, Err: lds.ErrKeyMissing}
+	}
+	return text, nil
 }
 
 // ask takes a key from standard input when the card is there already. What was typed tells by itself what it is.

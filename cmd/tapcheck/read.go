@@ -110,9 +110,16 @@ func (c readCmd) run(a *app, started time.Time) error {
 		if !c.JSON {
 			a.complain(catalog.New(result.Error.ID, result.Error.Detail))
 		}
-		return exitStatus(exitCode(catalog.New(result.Error.ID, nil)))
 	}
-	if result.Verdicts != nil && anyFailed(*result.Verdicts) {
+	return resultStatus(result)
+}
+
+// resultStatus is the exit status that a result deserves; nil is 0.
+func resultStatus(r checkin.Result) error {
+	switch {
+	case r.Error != nil:
+		return exitStatus(exitCode(catalog.New(r.Error.ID, nil)))
+	case r.Verdicts != nil && anyFailed(*r.Verdicts):
 		return exitStatus(exitVerdict)
 	}
 	return nil
@@ -125,6 +132,9 @@ func (c readCmd) monitor(a *app) (reader.Monitor, string, error) {
 		return pcsc.New(pcsc.Options{}), c.Reader, nil
 	}
 	m := virtual.New()
+	if !loopback(addr) {
+		return nil, "", errors.Join(usage("--reader tcp: listens on a loopback address such as tcp:127.0.0.1:35980 only"), m.Close())
+	}
 	slot, err := m.Listen(a.ctx, addr)
 	if err != nil {
 		return nil, "", errors.Join(err, m.Close())

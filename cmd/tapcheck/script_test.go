@@ -56,6 +56,7 @@ func cardreader(ts *testscript.TestScript, neg bool, args []string) {
 // simulate plugs a card in as soon as somebody listens at addr. The returned function takes it out.
 func simulate(ts *testscript.TestScript, addr, profile, persona string) (func(), error) {
 	cmd := exec.Command("tapcheck", "sim", "--vpcd", addr, "--profile", profile, "--persona", persona, "--wait", "30s")
+	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = []string{"TAPCHECK_LANG=en", "PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
 	if err := cmd.Start(); err != nil {
 		return nil, err

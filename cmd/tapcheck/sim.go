@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 )
 
 type simCmd struct {
-	Profile string        `help:"Kind of card." default:"cccd-mk" placeholder:"NAME"`
+	Profile string        `help:"Kind of card, or a file NAME.json that describes one." default:"cccd-mk" placeholder:"NAME"`
 	Persona string        `help:"Whose card." default:"an" placeholder:"NAME"`
 	Vpcd    string        `help:"Plug the card into the virtual reader that listens at this loopback address, as its TCP client." placeholder:"HOST:PORT"`
 	Seed    string        `help:"Make the issuer's keys from this text, so that they are the same each time. For tests." placeholder:"TEXT"`
@@ -25,12 +26,16 @@ type simCmd struct {
 
 // Run plugs a card in, or lists what can be simulated.
 func (c simCmd) Run(a *app) error {
-	if c.Vpcd == "" && c.CSCA == "" {
-		return c.list(a)
-	}
 	profile, who, err := profileAndPersona(c.Profile, c.Persona)
 	if err != nil {
 		return err
+	}
+	if c.Vpcd == "" && c.CSCA == "" {
+		return c.list(a)
+	}
+	c.Vpcd = strings.TrimPrefix(c.Vpcd, "tcp:")
+	if c.Vpcd != "" && !loopback(c.Vpcd) {
+		return usage("--vpcd is a loopback address such as 127.0.0.1:35963")
 	}
 	issuer, err := newIssuer(c.Seed)
 	if err != nil {
@@ -55,11 +60,18 @@ func (c simCmd) Run(a *app) error {
 		defer stop()
 	}
 	fmt.Fprintf(a.Stderr, "%s: %s, %s; CAN %s\n", a.say("Thẻ mô phỏng", "Simulated card"), c.Profile, c.Persona, who.CAN())
-	err = plugIn(ctx, strings.TrimPrefix(c.Vpcd, "tcp:"), card, c.Wait)
+	err = plugIn(ctx, c.Vpcd, card, c.Wait)
 	if c.For > 0 && ctx.Err() != nil && a.ctx.Err() == nil {
 		return nil
 	}
 	return err
+}
+
+// loopback says whether host:port lies on this PC.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // plugIn tries again while nobody listens yet, for reader and card are often started at the same time.
@@ -125,6 +137,12 @@ func (c simCmd) list(a *app) error {
 
 func profileAndPersona(profile, persona string) (chip.Profile, chip.Persona, error) {
 	p, err := chip.ProfileByName(profile)
+	if strings.HasSuffix(profile, ".json") {
+		p, err = loadProfile(profile)
+		if err != nil {
+			return p, chip.Persona{}, usage("%v", err)
+		}
+	}
 	if err != nil {
 		return p, chip.Persona{}, usage("no profile %q: see tapcheck sim", profile)
 	}
@@ -133,6 +151,15 @@ func profileAndPersona(profile, persona string) (chip.Profile, chip.Persona, err
 		return p, who, usage("no persona %q: see tapcheck sim", persona)
 	}
 	return p, who, nil
+}
+
+func loadProfile(path string) (chip.Profile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return chip.Profile{}, err
+	}
+	defer f.Close()
+	return chip.LoadProfile(f)
 }
 
 // newIssuer makes an issuer of simulated cards, with fresh keys unless a seed is given.

@@ -308,7 +308,7 @@ func (j *Journal) DueLookups(ctx context.Context, now time.Time, limit int) ([]L
 type Attempt struct {
 	LookupID string
 	At       time.Time
-	Outcome  string // id of the error, or "answered"
+	Outcome  string // id of the error, "answered", "cancelled", or "not_asked" where nobody was asked
 	Code     string // raw result code, if there was one
 }
 

@@ -114,6 +114,8 @@ func (s *subject) kind() string {
 		return "forged"
 	case s.profile.Clone != "":
 		return "clone"
+	case s.profile.Revoked:
+		return "revoked"
 	}
 	return "genuine"
 }
@@ -133,6 +135,13 @@ func newSubject(t testing.TB, name string, p chip.Profile, who chip.Persona, iss
 	s.options = icao.Options{Key: keyFor(t, p, s.who), Portrait: true, Trust: trusting()}
 	if p.Extended != nil {
 		s.options.Access.Extended = p.Extended.MaxResponse
+	}
+	if p.Revoked {
+		list, err := iss.RevocationList(day.AddDate(0, 0, -1), day.AddDate(0, 1, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.options.Trust = store(t, false, map[string][]byte{"csca.cer": iss.CSCA(), "list.crl": list})
 	}
 	l := newFaultLink(c)
 	at := icao.PhaseAccess

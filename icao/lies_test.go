@@ -545,6 +545,9 @@ func told(doc *icao.Document, err error, clean *icao.Document) map[string]string
 		if x == clean {
 			return "="
 		}
+		if x.Status == lds.Passed && strings.Contains(x.Protocol, "CAM") {
+			return "passed by CAM" // PACE proved the chip, whatever came of DG14
+		}
 		return strings.TrimSpace(string(x.Status) + " " + string(x.Reason))
 	}
 	m := map[string]string{

@@ -266,10 +266,29 @@ type configCheckCmd struct{}
 
 // Run checks the settings file.
 func (configCheckCmd) Run(a *app) error {
-	if _, err := a.settings(); err != nil {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	// What the settings point at must be there too; the agent would start without it, and the hospital wonder for months.
+	if err := trustFolder(s.Trust.Folder); err != nil {
+		return err
+	}
+	if _, err := insurer(s.Insurance); err != nil {
 		return err
 	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
+	return nil
+}
+
+// trustFolder says whether a trust folder that is named is there.
+func trustFolder(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "trust.folder", "problem": "is no folder that can be read"})
+	}
 	return nil
 }
 

@@ -282,7 +282,7 @@ func checkClock() finding {
 func checkTrust(s settings.Settings) []finding {
 	f := finding{Check: "trust"}
 	store, report, err := trust.Load(trustOptions(s, ""))
-	if err != nil {
+	if err != nil || trustFolder(s.Trust.Folder) != nil {
 		f.Code, f.Detail = health.TrustRefused, "trust.folder"
 		return []finding{f}
 	}

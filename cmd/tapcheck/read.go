@@ -28,7 +28,7 @@ type readCmd struct {
 	Reader   string        `help:"Reader id as tapcheck readers shows it, or tcp:127.0.0.1:PORT to listen there for a simulated card. Default: any reader." placeholder:"ID"`
 	Raw      string        `help:"Save the files of the chip into this folder, which must not hold any of them yet." type:"path" placeholder:"DIR"`
 	JSON     bool          `help:"Print the result as JSON, of the same shape as job.result."`
-	Trust    string        `help:"Folder with CSCA certificates; pinned signers in its subfolder pinned. Default: the settings'." type:"path" placeholder:"DIR"`
+	Trust    string        `help:"Folder with CSCA certificates; pinned signers in its subfolder pinned. Default: the settings'." type:"existingdir" placeholder:"DIR"`
 	Wait     time.Duration `help:"How long to wait for a card." default:"60s"`
 	Extended bool          `help:"Try extended-length commands."`
 	AllData  bool          `help:"Show every field of the chip, also the sensitive ones."`

@@ -40,7 +40,8 @@ func (runCmd) Run(a *app) error {
 	err = agent.Run(a.ctx, agent.Options{
 		Settings: s, DataDir: dir, Version: version, Log: a.logger(s.Log.Level), Readers: readers, Insurer: insurer,
 		Trust: func() (*trust.Store, *trust.Report, error) {
-			return trust.Load(trustOptions(s, ""))
+			store, report, err := trust.Load(trustOptions(s, ""))
+			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
 		PortFiles: portFiles(dir),
 		Ready: func(r agent.Ready) {

@@ -21,7 +21,7 @@ const maxChipFile = 4 << 20
 
 type inspectCmd struct {
 	Dir        string `arg:"" help:"Folder with EF_SOD.bin, DG1.bin … Other files in it are left alone." type:"path"`
-	Trust      string `help:"Folder with root certificates, lists and, in its subfolder pinned, signers. Only what is in it counts then, neither the settings' folder nor the lists inside the program. Default: the settings'." type:"existingdir" placeholder:"DIR"`
+	Trust      string `help:"Folder with root certificates, lists and, in its subfolder pinned, signers. Only what is in it counts then, neither the settings' folder nor the lists inside the program. Default: the settings'." type:"path" placeholder:"DIR"`
 	At         string `help:"Judge validity at this time: RFC 3339, or YYYY-MM-DD for the end of that day in UTC. Default: now." placeholder:"TIME"`
 	RejectWeak bool   `help:"Fail SHA-1 and short RSA keys in place of a warning. Default: the settings', with --trust off."`
 	JSON       bool   `help:"Print the result as JSON, of the same shape as read --json."`

@@ -116,6 +116,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),
 	})
+	b.onCaughtUp(engine.Recorded)
 	defer func() { // again where it has been closed, which does nothing
 		last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer stop()

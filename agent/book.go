@@ -39,7 +39,8 @@ type book struct {
 	queue    []*entry
 	refusing bool // the last write failed: new ones are refused at once, and all are tried again after retry
 	lost     int
-	wake     chan struct{} // holds at most one value
+	caughtUp func(checkinID string) // told of check-ins whose record was late; may be nil
+	wake     chan struct{}          // holds at most one value
 	stopping bool
 	done     chan struct{}
 }
@@ -48,8 +49,9 @@ type book struct {
 type entry struct {
 	write func(ctx context.Context, j *journal.Journal) error
 	// answer gets what came of the first try. It is buffered: whoever asked may be gone.
-	answer chan error
-	tried  bool
+	answer  chan error
+	tried   bool
+	checkin string // id of the check-in that this is a state of, if it is one
 }
 
 // openBook opens the journal, or begins without one where the disk refuses, and tries again every retry. It fails where
@@ -87,7 +89,11 @@ func openBook(ctx context.Context, o journal.Options, h *health.Tracker, retry t
 // do puts a write into the queue and waits for what comes of it, or for ctx. The write is done either way, sooner or later,
 // unless it is invalid (journal.ErrInvalid).
 func (b *book) do(ctx context.Context, write func(ctx context.Context, j *journal.Journal) error) error {
-	e := &entry{write: write, answer: make(chan error, 1)}
+	return b.put(ctx, &entry{write: write})
+}
+
+func (b *book) put(ctx context.Context, e *entry) error {
+	e.answer = make(chan error, 1)
 	b.mu.Lock()
 	if len(b.queue) >= backlogLimit {
 		b.queue = b.queue[1:]
@@ -143,11 +149,12 @@ func (b *book) write() {
 // drain writes the queue from its head, as far as the disk takes it.
 func (b *book) drain() {
 	caughtUp := 0
+	var late []string
 	for {
 		b.mu.Lock()
 		if len(b.queue) == 0 {
 			b.refusing = false
-			lost := b.lost
+			lost, tell := b.lost, b.caughtUp
 			b.mu.Unlock()
 			if b.journal == nil && !b.probe() {
 				return
@@ -155,6 +162,11 @@ func (b *book) drain() {
 			b.health.Set(health.JournalUnwritable, false)
 			if caughtUp > 0 {
 				b.log("journal.caughtUp", map[string]any{"writes": caughtUp, "lost": lost})
+				for _, id := range late { // only now: what belongs to a check-in may stand behind it
+					if tell != nil {
+						tell(id)
+					}
+				}
 			}
 			return
 		}
@@ -177,6 +189,9 @@ func (b *book) drain() {
 				b.lost++
 			} else if again {
 				caughtUp++
+				if e.checkin != "" {
+					late = append(late, e.checkin)
+				}
 			}
 			b.mu.Unlock()
 			continue
@@ -240,6 +255,13 @@ func (b *book) try(e *entry) error {
 	return journal.ErrUnwritable
 }
 
+// onCaughtUp says who is told of check-ins whose record was late.
+func (b *book) onCaughtUp(tell func(checkinID string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.caughtUp = tell
+}
+
 // close makes a last try at what waits and closes the journal. A disk that hangs is left to itself when ctx ends.
 func (b *book) close(ctx context.Context) error {
 	b.mu.Lock()
@@ -278,7 +300,7 @@ func setAside(path string, now time.Time) error {
 
 // PutCheckin implements checkin.Book.
 func (b *book) PutCheckin(ctx context.Context, c journal.Checkin) error {
-	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.PutCheckin(ctx, c) })
+	return b.put(ctx, &entry{checkin: c.ID, write: func(ctx context.Context, j *journal.Journal) error { return j.PutCheckin(ctx, c) }})
 }
 
 // PutDisclosure implements checkin.Book.

@@ -237,3 +237,19 @@ func TestSetAside(t *testing.T) {
 		t.Error("the damaged journal is still in its place")
 	}
 }
+
+// Whoever asks again learns that a late record is on the disk: once everything that was waiting is.
+func TestBookTellsOfLateRecords(t *testing.T) {
+	b, mend, _ := testBook(t)
+	told := make(chan string, 10)
+	b.onCaughtUp(func(id string) { told <- id })
+	_ = b.PutCheckin(t.Context(), row("C1", "complete"))
+	_ = b.PutDisclosure(t.Context(), journal.Disclosure{CheckinID: "C1", At: morning, To: "o", Fields: []string{"number"}})
+	mend()
+	if id := <-told; id != "C1" {
+		t.Errorf("told of %s", id)
+	}
+	if err := b.PutCheckin(t.Context(), row("C2", "complete")); err != nil || len(told) != 0 {
+		t.Errorf("a record in time: %v, told %d times", err, len(told))
+	}
+}

@@ -3,6 +3,7 @@ package catalog
 // Ids of errors.
 const (
 	ParseError      ID = "PARSE_ERROR"
+	InvalidRequest  ID = "INVALID_REQUEST"
 	BadRequest      ID = "BAD_REQUEST"
 	UnknownMethod   ID = "UNKNOWN_METHOD"
 	NotAvailable    ID = "NOT_AVAILABLE"
@@ -71,6 +72,10 @@ var entries = []Entry{
 	{ParseError, -32700, "request", false,
 		Text{"Phần mềm gửi dữ liệu không đọc được.", "The program sent something that cannot be read."},
 		Text{"Khung tin không phải JSON, quá lồng nhau, hoặc không phải UTF-8.", "The frame is no JSON, is nested too deeply, or is not UTF-8."},
+		Text{"Báo nhà cung cấp phần mềm bệnh viện.", "Tell the HIS vendor."}},
+	{InvalidRequest, -32600, "request", false,
+		Text{"Phần mềm gửi một khung tin không phải yêu cầu JSON-RPC.", "The program sent a frame that is no JSON-RPC request."},
+		Text{"Thiếu jsonrpc \"2.0\" hoặc method, id sai kiểu, hoặc gửi nhiều yêu cầu trong một khung; detail.field cho biết phần nào.", "jsonrpc \"2.0\" or method is missing, the id has a wrong type, or it is a batch; detail.field names the part."},
 		Text{"Báo nhà cung cấp phần mềm bệnh viện.", "Tell the HIS vendor."}},
 	{BadRequest, -32602, "request", false,
 		Text{"Phần mềm gửi yêu cầu sai định dạng.", "The program's request has the wrong form."},

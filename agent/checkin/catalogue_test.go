@@ -23,7 +23,7 @@ import (
 func TestEveryIDIsProvoked(t *testing.T) {
 	// Of the websocket, its gate, and the agent around the engine.
 	others := []catalog.ID{
-		catalog.ParseError, catalog.UnknownMethod, catalog.ConfigInvalid, catalog.PortTaken, catalog.DataFolder,
+		catalog.ParseError, catalog.InvalidRequest, catalog.UnknownMethod, catalog.AlreadyRunning, catalog.ConfigInvalid, catalog.PortTaken, catalog.DataFolder,
 		catalog.HostDenied, catalog.OriginDenied, catalog.PeerDenied, catalog.SessionRequired, catalog.SessionOpen,
 		catalog.TokenRejected, catalog.ProtocolVersion, catalog.RateLimited, catalog.TooManyClients,
 	}

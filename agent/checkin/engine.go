@@ -333,7 +333,9 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 		if known.digest != digest {
 			return Accepted{}, catalog.New(catalog.JobIDTaken, nil)
 		}
-		return known.accepted, nil
+		again := known.accepted
+		again.State = known.state // a client that asks again learns whether there is still something to wait for
+		return again, nil
 	}
 	switch {
 	case e.stopping:
@@ -490,6 +492,21 @@ func (e *Engine) Cancel(ctx context.Context, o Owner, jobID string) (JobStatus, 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return j.status(), nil
+}
+
+// Recorded says that the record of a check-in whose result went out marked unrecorded is on the disk after all: whoever asks
+// for the result again (job.status, job.resume) is told so.
+func (e *Engine) Recorded(checkinID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, j := range e.jobs {
+		if j.checkinID == checkinID && j.result != nil && !j.result.Recorded {
+			r := *j.result
+			r.Recorded = true
+			r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w Warning) bool { return w.ID == catalog.WarnNotRecorded })
+			j.result = &r
+		}
+	}
 }
 
 // Status tells how a job stands. The error is JOB_UNKNOWN.

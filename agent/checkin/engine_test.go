@@ -1884,7 +1884,7 @@ func TestSameJobID(t *testing.T) {
 	inBench(t, []string{"A"}, nil, func(t *testing.T, b *bench) {
 		c := b.attach(his)
 		first := c.start(chipRequest("j1"))
-		if again := c.start(chipRequest("j1")); again != first {
+		if again := c.start(chipRequest("j1")); again.CheckinID != first.CheckinID || again.State != Needs {
 			t.Errorf("%+v, then %+v", first, again)
 		}
 		other := chipRequest("j1")
@@ -1897,7 +1897,7 @@ func TestSameJobID(t *testing.T) {
 		}
 		b.desk.put("A", an())
 		c.result("j1")
-		if again := c.start(chipRequest("j1")); again != first {
+		if again := c.start(chipRequest("j1")); again.CheckinID != first.CheckinID || again.State != Complete {
 			t.Errorf("after its end: %+v", again)
 		}
 		time.Sleep(11 * time.Minute) // Retain
@@ -2422,6 +2422,34 @@ func TestManyOwners(t *testing.T) {
 		}
 		if states[Complete] < 20 {
 			t.Error(states)
+		}
+	})
+}
+
+// A result that went out unrecorded says so until its record is on the disk, and no longer.
+func TestLateRecord(t *testing.T) {
+	inBench(t, []string{"A"}, func(_ *Config, b *bench) {
+		b.book.fail = func(context.Context, any) error { return journal.ErrUnwritable }
+	}, func(t *testing.T, b *bench) {
+		c := b.attach(his)
+		id := c.start(chipRequest("j1")).CheckinID
+		b.desk.put("A", an())
+		if r := c.result("j1"); r.Recorded {
+			t.Fatal("recorded by a book that refuses")
+		}
+		b.e.Recorded("another")
+		if s, err := b.e.Status(t.Context(), his, "j1"); err != nil || s.Result.Recorded {
+			t.Errorf("%+v, %v", s.Result, err)
+		}
+		b.e.Recorded(id)
+		s, err := b.e.Status(t.Context(), his, "j1")
+		if err != nil || !s.Result.Recorded {
+			t.Errorf("%+v, %v", s.Result, err)
+		}
+		for _, w := range s.Result.Warnings {
+			if w.ID == catalog.WarnNotRecorded {
+				t.Error("still warned of")
+			}
 		}
 	})
 }

@@ -170,9 +170,9 @@ func (r *Request) check() *catalog.Error {
 func (s *Subject) check() *catalog.Error {
 	s.Number, s.CardCode = compact(s.Number), strings.ToUpper(compact(s.CardCode))
 	switch {
-	case s.Number == "":
+	case s.Number == "" && s.CardCode == "":
 		return bad("subject.number", "missing")
-	case !twelveDigits.MatchString(s.Number):
+	case s.Number != "" && !twelveDigits.MatchString(s.Number):
 		return bad("subject.number", "not twelve digits")
 	case s.CardCode != "" && !insuranceCard.MatchString(s.CardCode):
 		return bad("subject.cardCode", "neither fifteen characters nor ten digits")

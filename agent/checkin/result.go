@@ -235,7 +235,10 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 		case failure.ID == catalog.DataInconsistent:
 			add(catalog.StepCallSupervisor)
 		case failure.ID == catalog.PersonUnexpected || failure.ID == catalog.OtherCard:
-			add(catalog.StepReturnCard, catalog.StepTryAgain)
+			if r.Means == MeansChip {
+				add(catalog.StepReturnCard)
+			}
+			add(catalog.StepTryAgain)
 			return ids
 		case r.Identity != nil: // the person was proved before it broke off
 			add(catalog.StepProceed, catalog.StepCheckPapers)
@@ -292,6 +295,10 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 		if r.Identity != nil {
 			add(catalog.StepReturnCard)
 		}
+	}
+	// These say themselves how the patient is admitted; "admit" beside them would contradict them.
+	if slices.Contains(ids, catalog.StepCallSupervisor) || slices.Contains(ids, catalog.StepNotCovered) {
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == catalog.StepProceed })
 	}
 	return ids
 }

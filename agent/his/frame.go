@@ -34,9 +34,9 @@ func parse(frame []byte) (request, *catalog.Error) {
 	}
 	if trimmed := bytes.TrimLeft(frame, " \t\r\n"); trimmed[0] != '{' {
 		if trimmed[0] == '[' {
-			return r, badField("batch")
+			return r, invalid("batch")
 		}
-		return r, catalog.New(catalog.BadRequest, nil)
+		return r, invalid("")
 	}
 	var f struct {
 		JSONRPC json.RawMessage `json:"jsonrpc"`
@@ -45,20 +45,20 @@ func parse(frame []byte) (request, *catalog.Error) {
 		Params  json.RawMessage `json:"params"`
 	}
 	if err := json.Unmarshal(frame, &f); err != nil {
-		return r, catalog.New(catalog.BadRequest, nil)
+		return r, invalid("")
 	}
 	if f.ID != nil {
 		switch c := f.ID[0]; {
 		case len(f.ID) > maxID || c == '{' || c == '[' || c == 't' || c == 'f':
-			return r, badField("id")
+			return r, invalid("id")
 		}
 		r.id = f.ID
 	}
 	if string(f.JSONRPC) != `"2.0"` {
-		return r, badField("jsonrpc")
+		return r, invalid("jsonrpc")
 	}
 	if len(f.Method) == 0 || f.Method[0] != '"' || json.Unmarshal(f.Method, &r.method) != nil {
-		return r, badField("method")
+		return r, invalid("method")
 	}
 	if len(f.Params) > 0 && f.Params[0] != '{' && string(f.Params) != "null" {
 		return r, badField("params") // by position is nothing that a client could get right twice
@@ -112,6 +112,14 @@ func decode(params json.RawMessage, v any) error {
 // isFieldPath holds what the decoder says about a field to the alphabet of our own names.
 func isFieldPath(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.") == ""
+}
+
+// invalid is what a frame gets that is no request at all (JSON-RPC 2.0 §5.1), whatever its parameters are.
+func invalid(member string) *catalog.Error {
+	if member == "" {
+		return catalog.New(catalog.InvalidRequest, nil)
+	}
+	return catalog.New(catalog.InvalidRequest, map[string]any{"field": member})
 }
 
 func badField(name string) *catalog.Error {

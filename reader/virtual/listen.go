@@ -23,8 +23,8 @@ const (
 // says which. Every other address is refused. The reader's ID is its address.
 //
 // It holds one card at a time; the next one that connects waits until the first has gone. A card that does not send a
-// proper ATR within 5 s, sends what it was not asked for, or leaves a command unanswered for 30 s is disconnected, which
-// removes it. An answer too short for a status word is a mute card.
+// proper ATR within 5 s is a mute card until it goes; so is one whose answer is too short for a status word. A card that
+// sends what it was not asked for, or leaves a command unanswered for 30 s, is disconnected, which removes it.
 //
 // When ctx ends, the port is closed and the reader is absent. Whoever may connect to loopback ports of this PC can put a
 // card in: that is what it is for, and why a real desk never has such a reader.
@@ -87,7 +87,11 @@ func (s *Slot) host(ctx context.Context, conn net.Conn) {
 	}
 	_ = c.SetReadDeadline(time.Now().Add(atrTimeout))
 	atr, err := readFrame(c)
-	if err != nil || len(atr) < minATR || len(atr) > maxATR {
+	var late net.Error
+	switch {
+	case errors.As(err, &late) && late.Timeout(), err == nil && (len(atr) < minATR || len(atr) > maxATR):
+		atr = nil // a card is there that does not answer, which is its own thing to say to the desk
+	case err != nil:
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{})

@@ -303,3 +303,26 @@ func BenchmarkPortAPDU(b *testing.B) {
 		}
 	}
 }
+
+// A card that connects and has no proper answer to reset is a mute card until it goes: the desk is told to move it, not
+// that nobody put one down.
+func TestMuteCardOverPort(t *testing.T) {
+	m := virtual.New()
+	defer m.Close()
+	s, err := m.Listen(t.Context(), "tcp:127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string][]byte{"none": {0, 0}, "one byte": {0, 1, 0x3B}, "34 bytes": append([]byte{0, 34}, make([]byte, 34)...)} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.Addr(), "tcp:"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(answer); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, m, name+": mute", func() bool { return s.Info().State == reader.Mute })
+		conn.Close()
+		eventually(t, m, name+": gone", func() bool { return s.Info().State == reader.Empty })
+	}
+}

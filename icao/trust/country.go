@@ -6,11 +6,17 @@ import (
 	"strings"
 
 	"github.com/gmrtd/gmrtd/iso3166"
+
+	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
-// issuingState takes the issuing state out of a DG1: characters 3 to 5 of the MRZ in every size (ICAO 9303-4 to -6).
+// issuingState takes the issuing state out of a DG1: characters 3 to 5 of the MRZ in every size (ICAO 9303-4 to -6). It is the state of the
+// zone that the identity is read from: two readers that find different zones in one file would let any state sign for any other.
 // Empty if there is none; DG1 is decoded, and complained about, elsewhere.
 func issuingState(dg1 []byte) string {
+	if zone, err := lds.ParseDG1(dg1); err == nil {
+		return zone.IssuingState
+	}
 	head, n, ok := header(dg1)
 	if !ok || dg1[0] != 0x61 || n > len(dg1)-head {
 		return ""

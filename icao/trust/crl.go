@@ -25,7 +25,7 @@ type crl struct {
 	tbs, signature []byte
 	sigAlg         cms.AlgorithmIdentifier
 	issuer         name
-	names          []string // of the issuers whose certificates it speaks of: its own, and those before a change of name
+	names          []name // of the issuers whose certificates it speaks of: its own, and those before a change of name
 	aki            []byte
 	this, next     time.Time
 	revoked        map[string]time.Time // by serial number
@@ -43,13 +43,19 @@ func (l *loader) crlFile(name string, data []byte) {
 		l.crl(name, "", data)
 		return
 	}
-	for n := 1; n <= maxTries; n++ {
+	for n, begun := 1, bytes.Count(data, []byte("-----BEGIN ")); ; n++ {
 		b, rest := pem.Decode(data)
 		switch {
 		case b == nil && n == 1:
 			l.refuse(name, "", "is neither DER nor PEM", cureFetch)
 			return
+		case b == nil && n <= begun: // pem.Decode steps over what it cannot read
+			l.refuse(name, "", fmt.Sprintf("%d of %d PEM blocks cannot be read", begun-n+1, begun), cureFetch)
+			return
 		case b == nil:
+			return
+		case n > maxWaiting:
+			l.refuse(name, "", "there are too many revocation lists", "keep the newest list of each country")
 			return
 		}
 		place := ""
@@ -123,7 +129,7 @@ func parseCRL(der []byte) (c *crl, err error) {
 		return nil, errCRL
 	}
 	c.issuer = parseName(bytes.Clone(issuer.FullBytes))
-	c.names = []string{c.issuer.key}
+	c.names = []name{c.issuer}
 	this, ok := take(universal(asn1.TagUTCTime, asn1.TagGeneralizedTime))
 	if c.this, err = parseTime(this.FullBytes); !ok || err != nil {
 		return nil, errCRL
@@ -213,7 +219,7 @@ func (c *crl) extensions(b []byte) error {
 			}
 			for _, n := range all {
 				if n.Class == asn1.ClassContextSpecific && n.Tag == 4 {
-					c.names = append(c.names, parseName(bytes.Clone(n.Bytes)).key)
+					c.names = append(c.names, parseName(bytes.Clone(n.Bytes)))
 				}
 			}
 		case "2.5.29.20": // its number: the date orders lists
@@ -239,7 +245,9 @@ func (c *crl) fresh(at time.Time) bool {
 	return !at.After(c.next)
 }
 
-func (c *crl) covers(cert *certificate) bool { return slices.Contains(c.names, cert.issuer.key) }
+func (c *crl) covers(cert *certificate) bool {
+	return slices.ContainsFunc(c.names, func(n name) bool { return n.key == cert.issuer.key })
+}
 
 // takeCRL takes a list that a trusted CSCA signed. Of several lists under one key the newest counts.
 func (l *loader) takeCRL(p pendingCRL) {
@@ -273,6 +281,8 @@ func (l *loader) takeCRL(p pendingCRL) {
 	case c.this.After(l.at):
 		src.Warnings = append(src.Warnings, "it is of a later time than now: is the clock right?")
 	}
+	// The names are the list's own words: a state takes back its own signers, and nobody else's.
+	c.names = slices.DeleteFunc(c.names, func(n name) bool { return !sameCountry(by.country, n.country()) })
 	c.by = string(by.spki)
 	c.tbs, c.signature = nil, nil // checked once and for all
 	for i, other := range l.s.crls {

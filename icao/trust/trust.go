@@ -278,13 +278,20 @@ func lengthLies(file []byte) string {
 	return ""
 }
 
-// country compares the signer's country with the issuing state of DG1, where both are known.
+// country compares the signer's country with the issuing state of DG1, where both are known; and that of its CSCA, because a signer's own
+// certificate may name no country, or one that does not exist.
 func (i *Inspection) country(files map[lds.FileID][]byte) finding {
 	if i.signer == nil || i.signature.reason != "" {
 		return finding{}
 	}
 	state := issuingState(files[lds.DG(1)])
-	if state == "" || sameCountry(i.signer.country, state) {
+	switch {
+	case state == "":
+		return finding{}
+	case !sameCountry(i.signer.country, state):
+	case !sameCountry(i.chain.country, state):
+		return finding{lds.ReasonCountryMismatch, fmt.Sprintf("CSCA of %s, document of %s", clean(i.chain.country), clean(state))}
+	default:
 		return finding{}
 	}
 	return finding{lds.ReasonCountryMismatch, fmt.Sprintf("signer of %s, document of %s", clean(i.signer.country), clean(state))}

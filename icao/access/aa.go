@@ -108,7 +108,10 @@ func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challeng
 			return judge(lds.NotDone, lds.ReasonUnsupported)
 		}
 	} else {
-		hash = ecdsaHash(k.curve, dg14)
+		if hash = ecdsaHash(k.curve, dg14); hash == 0 {
+			v.Protocol = "AA ECDSA " + k.curve.name
+			return judge(lds.NotDone, lds.ReasonUnsupported) // a signature with a hash that we lack would look like a wrong one
+		}
 		v.Protocol = "AA ECDSA " + k.curve.name + " " + hash.String()
 	}
 
@@ -155,9 +158,9 @@ func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challeng
 }
 
 // ecdsaHash is the hash that DG14 names; without DG14, or if it names none, the longest that does not exceed the key (§6.1.2.3). gmrtd
-// only guesses, and so fails on a P-384 key with SHA-256.
+// only guesses, and so fails on a P-384 key with SHA-256. 0 if it names one that we lack.
 func ecdsaHash(cv *curve, dg14 []byte) crypto.Hash {
-	if infos, err := parseDG14(dg14); err == nil && infos.aaHash != 0 {
+	if infos, err := parseDG14(dg14); err == nil && infos.aaNamed {
 		return infos.aaHash
 	}
 	switch bits := cv.n.BitLen(); {

@@ -277,7 +277,7 @@ func TestChipAuthenticationChoices(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := chooseCA(infos)
+			got, err := chooseCA(infos, caKey.public)
 			if !errors.Is(err, tt.none) || err == nil && (got.suite != tt.suite || got.d.label() != tt.curve || !bytes.Equal(got.keyID, tt.keyID)) {
 				t.Errorf("%s %v %X, %v", got.suite.name, got.d, got.keyID, err)
 			}

@@ -40,17 +40,18 @@ type caChoice struct {
 }
 
 // chooseCA takes the best protocol that has a key which we can use. Cards are in the field whose DG14 has a key and no
-// protocol; for them the standard's first edition implies 3DES.
-func chooseCA(infos securityInfos) (caChoice, error) {
+// protocol; for them the standard's first edition implies 3DES. public is caKey.public, asked once for each key.
+func chooseCA(infos securityInfos, public func(caKey) (domain, point, error)) (caChoice, error) {
 	var last error = ErrUnsupported
+	broken := make([]bool, len(infos.caKeys)) // a number that is in no group takes long to be found out
 	try := func(protocol []byte, ec bool, s suite, keyID []byte) (caChoice, bool) {
-		for _, k := range infos.caKeys {
-			if k.ec != ec || keyID != nil && !bytes.Equal(keyID, k.keyID) {
+		for i, k := range infos.caKeys {
+			if k.ec != ec || keyID != nil && !bytes.Equal(keyID, k.keyID) || broken[i] {
 				continue
 			}
-			d, q, err := k.public()
+			d, q, err := public(k)
 			if err != nil {
-				last = err
+				broken[i], last = true, err
 				continue
 			}
 			return caChoice{protocol, s, keyID, k, d, q}, true
@@ -115,7 +116,7 @@ func (c *Channel) ChipAuthentication(ctx context.Context, dg14 []byte) (v lds.Ex
 		v.Exchange, v.Reason = lds.NotPresent, lds.ReasonFeatureAbsent
 		return v, nil, nil
 	}
-	choice, err := chooseCA(infos)
+	choice, err := chooseCA(infos, caKey.public)
 	if err != nil {
 		if errors.Is(err, lds.ErrMalformed) {
 			return notDone(lds.ReasonMalformed)

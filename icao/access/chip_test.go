@@ -635,7 +635,7 @@ func BenchmarkCA(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		choice, err := chooseCA(infos)
+		choice, err := chooseCA(infos, caKey.public)
 		if err != nil {
 			b.Fatal(err)
 		}

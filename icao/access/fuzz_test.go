@@ -53,12 +53,12 @@ func FuzzSecurityInfos(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if infos, err := parseSecurityInfos(b); err == nil {
 			_, _, _, _ = choosePACE(infos.pace)
-			_, _ = chooseCA(infos)
+			_, _ = chooseCA(infos, caKey.public)
 		} else if !errors.Is(err, lds.ErrMalformed) && !errors.Is(err, lds.ErrTooLarge) {
 			t.Fatalf("error without a type: %v", err)
 		}
 		if infos, err := parseDG14(b); err == nil {
-			if choice, err := chooseCA(infos); err == nil {
+			if choice, err := chooseCA(infos, caKey.public); err == nil {
 				if _, err := choice.d.decode(choice.d.encode(choice.point)); err != nil {
 					t.Fatal("a key that is no element was chosen")
 				}

@@ -59,7 +59,8 @@ type securityInfos struct {
 	ca      []caInfo
 	caKeys  []caKey
 	ta      []taInfo
-	aaHash  crypto.Hash // of active authentication with ECDSA; 0 if not said
+	aaHash  crypto.Hash // of active authentication with ECDSA; 0 if not said, or unknown
+	aaNamed bool        // it was said
 	skipped int
 }
 
@@ -172,7 +173,7 @@ func (s *securityInfos) add(info []byte) error {
 		if err != nil {
 			return err
 		}
-		s.aaHash = signatureHashes[string(algorithm)]
+		s.aaHash, s.aaNamed = signatureHashes[string(algorithm)], true
 	}
 	return nil
 }

@@ -69,7 +69,9 @@ func (r *reading) mappingProof(dg14 []byte, v *lds.ExchangeVerdict) (done bool, 
 		return false, nil
 	}
 	r.keepMapping(ex, signed.Infos, key)
-	*v = r.worth(ex, signed.Verdict, signed.Anchored, lds.ReasonChipAuthFailed)
+	// Nothing in EF.CardSecurity names the document: its key says something about this one only if both are of a trusted state.
+	anchored := signed.Anchored && r.alone(lds.DG(1), r.doc.Files[lds.DG(1)]).Anchored
+	*v = r.worth(ex, signed.Verdict, anchored, lds.ReasonChipAuthFailed)
 	return true, nil
 }
 

@@ -64,6 +64,7 @@ func (r *reading) open() error {
 			}
 		}
 	}
+	fallback := ""
 	cardAccess, err := r.fetch(lds.CardAccess)
 	switch {
 	case r.fatal(err):
@@ -72,13 +73,15 @@ func (r *reading) open() error {
 		r.doc.Files[lds.CardAccess] = cardAccess
 	default:
 		cardAccess = nil
+		if errors.Is(err, lds.ErrMalformed) || errors.Is(err, lds.ErrTooLarge) { // there is one, and it may offer PACE
+			fallback = "PACE: EF.CardAccess is malformed"
+		}
 		for _, id := range r.o.Extra {
 			if id == lds.CardAccess {
 				r.doc.Missing[id] = asFileError(id, err)
 			}
 		}
 	}
-	fallback := ""
 	if cardAccess != nil {
 		if r.o.Key.Empty() {
 			return lds.ErrKeyMissing
@@ -187,7 +190,7 @@ func (r *reading) confirmAccess(dg14 []byte) {
 	if err != nil {
 		return
 	}
-	signed, offered := paceInfos(set), paceInfos(r.doc.Files[lds.CardAccess])
+	signed, offered := paceInfos(set), paceInfos(r.cardAccess)
 	altered := false
 	for info := range signed {
 		altered = altered || !offered[info]
@@ -199,7 +202,7 @@ func (r *reading) confirmAccess(dg14 []byte) {
 		return
 	}
 	r.warn(lds.ReasonAccessAltered)
-	if a := &r.doc.Verdicts.Access; a.Protocol == "BAC" && a.Fallback == "" {
+	if a := &r.doc.Verdicts.Access; a.Protocol != "PACE" && a.Fallback == "" {
 		a.Fallback = "PACE: in the signed DG14, and not in EF.CardAccess"
 	}
 }
@@ -284,9 +287,11 @@ func (r *reading) openAgain() error {
 	r.ch = access.NewChannel(r.wire, r.o.Access)
 	switch r.doc.Verdicts.Access.Protocol {
 	case "PACE":
-		if _, err := r.ch.PACE(r.ctx, r.doc.Files[lds.CardAccess], r.o.Key); err != nil {
+		v, err := r.ch.PACE(r.ctx, r.doc.Files[lds.CardAccess], r.o.Key)
+		if err != nil {
 			return err
 		}
+		r.doc.Verdicts.Access = r.opened(v, r.doc.Verdicts.Access.Fallback) // perhaps with another of the card's offers
 		return r.ch.SelectApplication(r.ctx)
 	case "BAC":
 		if err := r.ch.SelectApplication(r.ctx); err != nil {

@@ -111,7 +111,9 @@ type reading struct {
 	fetch func(lds.FileID) ([]byte, error)
 	doc   *Document
 	insp  *trust.Inspection
-	plan  plan
+	// cardAccess is the EF.CardAccess of this session; Resume may bring another one.
+	cardAccess []byte
+	plan       plan
 	// reopened says that the chip was opened a second time after its session broke: that is done once. lost is why it
 	// could not be.
 	reopened bool
@@ -189,6 +191,7 @@ func (r *reading) run() error {
 	if err != nil && (r.fatal(err) || !r.fileOnly(err)) {
 		return err
 	}
+	r.cardAccess = r.doc.Files[lds.CardAccess]
 	if prev := r.o.Resume; prev != nil && prev.Files[lds.SOD] != nil {
 		if !bytes.Equal(sod, prev.Files[lds.SOD]) {
 			return r.otherCard()
@@ -202,6 +205,7 @@ func (r *reading) run() error {
 		if err := r.proveAgain(); err != nil {
 			return err
 		}
+		r.confirmAccess(r.doc.Files[lds.DG(14)])
 	}
 	if r.doc.Identity == nil {
 		if err := r.identity(); err != nil {
@@ -478,7 +482,7 @@ func (r *reading) chip() error {
 			return err
 		}
 	}
-	if !proved && r.exchangeReady(14, dg14, &v.ChipAuthentication) {
+	if !proved && r.exchangeReady(14, dg14, &v.ChipAuthentication) && r.lost == nil { // a lost session has tried nothing
 		ex, key, err := r.ch.ChipAuthentication(r.ctx, dg14)
 		if r.fatal(err) {
 			return err

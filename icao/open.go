@@ -266,11 +266,11 @@ func (r *reading) reopen() error {
 	if r.lost != nil {
 		return r.lost
 	}
-	if r.ch == nil || r.reopened {
+	if r.ch == nil || r.reopened == 2 {
 		r.lost = lds.ErrSecureMessaging
 		return r.lost
 	}
-	r.reopened = true
+	r.reopened++
 	if err := r.openAgain(); err != nil {
 		r.lost = err
 		return err

@@ -114,9 +114,9 @@ type reading struct {
 	// cardAccess is the EF.CardAccess of this session; Resume may bring another one.
 	cardAccess []byte
 	plan       plan
-	// reopened says that the chip was opened a second time after its session broke: that is done once. lost is why it
-	// could not be.
-	reopened bool
+	// reopened counts how often the chip was opened again after its session broke: twice at most, so that chip authentication
+	// can be tried again and the rest still be read. lost is why it could not be.
+	reopened int
 	lost     error
 }
 
@@ -452,6 +452,29 @@ func (r *reading) fetchFromChip(id lds.FileID) ([]byte, error) {
 }
 
 // chip runs chip and active authentication as far as the card has them.
+// chipAuthentication runs the exchange, and once more in a new session where it failed: a chip that lost its power for a
+// moment answers as a copy does, and nobody is to be called a forger for that. A copy fails twice. An error ends the read.
+func (r *reading) chipAuthentication(dg14 []byte) (ex lds.ExchangeVerdict, key []byte, err error) {
+	for try := 1; ; try++ {
+		ex, key, err = r.ch.ChipAuthentication(r.ctx, dg14)
+		if r.fatal(err) {
+			return ex, nil, err
+		}
+		if err != nil {
+			ex = lds.ExchangeVerdict{Exchange: lds.Failed, Protocol: ex.Protocol}
+		}
+		if ex.Exchange != lds.Failed || try == 2 {
+			return ex, key, nil
+		}
+		if err := r.reopen(); err != nil {
+			if r.fatal(err) {
+				return ex, nil, err
+			}
+			return ex, nil, nil
+		}
+	}
+}
+
 func (r *reading) chip() error {
 	d := r.doc
 	v := &d.Verdicts
@@ -483,12 +506,9 @@ func (r *reading) chip() error {
 		}
 	}
 	if !proved && r.exchangeReady(14, dg14, &v.ChipAuthentication) && r.lost == nil { // a lost session has tried nothing
-		ex, key, err := r.ch.ChipAuthentication(r.ctx, dg14)
-		if r.fatal(err) {
-			return err
-		}
+		ex, key, err := r.chipAuthentication(dg14)
 		if err != nil {
-			ex = lds.ExchangeVerdict{Exchange: lds.Failed, Protocol: ex.Protocol}
+			return err
 		}
 		if ex.Exchange == lds.Passed {
 			d.caKey = key

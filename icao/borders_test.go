@@ -1,6 +1,7 @@
 package icao_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -22,7 +23,6 @@ func clearCardAccess(answer []byte) func(int, []byte, []byte) []byte {
 
 // A card that is put back is opened anew: what is taken out of its EF.CardAccess then is on record as at the first time.
 func TestDowngradeAfterResume(t *testing.T) {
-	st := &staged{}
 	p, err := chip.ProfileByName("passport-pace-gm")
 	if err != nil {
 		t.Fatal(err)
@@ -31,21 +31,9 @@ func TestDowngradeAfterResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	curve(&p, "P-256")
-	plain, err := chip.Issue(p, who, quick(), chip.IssueOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	st.files = plain.Files
-	if !confirmed(t, st) {
-		t.Fatal("DG14 does not repeat EF.CardAccess")
-	}
-	c, err := chip.Issue(p, who, quick(), st.issue)
-	if err != nil {
-		t.Fatal(err)
-	}
+	insert := func() *faultLink { return newFaultLink(repeating(t, p, who, func(*chip.Profile) {})) }
 	o := icao.Options{Key: mrzKey(t, who, who.PassportMRZ()), Portrait: true, Trust: trusting()}
-	l := newFaultLink(c.Chip(chip.Options{}))
+	l := insert()
 	o.Now = l.clock
 	o.OnChip = func(*icao.Document) error { return errGone }
 	partial, err := icao.Read(t.Context(), l, o)
@@ -53,7 +41,7 @@ func TestDowngradeAfterResume(t *testing.T) {
 		t.Fatalf("%+v, %v, %v", partial.Verdicts.Access, partial.Warnings, err)
 	}
 	o.OnChip, o.Resume = nil, partial
-	l = newFaultLink(c.Chip(chip.Options{}))
+	l = insert()
 	l.between = clearCardAccess([]byte{0x6A, 0x82})
 	doc, err := icao.Read(t.Context(), l, o)
 	if err != nil || doc.Verdicts.Access.Protocol != "BAC" {
@@ -165,5 +153,75 @@ func TestDowngradeAfterABrokenSession(t *testing.T) {
 	}
 	if v := doc.Verdicts.Access; !strings.Contains(v.Detail, "3DES") || v.Fallback == "" {
 		t.Errorf("%+v", v)
+	}
+}
+
+// repeating is a card whose DG14 repeats what EF.CardAccess says of PACE.
+func repeating(t *testing.T, p chip.Profile, who chip.Persona, change func(*chip.Profile)) *chip.Chip {
+	t.Helper()
+	plain, err := chip.Issue(p, who, quick(), chip.IssueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &staged{files: plain.Files}
+	if !confirmed(t, st) {
+		t.Fatal("DG14 does not repeat EF.CardAccess")
+	}
+	if st.issue.Replace == nil { // it did already, and must not lose that with the change
+		st.sign(14, plain.Files["DG14"])
+	}
+	change(&p)
+	c, err := chip.Issue(p, who, quick(), st.issue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Chip(chip.Options{})
+}
+
+// A chip that is read in clear, and whose signed DG14 says that it has PACE, is not one without access control as it was made.
+func TestClearInPlaceOfPACE(t *testing.T) {
+	p, err := chip.ProfileByName("cccd-mk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := chip.PersonaByName("an")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFaultLink(repeating(t, p, who, func(p *chip.Profile) { p.PACE, p.BAC, p.Open = nil, false, true }))
+	doc, err := icao.Read(t.Context(), f, icao.Options{Key: qrKey(t, who), Trust: trusting(), Now: f.clock})
+	if v := doc.Verdicts.Access; err != nil || v.Reason != lds.ReasonNoAccessControl || v.Fallback == "" || len(doc.Warnings) != 1 {
+		t.Errorf("%+v, warnings %v, %v", v, doc.Warnings, err)
+	}
+}
+
+// DG13 is Vietnam's only on a document of Vietnam, also in files that are inspected all at once.
+func TestInspectForeignDG13(t *testing.T) {
+	p, err := chip.ProfileByName("cccd-mk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := chip.PersonaByName("an")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := chip.Issue(p, who, quick(), chip.IssueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := bytes.Replace(own.Files["DG1"], []byte("VNM"), []byte("UTO"), 1)
+	for name, dg13 := range map[string][]byte{"of the same form": own.Files["DG13"], "of another form": {0x6D, 0x02, 0x04, 0x00}} {
+		c, err := chip.Issue(p, who, quick(), chip.IssueOptions{Replace: map[int][]byte{1: foreign, 13: dg13}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := map[lds.FileID][]byte{}
+		for id, raw := range c.Files {
+			files[lds.FileID(id)] = raw
+		}
+		doc, err := icao.Inspect(files, icao.Options{Trust: trusting(), Now: newFaultLink(nil).clock})
+		if err != nil || doc.Identity == nil || doc.Identity.Source["fullName"] != "dg1" || doc.Missing[lds.DG(13)] != nil {
+			t.Errorf("%s: missing %v, %v", name, doc.Missing, err)
+		}
 	}
 }

@@ -155,7 +155,7 @@ func (r *reading) compose() {
 	if len(r.doc.zone.Failed) > 0 || len(r.doc.zone.Warnings) > 0 {
 		r.warn(lds.ReasonMRZCheckDigit)
 	}
-	if raw := r.doc.Files[lds.DG(13)]; raw != nil {
+	if raw := r.doc.Files[lds.DG(13)]; raw != nil && r.doc.zone.Vietnamese() {
 		d13, err := cccd.ParseDG13(raw)
 		switch {
 		case err != nil:

@@ -54,6 +54,34 @@ func TestNoStateSignsForAnother(t *testing.T) {
 	}
 }
 
+// A CSCA of no country is in no state's place because a master list holds it.
+func TestListedCSCAOfNoCountry(t *testing.T) {
+	publisher := issuer(t, chip.IssuerOptions{
+		Seed: []byte("publisher"), CSCA: chip.CertOptions{Subject: chip.Name{Country: "LA", CommonName: "Invented CSCA of Laos"}}, DS: chip.CertOptions{MasterListSigner: true},
+	})
+	signer := chip.CertOptions{Subject: chip.Name{Country: "VN", CommonName: "Invented signer"}}
+	for country, want := range map[string]lds.Reason{"VN": "", "ZZ": lds.ReasonCountryMismatch, "": lds.ReasonCountryMismatch} {
+		i := issuer(t, chip.IssuerOptions{Seed: []byte("listed"), CSCA: chip.CertOptions{Subject: chip.Name{Country: country, CommonName: "Invented CSCA"}}, DS: signer})
+		at := noon(t, i)
+		list, err := publisher.MasterList(at, publisher.CSCA(), i.CSCA())
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, report, err := trust.Load(trust.Options{At: at, Files: map[string][]byte{"list.ml": list}})
+		if err != nil || len(report.Refused) > 0 {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		sod, err := i.SOD(groupFiles, chip.SODOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := store.Inspect(sod, at).Judge(map[lds.FileID][]byte{"DG1": groupFiles[1]})
+		if j.Verdict.Reason != want || j.Anchored != (want == "") {
+			t.Errorf("%q: %s %s, anchored %v", country, j.Verdict.Status, j.Verdict.Reason, j.Anchored)
+		}
+	}
+}
+
 // A state takes back its own signers: a list of one with the name of another's CSCA among its own says nothing of that one's.
 func TestNoStateRevokesForAnother(t *testing.T) {
 	good := issuer(t, chip.IssuerOptions{})

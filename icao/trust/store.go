@@ -141,6 +141,7 @@ func (s *Store) Embedded() (out []Added) {
 type chain struct {
 	anchor   *lds.Anchor
 	country  string      // of the CSCA; empty for a pinned signer
+	listed   bool        // the CSCA comes from a master list
 	misused  finding     // a CSCA issued the signer, and may not
 	revoked  finding     // the link certificate that the signer rests on
 	validity finding     // signer or anchor at the time of the inspection
@@ -222,7 +223,7 @@ func (s *Store) traceIn(x *index, signer *certificate, at time.Time) (best chain
 		case signer.country != "" && c.country != "" && !sameCountry(signer.country, c.country):
 			found.misused = finding{lds.ReasonCountryMismatch, fmt.Sprintf("signer of %s, issued by the CSCA of %s", clean(signer.country), clean(c.country))}
 		default:
-			found.anchor, found.country = a.describe(c), c.country
+			found.anchor, found.country, found.listed = a.describe(c), c.country, a.listed
 			found.revoked = s.revokedLinks(a, c)
 			if found.validity = signer.validAt(at, "signer"); found.validity.reason == "" {
 				found.validity = c.validAt(at, "CSCA")

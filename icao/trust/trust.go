@@ -289,7 +289,8 @@ func (i *Inspection) country(files map[lds.FileID][]byte) finding {
 	case state == "":
 		return finding{}
 	case !sameCountry(i.signer.country, state):
-	case !sameCountry(i.chain.country, state):
+	case !sameCountry(i.chain.country, state), i.chain.listed && alpha2(i.chain.country) == nil && alpha2(state) != nil:
+		// A CSCA of no country is believed where the hospital has put it; a list does not put it in every state's place.
 		return finding{lds.ReasonCountryMismatch, fmt.Sprintf("CSCA of %s, document of %s", clean(i.chain.country), clean(state))}
 	default:
 		return finding{}

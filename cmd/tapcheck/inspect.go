@@ -35,11 +35,7 @@ func (c inspectCmd) Run(a *app) error {
 	err := c.run(a, started)
 	var e *catalog.Error
 	if c.JSON && errors.As(err, &e) && e.ID == catalog.FileMalformed {
-		result := checkin.ResultOf(nil, checkin.ResultOptions{Lang: a.lang, JobID: "inspect", NoBook: true, StartedAt: started, FinishedAt: time.Now(), Err: e})
-		if err := a.json(result); err != nil {
-			return err
-		}
-		return exitStatus(exitCode(e))
+		return a.failure("inspect", started, e)
 	}
 	return err
 }

@@ -41,11 +41,7 @@ func (c readCmd) Run(a *app) error {
 	err := c.run(a, began)
 	var e *catalog.Error
 	if c.JSON && errors.As(err, &e) && e.ID != catalog.ConfigInvalid {
-		result := checkin.ResultOf(nil, checkin.ResultOptions{Lang: a.lang, JobID: "read", NoBook: true, StartedAt: began, FinishedAt: time.Now(), Err: e})
-		if err := a.json(result); err != nil {
-			return err
-		}
-		return exitStatus(exitCode(e))
+		return a.failure("read", began, e)
 	}
 	return err
 }
@@ -112,6 +108,15 @@ func (c readCmd) run(a *app, started time.Time) error {
 		}
 	}
 	return resultStatus(result)
+}
+
+// failure prints an error as the JSON result of a job that has nothing else to show, and gives its exit status.
+func (a *app) failure(job string, began time.Time, e *catalog.Error) error {
+	r := checkin.ResultOf(nil, checkin.ResultOptions{Lang: a.lang, JobID: job, NoBook: true, StartedAt: began, FinishedAt: time.Now(), Err: e})
+	if err := a.json(r); err != nil {
+		return err
+	}
+	return resultStatus(r)
 }
 
 // resultStatus is the exit status that a result deserves; nil is 0.

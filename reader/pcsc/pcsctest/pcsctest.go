@@ -417,8 +417,33 @@ func (d *Daemon) Kill() {
 	_ = os.Remove(d.Socket())
 }
 
-// Freeze stops the daemon without ending it, as a driver that hangs does; Thaw lets it go on.
-func (d *Daemon) Freeze() { d.signal(syscall.SIGSTOP) }
+// Freeze stops the daemon without ending it, as a driver that hangs does; Thaw lets it go on. When it returns every thread
+// of the daemon stands still: the signal alone is on its way for a moment, in which a command may still be answered.
+func (d *Daemon) Freeze() {
+	d.t.Helper()
+	d.signal(syscall.SIGSTOP)
+	for end := time.Now().Add(patience); !stopped(d.cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			d.t.Fatal("the daemon does not stop")
+		}
+	}
+}
+
+// stopped says whether every thread of a process is stopped (proc(5): state T, the first field after the name in brackets).
+func stopped(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, file := range threads {
+		stat, err := os.ReadFile(file)
+		name := bytes.LastIndexByte(stat, ')')
+		if err != nil || name < 0 || !bytes.HasPrefix(stat[name+1:], []byte(" T")) {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw ends what Freeze began.
 func (d *Daemon) Thaw() { d.signal(syscall.SIGCONT) }

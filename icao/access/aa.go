@@ -38,11 +38,11 @@ func (k aaKey) signatureLength() int {
 
 // parseDG15 reads the key of DG15 (ICAO 9303-10 §4.7.15). lds.ErrMalformed, or ErrUnsupported for a kind that we do not speak.
 func parseDG15(dg15 []byte) (aaKey, error) {
-	body, _, err := expectTLV(dg15, 0x6F)
+	body, _, err := lds.Expect(dg15, 0x6F)
 	if err != nil {
 		return aaKey{}, err
 	}
-	_, rest, err := expectTLV(body, 0x30)
+	_, rest, err := lds.Expect(body, 0x30)
 	if err != nil {
 		return aaKey{}, err
 	}
@@ -55,7 +55,7 @@ func parseDG15(dg15 []byte) (aaKey, error) {
 		k.curve, k.point, err = ecKey(k.spki)
 		return k, err
 	}
-	numbers, err := onlyTLV(key, 0x30)
+	numbers, err := lds.Only(key, 0x30)
 	if err != nil {
 		return aaKey{}, err
 	}

@@ -92,7 +92,7 @@ func dg15(t *testing.T, public any) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return appendTLV(nil, 0x6F, spki)
+	return lds.AppendTLV(nil, 0x6F, spki)
 }
 
 // TestActiveAuthenticationAnswers runs the protocol in clear with Go's own keys.
@@ -115,14 +115,14 @@ func TestActiveAuthenticationAnswers(t *testing.T) {
 		return s
 	}
 	plain := func(h crypto.Hash) []byte {
-		body, _ := onlyTLV(der(h), 0x30)
+		body, _ := lds.Only(der(h), 0x30)
 		r, body, _ := readInteger(body)
 		s, _ := integer(body)
 		return append(r.FillBytes(make([]byte, 48)), s.FillBytes(make([]byte, 48))...)
 	}
 	// DG14 that names ecdsa-plain-SHA256 (0.4.0.127.0.7.1.1.4.1.3), and one with ANSI X9.62's identifier.
-	sha256DG14 := appendTLV(nil, 0x6E, appendTLV(nil, 0x31, appendTLV(nil, 0x30, unhex("0606 678108010105 020101 060A 04007F00070101040103"))))
-	x962DG14 := appendTLV(nil, 0x6E, appendTLV(nil, 0x31, appendTLV(nil, 0x30, unhex("0606 678108010105 020101 0608 2A8648CE3D040302"))))
+	sha256DG14 := lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, lds.AppendTLV(nil, 0x30, unhex("0606 678108010105 020101 060A 04007F00070101040103"))))
+	x962DG14 := lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, lds.AppendTLV(nil, 0x30, unhex("0606 678108010105 020101 0608 2A8648CE3D040302"))))
 
 	for _, tt := range []struct {
 		name       string
@@ -229,9 +229,9 @@ func TestChipAuthenticationChoices(t *testing.T) {
 	dg14 := func(infos ...[]byte) []byte {
 		var set []byte
 		for _, i := range infos {
-			set = append(set, appendTLV(nil, 0x30, i)...)
+			set = append(set, lds.AppendTLV(nil, 0x30, i)...)
 		}
-		return appendTLV(nil, 0x6E, appendTLV(nil, 0x31, set))
+		return lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, set))
 	}
 	spki := func(c elliptic.Curve) []byte {
 		k, err := ecdsa.GenerateKey(c, rand.Reader)

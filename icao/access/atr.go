@@ -27,7 +27,7 @@ func ParseATRInfo(file []byte) (Extents, error) {
 	var e Extents
 	found := false
 	for n := 0; len(file) > 0 && file[0] != 0; n++ { // zeros fill the file up
-		tag, value, rest, err := readTLV(file)
+		tag, value, rest, err := lds.ReadTLV(file)
 		if err != nil {
 			return Extents{}, fmt.Errorf("EF.ATR/INFO: %w", err)
 		}

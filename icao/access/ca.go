@@ -182,18 +182,18 @@ func (c *Channel) runCA(ctx context.Context, choice caChoice, public point) (uin
 	protocol := choice.protocol
 	if !choice.suite.aes() {
 		// §6.2.4.1, for 3DES only. Cards are in the field that know only the other sequence (§8.5 note 1).
-		data := appendTLV(nil, 0x91, encoded)
+		data := lds.AppendTLV(nil, 0x91, encoded)
 		if choice.keyID != nil {
-			data = appendTLV(data, 0x84, choice.keyID)
+			data = lds.AppendTLV(data, 0x84, choice.keyID)
 		}
 		r, err := c.send(ctx, "MSE:Set KAT", command{ins: 0x22, p1: 0x41, p2: 0xA6, data: data})
 		if err != nil && naked(err) == 0 || err == nil && (r.sw == swOK || r.sw>>8 == 0x63) || protocol == nil {
 			return r.sw, err
 		}
 	}
-	data := appendTLV(nil, 0x80, protocol)
+	data := lds.AppendTLV(nil, 0x80, protocol)
 	if choice.keyID != nil {
-		data = appendTLV(data, 0x84, choice.keyID)
+		data = lds.AppendTLV(data, 0x84, choice.keyID)
 	}
 	r, err := c.send(ctx, "MSE:Set AT for chip authentication", command{ins: 0x22, p1: 0x41, p2: 0xA4, data: data})
 	if err != nil || r.sw != swOK {
@@ -208,7 +208,7 @@ func (c *Channel) runCA(ctx context.Context, choice caChoice, public point) (uin
 
 // parseDG14 reads the security infos of DG14 (ICAO 9303-10 §4.7.14).
 func parseDG14(dg14 []byte) (securityInfos, error) {
-	body, _, err := expectTLV(dg14, 0x6E)
+	body, _, err := lds.Expect(dg14, 0x6E)
 	if err != nil {
 		return securityInfos{}, fmt.Errorf("DG14: %w", err)
 	}

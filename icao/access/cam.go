@@ -96,7 +96,7 @@ func CardSecurityInfos(cardSecurity []byte) ([]byte, error) {
 	if len(cardSecurity) > maxCardSecurity {
 		return nil, fmt.Errorf("EF.CardSecurity of %d bytes: %w", len(cardSecurity), lds.ErrTooLarge)
 	}
-	outer, _, err := expectTLV(cardSecurity, 0x30)
+	outer, _, err := lds.Expect(cardSecurity, 0x30)
 	if err != nil {
 		return nil, err
 	}
@@ -104,34 +104,34 @@ func CardSecurityInfos(cardSecurity []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if signed, err = onlyTLV(signed, 0x30); err != nil {
+	if signed, err = lds.Only(signed, 0x30); err != nil {
 		return nil, err
 	}
-	_, rest, err := expectTLV(signed, 0x02) // version
+	_, rest, err := lds.Expect(signed, 0x02) // version
 	if err != nil {
 		return nil, err
 	}
-	if _, rest, err = expectTLV(rest, 0x31); err != nil { // digest algorithms
+	if _, rest, err = lds.Expect(rest, 0x31); err != nil { // digest algorithms
 		return nil, err
 	}
-	inner, _, err := expectTLV(rest, 0x30)
+	inner, _, err := lds.Expect(rest, 0x30)
 	if err != nil {
 		return nil, err
 	}
 	if inner, err = content(inner, oidSecurityObject); err != nil {
 		return nil, err
 	}
-	return onlyTLV(inner, 0x04)
+	return lds.Only(inner, 0x04)
 }
 
 // content reads what ContentInfo and EncapsulatedContentInfo have in common: an object identifier and, explicitly tagged, the content.
 func content(b, want []byte) ([]byte, error) {
-	kind, rest, err := expectTLV(b, 0x06)
+	kind, rest, err := lds.Expect(b, 0x06)
 	if err != nil {
 		return nil, err
 	}
 	if !bytes.Equal(kind, want) {
 		return nil, fmt.Errorf("content of another type: %w", lds.ErrMalformed)
 	}
-	return onlyTLV(rest, 0xA0)
+	return lds.Only(rest, 0xA0)
 }

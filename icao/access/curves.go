@@ -249,18 +249,18 @@ var errUnknownKey = fmt.Errorf("public key of an unknown kind: %w", ErrUnsupport
 
 // subjectKey splits a SubjectPublicKeyInfo (RFC 5280 §4.1) into algorithm, parameters and the key's bytes.
 func subjectKey(spki []byte) (algorithm, parameters, key []byte, err error) {
-	body, err := onlyTLV(spki, 0x30)
+	body, err := lds.Only(spki, 0x30)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	alg, body, err := expectTLV(body, 0x30)
+	alg, body, err := lds.Expect(body, 0x30)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if algorithm, parameters, err = expectTLV(alg, 0x06); err != nil {
+	if algorithm, parameters, err = lds.Expect(alg, 0x06); err != nil {
 		return nil, nil, nil, err
 	}
-	bits, err := onlyTLV(body, 0x03)
+	bits, err := lds.Only(body, 0x03)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -299,7 +299,7 @@ func ecKey(spki []byte) (*curve, point, error) {
 
 // ecParameters finds the curve of an ECParameters (RFC 3279 §2.3.5), or nil for one that we do not know.
 func ecParameters(b []byte) (*curve, error) {
-	tag, value, rest, err := readTLV(b)
+	tag, value, rest, err := lds.ReadTLV(b)
 	if err != nil {
 		return nil, err
 	}
@@ -318,15 +318,15 @@ func ecParameters(b []byte) (*curve, error) {
 		return nil, nil // NULL: the curve is implied, and we do not know by what
 	}
 	// version, field, curve, base, order, then cofactor and others that say nothing new
-	_, rest, err = expectTLV(value, 0x02)
+	_, rest, err = lds.Expect(value, 0x02)
 	if err != nil {
 		return nil, err
 	}
-	field, rest, err := expectTLV(rest, 0x30)
+	field, rest, err := lds.Expect(rest, 0x30)
 	if err != nil {
 		return nil, err
 	}
-	kind, prime, err := expectTLV(field, 0x06)
+	kind, prime, err := lds.Expect(field, 0x06)
 	if err != nil || !bytes.Equal(kind, oidPrimeField) {
 		return nil, err
 	}
@@ -334,19 +334,19 @@ func ecParameters(b []byte) (*curve, error) {
 	if err != nil {
 		return nil, err
 	}
-	equation, rest, err := expectTLV(rest, 0x30)
+	equation, rest, err := lds.Expect(rest, 0x30)
 	if err != nil {
 		return nil, err
 	}
-	a, equation, err := expectTLV(equation, 0x04)
+	a, equation, err := lds.Expect(equation, 0x04)
 	if err != nil {
 		return nil, err
 	}
-	bb, _, err := expectTLV(equation, 0x04) // an optional seed may follow
+	bb, _, err := lds.Expect(equation, 0x04) // an optional seed may follow
 	if err != nil {
 		return nil, err
 	}
-	base, rest, err := expectTLV(rest, 0x04)
+	base, rest, err := lds.Expect(rest, 0x04)
 	if err != nil {
 		return nil, err
 	}
@@ -377,7 +377,7 @@ const maxInteger = 1024 + 1
 
 // readInteger takes a non-negative INTEGER off b.
 func readInteger(b []byte) (*big.Int, []byte, error) {
-	value, rest, err := expectTLV(b, 0x02)
+	value, rest, err := lds.Expect(b, 0x02)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -45,7 +45,7 @@ type Certificate struct {
 var oidInspectionSystem = []byte{0x04, 0x00, 0x7F, 0x00, 0x07, 0x03, 0x01, 0x02, 0x01} // id-IS of ICAO 9303-12
 
 // inspectionSystem is what asks a chip in PACE for its trust points (ICAO 9303-11 §4.4.4.1): id-IS, and all access bits.
-var inspectionSystem = appendTLV(nil, 0x7F4C, append(appendTLV(nil, 0x06, oidInspectionSystem), 0x53, 0x01, 0x3F))
+var inspectionSystem = lds.AppendTLV(nil, 0x7F4C, append(lds.AppendTLV(nil, 0x06, oidInspectionSystem), 0x53, 0x01, 0x3F))
 
 // reference reads a certification authority or certificate holder reference; empty for what is none.
 func reference(b []byte) string {
@@ -61,16 +61,16 @@ func ParseCertificate(b []byte) (Certificate, error) {
 	if len(b) > maxCertificate {
 		return out, fmt.Errorf("card verifiable certificate of %d bytes: %w", len(b), lds.ErrTooLarge)
 	}
-	outer, err := onlyTLV(b, 0x7F21)
+	outer, err := lds.Only(b, 0x7F21)
 	if err != nil {
 		return out, err
 	}
-	body, rest, err := expectTLV(outer, 0x7F4E)
+	body, rest, err := lds.Expect(outer, 0x7F4E)
 	if err != nil {
 		return out, err
 	}
 	out.body, out.signature = outer[:len(outer)-len(rest)], rest
-	if signature, err := onlyTLV(rest, 0x5F37); err != nil {
+	if signature, err := lds.Only(rest, 0x5F37); err != nil {
 		return out, err
 	} else if len(signature) == 0 {
 		return out, fmt.Errorf("certificate without signature: %w", lds.ErrMalformed)
@@ -78,7 +78,7 @@ func ParseCertificate(b []byte) (Certificate, error) {
 	// Profile, authority, key, holder, authorization, dates, in this order and each once; extensions may follow.
 	var parts [7][]byte
 	for i, tag := range []uint32{0x5F29, 0x42, 0x7F49, 0x5F20, 0x7F4C, 0x5F25, 0x5F24} {
-		if parts[i], body, err = expectTLV(body, tag); err != nil {
+		if parts[i], body, err = lds.Expect(body, tag); err != nil {
 			return out, err
 		}
 	}
@@ -86,7 +86,7 @@ func ParseCertificate(b []byte) (Certificate, error) {
 		return out, fmt.Errorf("certificate of another profile: %w", lds.ErrMalformed)
 	}
 	if len(body) > 0 {
-		if _, err := onlyTLV(body, 0x65); err != nil {
+		if _, err := lds.Only(body, 0x65); err != nil {
 			return out, err
 		}
 	}
@@ -94,14 +94,14 @@ func ParseCertificate(b []byte) (Certificate, error) {
 	if out.Authority == "" || out.Holder == "" {
 		return out, fmt.Errorf("certificate with a reference that is none: %w", lds.ErrMalformed)
 	}
-	if out.algorithm, _, err = expectTLV(parts[2], 0x06); err != nil {
+	if out.algorithm, _, err = lds.Expect(parts[2], 0x06); err != nil {
 		return out, err
 	}
-	kind, rights, err := expectTLV(parts[4], 0x06)
+	kind, rights, err := lds.Expect(parts[4], 0x06)
 	if err != nil {
 		return out, err
 	}
-	if rights, err = onlyTLV(rights, 0x53); err != nil {
+	if rights, err = lds.Only(rights, 0x53); err != nil {
 		return out, err
 	}
 	if !bytes.Equal(kind, oidInspectionSystem) || len(rights) != 1 {
@@ -168,7 +168,7 @@ func (c Certificate) Algorithm() (TerminalAlgorithm, error) {
 func parseCVCA(b []byte) ([]string, error) {
 	var out []string
 	for len(b) > 0 && b[0] != 0 {
-		value, rest, err := expectTLV(b, 0x42)
+		value, rest, err := lds.Expect(b, 0x42)
 		if err != nil {
 			return nil, err
 		}

@@ -283,7 +283,7 @@ func modpOf(algorithm, parameters []byte) (*modp, error) {
 	if !x942 && !bytes.Equal(algorithm, oidPKCS3) {
 		return nil, errUnknownKey
 	}
-	body, err := onlyTLV(parameters, 0x30)
+	body, err := lds.Only(parameters, 0x30)
 	if err != nil {
 		return nil, err
 	}

@@ -151,19 +151,19 @@ var paceVectors = []paceVector{
 // script makes the dialogue of an example. nonce is its encrypted form: Appendix H encrypts with a key that does not come from the MRZ
 // that it names.
 func (v paceVector) script(oid []byte, parameter byte, nonce []byte) []string {
-	do := func(tag uint32, value []byte) []byte { return appendTLV(nil, 0x7C, appendTLV(nil, tag, value)) }
+	do := func(tag uint32, value []byte) []byte { return lds.AppendTLV(nil, 0x7C, lds.AppendTLV(nil, tag, value)) }
 	command := func(cla byte, data []byte) string { return fmt.Sprintf("%02X860000 %02X %X 00", cla, len(data), data) }
 	mapOut := unhex(v.mapOut)
 	if v.t != "" {
 		mapOut = unhex(v.t)
 	}
-	set := appendTLV(appendTLV(appendTLV(nil, 0x80, oid), 0x83, []byte{1}), 0x84, []byte{parameter})
+	set := lds.AppendTLV(lds.AppendTLV(lds.AppendTLV(nil, 0x80, oid), 0x83, []byte{1}), 0x84, []byte{parameter})
 	return []string{
 		fmt.Sprintf("0022C1A4 %02X %X", len(set), set), "9000",
 		"10860000 02 7C00 00", fmt.Sprintf("%X9000", do(0x80, nonce)),
 		command(0x10, do(0x81, mapOut)), fmt.Sprintf("%X9000", do(0x82, unhex(v.mapIn))),
 		command(0x10, do(0x83, unhex(v.out))), fmt.Sprintf("%X9000", do(0x84, unhex(v.in))),
-		command(0x00, do(0x85, unhex(v.tokenIFD))), fmt.Sprintf("%X9000", appendTLV(nil, 0x7C, append(appendTLV(nil, 0x86, unhex(v.tokenIC)), unhex(v.last)...))),
+		command(0x00, do(0x85, unhex(v.tokenIFD))), fmt.Sprintf("%X9000", lds.AppendTLV(nil, 0x7C, append(lds.AppendTLV(nil, 0x86, unhex(v.tokenIC)), unhex(v.last)...))),
 	}
 }
 
@@ -177,7 +177,7 @@ func TestPACEWorkedExamples(t *testing.T) {
 					t.Errorf("%s\n got %X\nwant %X", what, got, unhex(want))
 				}
 			}
-			cardAccess := appendTLV(nil, 0x31, unhex(v.info))
+			cardAccess := lds.AppendTLV(nil, 0x31, unhex(v.info))
 			infos, err := parseSecurityInfos(cardAccess)
 			if err != nil {
 				t.Fatal(err)
@@ -260,7 +260,7 @@ func exampleCAM(t *testing.T, last string) *Channel {
 	v.last = last
 	c := NewChannel(&script{t: t, steps: v.script(unhex("04007F00070202040602"), 13, unhex(v.encrypted))}, Options{})
 	c.keygen = fixedKeys(v.private...)
-	if _, err := c.PACE(t.Context(), appendTLV(nil, 0x31, unhex(v.info)), v.key); err != nil {
+	if _, err := c.PACE(t.Context(), lds.AppendTLV(nil, 0x31, unhex(v.info)), v.key); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -273,7 +273,7 @@ func TestChipAuthenticationMappingWorkedExample(t *testing.T) {
 	if want := unhex("85DC3FA9 3D0952BF A82F5FD1 89EE75BD 82F11D1F 0B8ED4BF 5319AC9B 53C426B3"); !bytes.Equal(c.cam.data.Bytes(), want) {
 		t.Errorf("chip authentication data %X", c.cam.data)
 	}
-	set := func(infos ...[]byte) []byte { return appendTLV(nil, 0x31, bytes.Join(infos, nil)) }
+	set := func(infos ...[]byte) []byte { return lds.AppendTLV(nil, 0x31, bytes.Join(infos, nil)) }
 	changed := func(at int, to byte) []byte {
 		b := bytes.Clone(exampleCAMKey)
 		b[(at+len(b))%len(b)] = to
@@ -301,9 +301,9 @@ func TestChipAuthenticationMappingWorkedExample(t *testing.T) {
 		{"a key that is no point", good, set(changed(40, 0xFF)), lds.NotDone, lds.ReasonMalformed},
 		{"no data", "", set(exampleCAMKey), lds.NotDone, lds.ReasonRefusedByCard},
 		{"empty data", "8A00", set(exampleCAMKey), lds.Failed, lds.ReasonChipAuthFailed},
-		{"data of half a block", fmt.Sprintf("%X", appendTLV(nil, 0x8A, unhex(good)[2:26])), set(exampleCAMKey), lds.Failed, lds.ReasonChipAuthFailed},
+		{"data of half a block", fmt.Sprintf("%X", lds.AppendTLV(nil, 0x8A, unhex(good)[2:26])), set(exampleCAMKey), lds.Failed, lds.ReasonChipAuthFailed},
 		{"changed data", fmt.Sprintf("%X", flipped), set(exampleCAMKey), lds.Failed, lds.ReasonChipAuthFailed},
-		{"long data", fmt.Sprintf("%X", appendTLV(nil, 0x8A, make([]byte, 144))), set(exampleCAMKey), lds.Failed, lds.ReasonChipAuthFailed},
+		{"long data", fmt.Sprintf("%X", lds.AppendTLV(nil, 0x8A, make([]byte, 144))), set(exampleCAMKey), lds.Failed, lds.ReasonChipAuthFailed},
 	} {
 		c := exampleCAM(t, tt.last)
 		v, key := c.ChipAuthenticationMapping(tt.infos)

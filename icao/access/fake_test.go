@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/gmrtd/gmrtd/cryptoutils"
+
+	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
 // fakeCard is the chip's side of secure messaging and of reading files, with every bad habit at hand. It is for the details that a
@@ -60,7 +62,7 @@ func testFile(tag uint32, n int) []byte {
 		if len(body) >= 0x10000 {
 			out = append([]byte{byte(tag), 0x83, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 		} else {
-			out = appendTLV(nil, tag, body)
+			out = lds.AppendTLV(nil, tag, body)
 		}
 		if len(out) == n {
 			return out
@@ -146,7 +148,7 @@ func (f *fakeCard) serve(apdu []byte) []byte {
 	inner := command{cla: outer.cla &^ 0x0C, ins: outer.ins, p1: outer.p1, p2: outer.p2}
 	rest, covered := outer.data, 0
 	for len(rest) > 0 {
-		tag, value, tail, err := readTLV(rest)
+		tag, value, tail, err := lds.ReadTLV(rest)
 		if err != nil {
 			f.t.Fatalf("protected command: %v", err)
 		}
@@ -210,14 +212,14 @@ func (f *fakeCard) protect(ins byte, data []byte, status uint16) []byte {
 		padded := f.sm.pad(data)
 		cipher.NewCBCEncrypter(f.sm.enc, f.sm.iv()).CryptBlocks(padded, padded)
 		if ins&1 == 1 {
-			objects = appendTLV(nil, 0x85, padded)
+			objects = lds.AppendTLV(nil, 0x85, padded)
 		} else {
-			objects = appendTLV(nil, 0x87, append([]byte{1}, padded...))
+			objects = lds.AppendTLV(nil, 0x87, append([]byte{1}, padded...))
 		}
 	}
-	objects = appendTLV(objects, 0x99, sw(status))
+	objects = lds.AppendTLV(objects, 0x99, sw(status))
 	mac := f.suite.mac(f.sm.macKey, f.sm.pad(append(f.sm.ssc.clone(), objects...)))
-	return append(appendTLV(objects, 0x8E, mac), sw(status)...)
+	return append(lds.AppendTLV(objects, 0x8E, mac), sw(status)...)
 }
 
 // run is the card behind secure messaging.
@@ -237,7 +239,7 @@ func (f *fakeCard) run(c command) ([]byte, uint16) {
 		offset := int(c.p1)<<8 | int(c.p2)
 		switch {
 		case c.ins == 0xB1:
-			at, err := onlyTLV(c.data, 0x54)
+			at, err := lds.Only(c.data, 0x54)
 			if err != nil {
 				f.t.Fatalf("offset: %X", c.data)
 			}
@@ -280,10 +282,10 @@ func (f *fakeCard) run(c command) ([]byte, uint16) {
 			if f.sm != nil && !c.extended {
 				room = min(room, f.sm.capacity(256))
 			}
-			for len(appendTLV(nil, 0x53, data)) > room {
+			for len(lds.AppendTLV(nil, 0x53, data)) > room {
 				data = data[:len(data)-1]
 			}
-			return appendTLV(nil, 0x53, data), swOK
+			return lds.AppendTLV(nil, 0x53, data), swOK
 		}
 		return bytes.Clone(data), status
 	}

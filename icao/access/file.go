@@ -91,7 +91,7 @@ func (c *Channel) readBinary(ctx context.Context, op string, sfi byte, offset, w
 			if offset < 1<<16 {
 				at = at[1:]
 			}
-			cmd = command{ins: 0xB1, data: appendTLV(nil, 0x54, at), le: n}
+			cmd = command{ins: 0xB1, data: lds.AppendTLV(nil, 0x54, at), le: n}
 		}
 		if c.sm == nil {
 			cmd.extended = false // encode sees by itself when it is needed
@@ -124,7 +124,7 @@ func (c *Channel) readBinary(ctx context.Context, op string, sfi byte, offset, w
 			return r, err
 		}
 		if odd && len(r.data) > 0 {
-			data, err := onlyTLV(r.data, 0x53)
+			data, err := lds.Only(r.data, 0x53)
 			if err != nil {
 				return r, err
 			}
@@ -184,7 +184,7 @@ func (c *Channel) readFile(ctx context.Context, id lds.FileID, progress func(don
 	// A full read takes one block each; the allowance is for cards that answer with less than they were asked for.
 	for reads, empty := 1, 0; ; reads++ {
 		if total < 0 {
-			tag, length, header, err := readHeader(data)
+			tag, header, length, err := lds.ReadHeader(data)
 			switch {
 			case err == nil:
 				if addr.Tag != 0 && tag != addr.Tag {
@@ -194,7 +194,7 @@ func (c *Channel) readFile(ctx context.Context, id lds.FileID, progress func(don
 				if total > c.o.MaxFile {
 					return nil, fmt.Errorf("file of %d bytes: %w", total, lds.ErrTooLarge)
 				}
-			case !errors.Is(err, errTLVShort):
+			case !errors.Is(err, lds.ErrCut):
 				return nil, err
 			}
 		}

@@ -47,9 +47,9 @@ func FuzzSecurityInfos(f *testing.F) {
 	f.Add(citizenCardAccess)
 	f.Add(paceExampleCardAccess)
 	f.Add(unhex("6E02 3100"))
-	f.Add(appendTLV(nil, 0x6E, appendTLV(nil, 0x31, appendTLV(nil, 0x30, unhex("0606 678108010105 020101 060A 04007F00070101040103")))))
-	f.Add(appendTLV(nil, 0x6F, appendTLV(nil, 0x30, append(appendTLV(nil, 0x30, unhex("0609 2A864886F70D010101 0500")), unhex("0309 00 3006 020103 020103")...))))
-	f.Add(appendTLV(nil, 0x6F, appendTLV(nil, 0x30, append(appendTLV(nil, 0x30, unhex("0607 2A8648CE3D0201 3003 020101")), unhex("0302 0004")...))))
+	f.Add(lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, lds.AppendTLV(nil, 0x30, unhex("0606 678108010105 020101 060A 04007F00070101040103")))))
+	f.Add(lds.AppendTLV(nil, 0x6F, lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x30, unhex("0609 2A864886F70D010101 0500")), unhex("0309 00 3006 020103 020103")...))))
+	f.Add(lds.AppendTLV(nil, 0x6F, lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x30, unhex("0607 2A8648CE3D0201 3003 020101")), unhex("0302 0004")...))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if infos, err := parseSecurityInfos(b); err == nil {
 			_, _, _, _ = choosePACE(infos.pace)
@@ -106,7 +106,7 @@ func FuzzReadFile(f *testing.F) {
 			t.Fatalf("%d commands", sent)
 		}
 		if err == nil {
-			tag, length, header, herr := readHeader(data)
+			tag, header, length, herr := lds.ReadHeader(data)
 			if herr != nil || tag != 0x75 || header+length != len(data) {
 				t.Fatalf("%d bytes that are no file: %v", len(data), herr)
 			}
@@ -155,9 +155,9 @@ func FuzzTerminalFiles(f *testing.F) {
 	f.Add(exampleCVCA)
 	f.Add(unhex("420F 444554455354435643413030303033 420F 444554455354435643413030303032 0000"))
 	f.Add(unhex("4703 0080C0 7F66 08 0202 07D0 0202 0780"))
-	object := appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, oidSecurityObject), appendTLV(nil, 0xA0, appendTLV(nil, 0x04, appendTLV(nil, 0x31, exampleCAMKey)))...))
-	signed := appendTLV(nil, 0x30, append(unhex("020103 3100"), object...))
-	f.Add(appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, oidSignedData), appendTLV(nil, 0xA0, signed)...)))
+	object := lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x06, oidSecurityObject), lds.AppendTLV(nil, 0xA0, lds.AppendTLV(nil, 0x04, lds.AppendTLV(nil, 0x31, exampleCAMKey)))...))
+	signed := lds.AppendTLV(nil, 0x30, append(unhex("020103 3100"), object...))
+	f.Add(lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x06, oidSignedData), lds.AppendTLV(nil, 0xA0, signed)...)))
 	f.Add(unhex("7F21 80 0000"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		typed := func(err error) {
@@ -189,7 +189,7 @@ func FuzzTerminalFiles(f *testing.F) {
 		if err == nil {
 			c := NewChannel(nil, Options{})
 			c.cam = &camRun{suite: suiteAES128, d: standardDomain(13), mapping: standardDomain(13).generator(), sent: true, data: big.NewInt(7)}
-			if v, _ := c.ChipAuthenticationMapping(infos); v.Exchange == lds.Passed && !bytes.Equal(infos, appendTLV(nil, 0x31, exampleCAMKey)) {
+			if v, _ := c.ChipAuthenticationMapping(infos); v.Exchange == lds.Passed && !bytes.Equal(infos, lds.AppendTLV(nil, 0x31, exampleCAMKey)) {
 				// 7 times the key would have to be the base point: only its owner could find such a key.
 				t.Fatal("a proof was believed")
 			}
@@ -225,7 +225,7 @@ func FuzzVariants(f *testing.F) {
 			return a, nil
 		}), Options{})
 		c.keygen = func(domain) (*big.Int, error) { return big.NewInt(0x10001), nil }
-		verdict, err := c.PACE(t.Context(), appendTLV(nil, 0x31, unhex(v.info)), v.key)
+		verdict, err := c.PACE(t.Context(), lds.AppendTLV(nil, 0x31, unhex(v.info)), v.key)
 		if err == nil || verdict.Status == lds.Passed || c.Secure() {
 			t.Fatal("opened without a key")
 		}

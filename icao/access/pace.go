@@ -260,10 +260,10 @@ const maxOffers = 4
 func (c *Channel) setPACE(ctx context.Context, o paceOffer, choices []password) (password, error) {
 	const op = "MSE:Set AT for PACE"
 	for i, pw := range choices {
-		data := appendTLV(nil, 0x80, o.oid)
-		data = appendTLV(data, 0x83, []byte{pw.ref})
+		data := lds.AppendTLV(nil, 0x80, o.oid)
+		data = lds.AppendTLV(data, 0x83, []byte{pw.ref})
 		// Only required where the card has several domain parameters, but there are cards that always want it.
-		data = appendTLV(data, 0x84, []byte{byte(o.d.parameter())})
+		data = lds.AppendTLV(data, 0x84, []byte{byte(o.d.parameter())})
 		if c.o.RequestCAR {
 			data = append(data, inspectionSystem...)
 		}
@@ -290,9 +290,9 @@ func (c *Channel) setPACE(ctx context.Context, o paceOffer, choices []password) 
 func (c *Channel) generalAuthenticate(ctx context.Context, op string, last bool, tag uint32, data []byte) ([]byte, uint16, error) {
 	var body []byte
 	if tag != 0 {
-		body = appendTLV(nil, tag, data)
+		body = lds.AppendTLV(nil, tag, data)
 	}
-	cmd := command{cla: 0x10, ins: 0x86, data: appendTLV(nil, 0x7C, body), le: 256}
+	cmd := command{cla: 0x10, ins: 0x86, data: lds.AppendTLV(nil, 0x7C, body), le: 256}
 	if last {
 		cmd.cla = 0
 	}
@@ -306,7 +306,7 @@ func (c *Channel) generalAuthenticate(ctx context.Context, op string, last bool,
 	if r.sw != swOK {
 		return nil, r.sw, status(op, r.sw, lds.ErrAccessFailed)
 	}
-	dynamic, err := onlyTLV(r.data, 0x7C)
+	dynamic, err := lds.Only(r.data, 0x7C)
 	if err != nil {
 		return nil, r.sw, protocolError(op, err)
 	}
@@ -319,7 +319,7 @@ func (c *Channel) step(ctx context.Context, op string, tag uint32, data []byte, 
 	if err != nil {
 		return nil, err
 	}
-	value, _, err := expectTLV(dynamic, want)
+	value, _, err := lds.Expect(dynamic, want)
 	if err != nil {
 		return nil, protocolError(op, err)
 	}
@@ -385,7 +385,7 @@ func (c *Channel) runPACE(ctx context.Context, o paceOffer, pw password) error {
 		}
 		return err
 	}
-	theirs, rest, err := expectTLV(dynamic, 0x86)
+	theirs, rest, err := lds.Expect(dynamic, 0x86)
 	if err != nil {
 		return protocolError(op, err)
 	}
@@ -415,7 +415,7 @@ type lastAnswer struct {
 func parseLast(b []byte) (lastAnswer, error) {
 	var out lastAnswer
 	for n := 0; len(b) > 0; n++ {
-		tag, value, rest, err := readTLV(b)
+		tag, value, rest, err := lds.ReadTLV(b)
 		if err != nil {
 			return out, err
 		}
@@ -455,7 +455,7 @@ func (p paceProtocol) token(ksMac []byte, d domain, public []byte) []byte {
 }
 
 func (p paceProtocol) tokenInput(d domain, public []byte) []byte {
-	return appendTLV(nil, 0x7F49, appendTLV(appendTLV(nil, 0x06, p.oid), d.publicTag(), public))
+	return lds.AppendTLV(nil, 0x7F49, lds.AppendTLV(lds.AppendTLV(nil, 0x06, p.oid), d.publicTag(), public))
 }
 
 // ephemeral makes a key pair over a generator.

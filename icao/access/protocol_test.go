@@ -111,7 +111,7 @@ func TestECDSA(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, _ := onlyTLV(signature, 0x30)
+		body, _ := lds.Only(signature, 0x30)
 		r, body, _ := readInteger(body)
 		s, err := integer(body)
 		if err != nil || !c.verify(q, digest[:], r, s) {
@@ -132,10 +132,10 @@ func TestECDSA(t *testing.T) {
 
 // explicit writes EC parameters in full (RFC 3279 §2.3.5).
 func explicit(p, a, b, base, n []byte) []byte {
-	number := func(b []byte) []byte { return appendTLV(nil, 0x02, append([]byte{0}, b...)) }
-	field := appendTLV(nil, 0x30, append(unhex("0607 2A8648CE3D0101"), number(p)...))
-	equation := appendTLV(nil, 0x30, append(appendTLV(nil, 0x04, a), appendTLV(nil, 0x04, b)...))
-	return appendTLV(nil, 0x30, bytes.Join([][]byte{unhex("020101"), field, equation, appendTLV(nil, 0x04, base), number(n), unhex("020101")}, nil))
+	number := func(b []byte) []byte { return lds.AppendTLV(nil, 0x02, append([]byte{0}, b...)) }
+	field := lds.AppendTLV(nil, 0x30, append(unhex("0607 2A8648CE3D0101"), number(p)...))
+	equation := lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x04, a), lds.AppendTLV(nil, 0x04, b)...))
+	return lds.AppendTLV(nil, 0x30, bytes.Join([][]byte{unhex("020101"), field, equation, lds.AppendTLV(nil, 0x04, base), number(n), unhex("020101")}, nil))
 }
 
 // TestCurveOfKey: a curve is known by name, by number and by its parameters, and these are compared in full. gmrtd looks at the prime only, and then
@@ -145,8 +145,8 @@ func TestCurveOfKey(t *testing.T) {
 		key := c.encode(c.base)
 		pad := func(n *big.Int) []byte { return n.FillBytes(make([]byte, c.bytes)) }
 		spki := func(algorithm, parameters []byte) []byte {
-			alg := appendTLV(nil, 0x30, append(algorithm, parameters...))
-			return appendTLV(nil, 0x30, append(alg, appendTLV(nil, 0x03, append([]byte{0}, key...))...))
+			alg := lds.AppendTLV(nil, 0x30, append(algorithm, parameters...))
+			return lds.AppendTLV(nil, 0x30, append(alg, lds.AppendTLV(nil, 0x03, append([]byte{0}, key...))...))
 		}
 		ec := unhex("0607 2A8648CE3D0201")
 		other := c.encode(must(c.mul(c.base, big.NewInt(2))))
@@ -155,8 +155,8 @@ func TestCurveOfKey(t *testing.T) {
 			spki []byte
 			want error
 		}{
-			"name":                 {spki(ec, appendTLV(nil, 0x06, c.oid)), nil},
-			"number":               {spki(unhex("0607 04007F00070102"), appendTLV(nil, 0x02, []byte{byte(c.id)})), nil},
+			"name":                 {spki(ec, lds.AppendTLV(nil, 0x06, c.oid)), nil},
+			"number":               {spki(unhex("0607 04007F00070102"), lds.AppendTLV(nil, 0x02, []byte{byte(c.id)})), nil},
 			"parameters":           {spki(ec, explicit(pad(c.p), pad(c.a), pad(c.b), key, pad(c.n))), nil},
 			"compressed generator": {spki(ec, explicit(pad(c.p), pad(c.a), pad(c.b), compressed, pad(c.n))), nil},
 			"other generator":      {spki(ec, explicit(pad(c.p), pad(c.a), pad(c.b), other, pad(c.n))), ErrUnsupported},
@@ -233,7 +233,7 @@ func TestNonceLongerThanOrder(t *testing.T) {
 	chipKey := must(cv.mul(cv.base, big.NewInt(77)))
 	for _, nonce := range [][]byte{bytes.Repeat([]byte{0xFE}, 32), append(make([]byte, 8), cv.n.Bytes()...), make([]byte, 32)} {
 		c := NewChannel(transmitFunc(func(context.Context, []byte) ([]byte, error) {
-			return append(appendTLV(nil, 0x7C, appendTLV(nil, 0x82, cv.encode(chipKey))), 0x90, 0x00), nil
+			return append(lds.AppendTLV(nil, 0x7C, lds.AppendTLV(nil, 0x82, cv.encode(chipKey))), 0x90, 0x00), nil
 		}), Options{})
 		c.keygen = fixedKeys("05")
 		got, err := genericMapping{}.mapNonce(t.Context(), c, paceProtocol{}, cv, nonce)
@@ -252,9 +252,9 @@ var citizenCardAccess = unhex(`31 34 30 0D 06 08 04007F0007020202 02 01 01 30 0F
 // TestChoosePACE: the best of what is offered, with standardized parameters only.
 func TestChoosePACE(t *testing.T) {
 	info := func(arc, variant byte, rest string) []byte {
-		return appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, append(unhex("04007F0007020204"), arc, variant)), unhex(rest)...))
+		return lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x06, append(unhex("04007F0007020204"), arc, variant)), unhex(rest)...))
 	}
-	set := func(infos ...[]byte) []byte { return appendTLV(nil, 0x31, bytes.Join(infos, nil)) }
+	set := func(infos ...[]byte) []byte { return lds.AppendTLV(nil, 0x31, bytes.Join(infos, nil)) }
 	for _, tt := range []struct {
 		name string
 		file []byte

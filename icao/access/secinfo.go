@@ -95,7 +95,7 @@ func parseSecurityInfos(b []byte) (securityInfos, error) {
 	if len(b) > maxSecurityInfoBytes {
 		return out, fmt.Errorf("security infos of %d bytes: %w", len(b), lds.ErrTooLarge)
 	}
-	set, _, err := expectTLV(b, 0x31) // a card may fill the file up behind the set
+	set, _, err := lds.Expect(b, 0x31) // a card may fill the file up behind the set
 	if err != nil {
 		return out, err
 	}
@@ -104,7 +104,7 @@ func parseSecurityInfos(b []byte) (securityInfos, error) {
 			return out, fmt.Errorf("more than %d security infos: %w", maxSecurityInfos, lds.ErrMalformed)
 		}
 		var info []byte
-		if info, set, err = expectTLV(set, 0x30); err != nil {
+		if info, set, err = lds.Expect(set, 0x30); err != nil {
 			return out, err
 		}
 		if out.add(info) != nil {
@@ -115,7 +115,7 @@ func parseSecurityInfos(b []byte) (securityInfos, error) {
 }
 
 func (s *securityInfos) add(info []byte) error {
-	protocol, rest, err := expectTLV(info, 0x06)
+	protocol, rest, err := lds.Expect(info, 0x06)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (s *securityInfos) add(info []byte) error {
 		}
 		s.ca = append(s.ca, caInfo{protocol, version, keyID})
 	case bytes.Equal(protocol, oidPKECDH), bytes.Equal(protocol, oidPKDH):
-		_, optional, err := expectTLV(rest, 0x30)
+		_, optional, err := lds.Expect(rest, 0x30)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (s *securityInfos) add(info []byte) error {
 		if err != nil {
 			return err
 		}
-		algorithm, _, err := expectTLV(rest, 0x06)
+		algorithm, _, err := lds.Expect(rest, 0x06)
 		if err != nil {
 			return err
 		}
@@ -194,16 +194,16 @@ func smallInteger(b []byte) (int, []byte, error) {
 
 // fileID reads the place of EF.CVCA: its file identifier and, optionally, its short one.
 func fileID(b []byte) (fid uint16, sfi byte, err error) {
-	body, err := onlyTLV(b, 0x30)
+	body, err := lds.Only(b, 0x30)
 	if err != nil {
 		return 0, 0, err
 	}
-	long, body, err := expectTLV(body, 0x04)
+	long, body, err := lds.Expect(body, 0x04)
 	if err != nil {
 		return 0, 0, err
 	}
 	if len(body) > 0 {
-		short, err := onlyTLV(body, 0x04)
+		short, err := lds.Only(body, 0x04)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -114,10 +114,10 @@ func (m *messaging) protect(c command) command {
 		padded := m.pad(c.data)
 		cipher.NewCBCEncrypter(m.enc, m.iv()).CryptBlocks(padded, padded)
 		if c.ins&1 == 0 {
-			objects = appendTLV(objects, 0x87, append([]byte{1}, padded...))
+			objects = lds.AppendTLV(objects, 0x87, append([]byte{1}, padded...))
 		} else {
 			// An odd instruction's data is BER-TLV and goes into DO'85', which has no padding indicator (§9.8.4).
-			objects = appendTLV(objects, 0x85, padded)
+			objects = lds.AppendTLV(objects, 0x85, padded)
 		}
 	}
 	if c.le > 0 {
@@ -125,14 +125,14 @@ func (m *messaging) protect(c command) command {
 		if c.le > 256 || c.extended {
 			le = []byte{byte(c.le >> 8), byte(c.le)}
 		}
-		objects = appendTLV(objects, 0x97, le)
+		objects = lds.AppendTLV(objects, 0x97, le)
 	}
 	n := append(append([]byte(nil), m.ssc...), m.pad(header)...)
 	if len(objects) > 0 {
 		n = append(n, objects...)
 		n = m.pad(n)
 	}
-	objects = appendTLV(objects, 0x8E, m.suite.mac(m.macKey, n))
+	objects = lds.AppendTLV(objects, 0x8E, m.suite.mac(m.macKey, n))
 	out := command{cla: header[0], ins: c.ins, p1: c.p1, p2: c.p2, data: objects, le: 256, extended: c.extended}
 	if c.extended || c.le > 256 {
 		out.le, out.extended = 65536, true
@@ -155,9 +155,9 @@ func (m *messaging) unprotect(c command, r response) (response, error) {
 	var objects int // bytes that the MAC covers
 	seen := 0       // position in the only order that the standard allows: 85|87, 99, 8E
 	for len(rest) > 0 {
-		tag, value, tail, err := readTLV(rest)
+		tag, value, tail, err := lds.ReadTLV(rest)
 		if err != nil {
-			if errors.Is(err, errTLVShort) {
+			if errors.Is(err, lds.ErrCut) {
 				return response{}, errTruncated
 			}
 			return response{}, errProtection
@@ -206,7 +206,7 @@ func (m *messaging) unprotect(c command, r response) (response, error) {
 func (m *messaging) capacity(n int) int {
 	const trailer = 4 + 10 // DO'99' and DO'8E'
 	blocks := (n - trailer) / m.suite.block() * m.suite.block()
-	for blocks > 0 && len(appendTLV(nil, 0x87, make([]byte, 1+blocks)))+trailer > n {
+	for blocks > 0 && len(lds.AppendTLV(nil, 0x87, make([]byte, 1+blocks)))+trailer > n {
 		blocks -= m.suite.block()
 	}
 	return max(blocks-1, 0)
@@ -217,7 +217,7 @@ func (m *messaging) capacity(n int) int {
 func (m *messaging) commandCapacity(n int) int {
 	const others = 4 + 10 // DO'97' with two bytes and DO'8E'
 	blocks := (n - others) / m.suite.block() * m.suite.block()
-	for blocks > 0 && len(appendTLV(nil, 0x87, make([]byte, 1+blocks)))+others > n {
+	for blocks > 0 && len(lds.AppendTLV(nil, 0x87, make([]byte, 1+blocks)))+others > n {
 		blocks -= m.suite.block()
 	}
 	return max(blocks-1, 0)

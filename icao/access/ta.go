@@ -75,7 +75,7 @@ func (k signerKey) Sign(ctx context.Context, a TerminalAlgorithm, message []byte
 
 // signatureNumbers reads an ECDSA signature in DER.
 func signatureNumbers(der []byte) (r, s *big.Int, err error) {
-	body, err := onlyTLV(der, 0x30)
+	body, err := lds.Only(der, 0x30)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +133,7 @@ func (c *Channel) TerminalAuthentication(ctx context.Context, dg14 []byte, t Ter
 	}
 
 	for _, cert := range chain {
-		if err := c.demand(ctx, "MSE:Set DST", command{ins: 0x22, p1: 0x81, p2: 0xB6, data: appendTLV(nil, 0x83, []byte(cert.Authority))}); err != nil {
+		if err := c.demand(ctx, "MSE:Set DST", command{ins: 0x22, p1: 0x81, p2: 0xB6, data: lds.AppendTLV(nil, 0x83, []byte(cert.Authority))}); err != nil {
 			return rights, err
 		}
 		body := append(slices.Clone(cert.body), cert.signature...)
@@ -141,7 +141,7 @@ func (c *Channel) TerminalAuthentication(ctx context.Context, dg14 []byte, t Ter
 			return rights, err
 		}
 	}
-	if err := c.demand(ctx, "MSE:Set AT for terminal authentication", command{ins: 0x22, p1: 0x81, p2: 0xA4, data: appendTLV(nil, 0x83, []byte(terminal.Holder))}); err != nil {
+	if err := c.demand(ctx, "MSE:Set AT for terminal authentication", command{ins: 0x22, p1: 0x81, p2: 0xA4, data: lds.AppendTLV(nil, 0x83, []byte(terminal.Holder))}); err != nil {
 		return rights, err
 	}
 	const op = "GET CHALLENGE"

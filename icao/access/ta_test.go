@@ -383,7 +383,7 @@ func TestPublishedCertificate(t *testing.T) {
 	if a, err := c.Algorithm(); err != nil || a != (TerminalAlgorithm{RSA: true, PKCS1: true, Hash: crypto.SHA1}) {
 		t.Errorf("algorithm: %+v, %v", a, err)
 	}
-	signature, err := onlyTLV(c.signature, 0x5F37)
+	signature, err := lds.Only(c.signature, 0x5F37)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,7 +455,7 @@ func TestParseCVCA(t *testing.T) {
 		{"3012 0608 04007F0007020202 020101 3003 0401 01", 0, 0, 0},
 		{"3013 0608 04007F0007020202 020101 3004 0402 0000", 0, 0, 0},
 	} {
-		infos, err := parseSecurityInfos(appendTLV(nil, 0x31, unhex(tt.info)))
+		infos, err := parseSecurityInfos(lds.AppendTLV(nil, 0x31, unhex(tt.info)))
 		if err != nil || len(infos.ta) != tt.n || tt.n == 1 && (infos.ta[0].fid != tt.fid || infos.ta[0].sfi != tt.sfi) {
 			t.Errorf("%s: %+v, %v", tt.info, infos.ta, err)
 		}

@@ -327,12 +327,12 @@ func TestGroups(t *testing.T) {
 
 // TestDHKeys: what is no key, and groups of the card's own within their bounds.
 func TestDHKeys(t *testing.T) {
-	number := func(n *big.Int) []byte { return appendTLV(nil, 0x02, append([]byte{0}, n.Bytes()...)) }
+	number := func(n *big.Int) []byte { return lds.AppendTLV(nil, 0x02, append([]byte{0}, n.Bytes()...)) }
 	spki := func(oid []byte, parameters, key []byte) []byte {
-		alg := appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, oid), parameters...))
-		return appendTLV(nil, 0x30, append(alg, appendTLV(nil, 0x03, append([]byte{0}, key...))...))
+		alg := lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x06, oid), parameters...))
+		return lds.AppendTLV(nil, 0x30, append(alg, lds.AppendTLV(nil, 0x03, append([]byte{0}, key...))...))
 	}
-	seq := func(parts ...[]byte) []byte { return appendTLV(nil, 0x30, bytes.Join(parts, nil)) }
+	seq := func(parts ...[]byte) []byte { return lds.AppendTLV(nil, 0x30, bytes.Join(parts, nil)) }
 	m := modps()[0]
 	y := number(must(m.mul(m.generator(), big.NewInt(77))).x)
 	two := big.NewInt(2)
@@ -372,7 +372,7 @@ func TestDHKeys(t *testing.T) {
 // TestPassedOver: that the card offers something stronger that we do not speak is on record.
 func TestPassedOver(t *testing.T) {
 	info := func(arc, variant byte, rest string) []byte {
-		return appendTLV(nil, 0x30, append(appendTLV(nil, 0x06, append(unhex("04007F0007020204"), arc, variant)), unhex(rest)...))
+		return lds.AppendTLV(nil, 0x30, append(lds.AppendTLV(nil, 0x06, append(unhex("04007F0007020204"), arc, variant)), unhex(rest)...))
 	}
 	for _, tt := range []struct {
 		infos []byte
@@ -386,7 +386,7 @@ func TestPassedOver(t *testing.T) {
 		{append(info(2, 2, "020102 02010D"), info(2, 5, "020102 02010D")...), true},
 		{append(info(2, 2, "020102 02010D"), info(9, 4, "020102 02010D")...), true},
 	} {
-		infos, err := parseSecurityInfos(appendTLV(nil, 0x31, tt.infos))
+		infos, err := parseSecurityInfos(lds.AppendTLV(nil, 0x31, tt.infos))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -401,7 +401,7 @@ func TestOfferThatIsRefused(t *testing.T) {
 	p := variant(t, "GM", "AES-128", "P-256")
 	card := newCard(t, p, chip.Options{})
 	own := card.Files()["EF_CardAccess"]
-	set, err := onlyTLV(own, 0x31)
+	set, err := lds.Only(own, 0x31)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +410,7 @@ func TestOfferThatIsRefused(t *testing.T) {
 		for _, i := range infos {
 			b = append(unhex(i), b...)
 		}
-		return appendTLV(nil, 0x31, b)
+		return lds.AppendTLV(nil, 0x31, b)
 	}
 	aes256, cam := "3012060A04007F00070202040204020102 02010C", "3012060A04007F00070202040602020102 02010C"
 	for _, tt := range []struct {
@@ -432,7 +432,7 @@ func TestOfferThatIsRefused(t *testing.T) {
 	}
 	card.Reset()
 	c := NewChannel(card, Options{})
-	only := appendTLV(nil, 0x31, bytes.Join([][]byte{unhex(aes256), unhex(cam), unhex("3012060A04007F00070202040403020102 02010C"),
+	only := lds.AppendTLV(nil, 0x31, bytes.Join([][]byte{unhex(aes256), unhex(cam), unhex("3012060A04007F00070202040403020102 02010C"),
 		unhex("3012060A04007F00070202040404020102 02010C"), unhex("3012060A04007F00070202040203020102 02010C")}, nil))
 	if v, err := c.PACE(t.Context(), only, canKey(card)); !errors.Is(err, lds.ErrAccessFailed) || v.Status != lds.Failed || c.Count().APDUs != maxOffers {
 		t.Errorf("%+v after %d commands, %v", v, c.Count().APDUs, err)

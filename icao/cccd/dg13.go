@@ -1,7 +1,6 @@
 package cccd
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -58,14 +57,11 @@ func ParseDG13(raw []byte) (DG13, error) {
 	if len(raw) > maxDG13 {
 		return DG13{}, malformed("larger than 64 KiB")
 	}
-	outer, rest, err := readTLV(raw)
+	body, err := lds.Only(raw, 0x6D)
 	if err != nil {
-		return DG13{}, err
+		return DG13{}, about(err)
 	}
-	if outer.tag != 0x6D || len(rest) != 0 {
-		return DG13{}, malformed("not one template with tag 6D")
-	}
-	records, found, err := findSet(outer.value, 0)
+	records, found, err := findSet(body, 0)
 	if err != nil {
 		return DG13{}, err
 	}
@@ -75,21 +71,18 @@ func ParseDG13(raw []byte) (DG13, error) {
 	var d DG13
 	seen := map[int]bool{}
 	for len(records) > 0 {
-		var rec tlv
-		if rec, records, err = readTLV(records); err != nil {
-			return DG13{}, err
+		var rec []byte
+		if rec, records, err = lds.Expect(records, 0x30); err != nil {
+			return DG13{}, about(err)
 		}
-		if rec.tag != 0x30 {
-			return DG13{}, malformed("a field is not a SEQUENCE")
-		}
-		id, value, err := readTLV(rec.value)
+		id, value, err := lds.Expect(rec, 0x02)
 		if err != nil {
-			return DG13{}, err
+			return DG13{}, about(err)
 		}
-		if id.tag != 0x02 || len(id.value) != 1 || id.value[0] > 0x7F {
+		if len(id) != 1 || id[0] > 0x7F {
 			return DG13{}, malformed("a field does not begin with its number")
 		}
-		n := int(id.value[0])
+		n := int(id[0])
 		if seen[n] || len(seen) == maxFields {
 			return DG13{}, malformed("a field occurs twice, or there are too many")
 		}
@@ -236,33 +229,33 @@ func texts(b []byte, into []string, depth int) ([]string, error) {
 		return nil, malformed("nested too deeply")
 	}
 	for len(b) > 0 {
-		var t tlv
-		var err error
-		if t, b, err = readTLV(b); err != nil {
-			return nil, err
+		tag, value, rest, err := lds.ReadTLV(b)
+		if err != nil {
+			return nil, about(err)
 		}
+		b = rest
 		var s string
-		switch t.tag {
+		switch tag {
 		case 0x30, 0x31, 0xA0, 0xA1:
-			if into, err = texts(t.value, into, depth+1); err != nil {
+			if into, err = texts(value, into, depth+1); err != nil {
 				return nil, err
 			}
 			continue
 		case 0x0C, 0x12, 0x13, 0x16, 0x1A: // UTF8String, NumericString, PrintableString, IA5String, VisibleString
-			s = string(t.value)
+			s = string(value)
 		case 0x1E: // BMPString
-			if len(t.value)%2 != 0 {
+			if len(value)%2 != 0 {
 				return nil, malformed("a BMPString of an odd length")
 			}
-			units := make([]uint16, len(t.value)/2)
+			units := make([]uint16, len(value)/2)
 			for i := range units {
-				units[i] = uint16(t.value[2*i])<<8 | uint16(t.value[2*i+1])
+				units[i] = uint16(value[2*i])<<8 | uint16(value[2*i+1])
 			}
 			s = string(utf16.Decode(units))
 		default:
 			continue
 		}
-		if len(t.value) > maxText || len(into) == maxFields {
+		if len(value) > maxText || len(into) == maxFields {
 			return nil, malformed("a text is too long, or there are too many")
 		}
 		if !utf8.ValidString(s) {
@@ -281,15 +274,16 @@ func findSet(b []byte, depth int) (set []byte, found bool, err error) {
 		return nil, false, malformed("nested too deeply")
 	}
 	for len(b) > 0 {
-		var t tlv
-		if t, b, err = readTLV(b); err != nil {
-			return nil, false, err
+		tag, value, rest, err := lds.ReadTLV(b)
+		if err != nil {
+			return nil, false, about(err)
 		}
-		switch t.tag {
+		b = rest
+		switch tag {
 		case 0x31:
-			return t.value, true, nil
+			return value, true, nil
 		case 0x30:
-			if set, found, err = findSet(t.value, depth+1); found || err != nil {
+			if set, found, err = findSet(value, depth+1); found || err != nil {
 				return set, found, err
 			}
 		}
@@ -297,38 +291,7 @@ func findSet(b []byte, depth int) (set []byte, found bool, err error) {
 	return nil, false, nil
 }
 
-type tlv struct {
-	tag   byte
-	value []byte
-}
+func malformed(why string) error { return about(lds.Malformed(why)) }
 
-// readTLV takes one element with a one-byte tag and a definite length of up to three bytes (X.690 §8.1.3). Lengths longer than
-// they need to be are accepted, for cards write them; what is signed is compared by its hash, not by its form.
-func readTLV(b []byte) (t tlv, rest []byte, err error) {
-	if len(b) < 2 {
-		return tlv{}, nil, malformed("cut off")
-	}
-	if b[0]&0x1F == 0x1F {
-		return tlv{}, nil, malformed("a tag of several bytes")
-	}
-	n, at := int(b[1]), 2
-	if n >= 0x80 {
-		count := n & 0x7F
-		if count == 0 || count > 3 || len(b) < 2+count {
-			return tlv{}, nil, malformed("a length of a wrong form")
-		}
-		n = 0
-		for _, c := range b[2 : 2+count] {
-			n = n<<8 | int(c)
-		}
-		at += count
-	}
-	if n > len(b)-at {
-		return tlv{}, nil, malformed("a length that passes the end")
-	}
-	return tlv{b[0], b[at : at+n]}, b[at+n:], nil
-}
-
-func malformed(why string) error {
-	return &lds.FileError{File: lds.DG(13), Err: fmt.Errorf("%w: %s", lds.ErrMalformed, why)}
-}
+// about says that an error is one of DG13.
+func about(err error) error { return &lds.FileError{File: lds.DG(13), Err: err} }

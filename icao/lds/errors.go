@@ -26,6 +26,10 @@ var (
 	ErrOtherCard        = errors.New("the card that came back is another one")
 )
 
+// ErrCut is an ErrMalformed of a kind of its own: a data object ends behind the last byte that is there. Of the first block of a
+// file it says that more must be read, of an answer that it was cut on its way.
+var ErrCut = fmt.Errorf("%w: data object that is cut off", ErrMalformed)
+
 // StatusError is an unexpected status word. Err is the sentinel that it stands for.
 type StatusError struct {
 	Op  string // what was asked, without data: "SELECT EF.SOD"

@@ -26,20 +26,21 @@ func constructed(tag uint32) bool {
 	return tag&0x20 != 0
 }
 
-// ReadHeader reads tag and length of a BER data object: tags of up to three bytes, definite lengths of up to four. It needs
+// ReadHeader reads tag and length of a BER data object: tags of up to three bytes, definite lengths of up to three. It needs
 // no more of the value than is there, so that a file's size can be told from its first block. size is the length of the
-// value, header that of tag and length, in bytes. The error is ErrMalformed; a header that is cut off is malformed too.
+// value, header that of tag and length, in bytes. The error is ErrCut where b ends within the header, which more bytes may
+// mend, and otherwise ErrMalformed.
 func ReadHeader(b []byte) (tag uint32, header, size int, err error) {
 	i := 0
 	if len(b) == 0 {
-		return 0, 0, 0, malformed("no data object")
+		return 0, 0, 0, cut("before it begins")
 	}
 	tag = uint32(b[0])
 	i++
 	if b[0]&0x1F == 0x1F {
 		for n := 0; ; n++ {
 			if i >= len(b) {
-				return 0, 0, 0, malformed("tag is cut off")
+				return 0, 0, 0, cut("in its tag")
 			}
 			if n == 2 {
 				return 0, 0, 0, malformed("tag has more than three bytes")
@@ -53,7 +54,7 @@ func ReadHeader(b []byte) (tag uint32, header, size int, err error) {
 		}
 	}
 	if i >= len(b) {
-		return 0, 0, 0, malformed("length is cut off")
+		return 0, 0, 0, cut("in its length")
 	}
 	l := b[i]
 	i++
@@ -64,31 +65,27 @@ func ReadHeader(b []byte) (tag uint32, header, size int, err error) {
 	if n == 0 {
 		return 0, 0, 0, malformed("length is indefinite")
 	}
-	if n > 4 {
-		return 0, 0, 0, malformed("length has more than four bytes")
+	if n > 3 {
+		return 0, 0, 0, malformed("length has more than three bytes, and is beyond any file")
 	}
 	if i+n > len(b) {
-		return 0, 0, 0, malformed("length is cut off")
+		return 0, 0, 0, cut("in its length")
 	}
-	var v uint64
 	for _, c := range b[i : i+n] {
-		v = v<<8 | uint64(c)
+		size = size<<8 | int(c)
 	}
-	if v > 1<<31-1 {
-		return 0, 0, 0, malformed("length is beyond any file")
-	}
-	return tag, i + n, int(v), nil
+	return tag, i + n, size, nil
 }
 
 // ReadTLV reads the first data object of b and gives what lies behind it. value and rest share b's memory. The error is
-// ErrMalformed.
+// ErrMalformed, and ErrCut where b ends before the data object does.
 func ReadTLV(b []byte) (tag uint32, value, rest []byte, err error) {
 	tag, h, n, err := ReadHeader(b)
 	if err != nil {
 		return 0, nil, nil, err
 	}
 	if n > len(b)-h {
-		return 0, nil, nil, malformed("value is cut off")
+		return 0, nil, nil, cut("in its value")
 	}
 	return tag, b[h : h+n : h+n], b[h+n:], nil
 }
@@ -116,6 +113,15 @@ func Expect(b []byte, want uint32) (value, rest []byte, err error) {
 		return nil, nil, malformed(fmt.Sprintf("tag %X where %X belongs", tag, want))
 	}
 	return value, rest, nil
+}
+
+// Only is Expect for a container that holds nothing else. The error is ErrMalformed.
+func Only(b []byte, want uint32) ([]byte, error) {
+	value, rest, err := Expect(b, want)
+	if err == nil && len(rest) > 0 {
+		return nil, malformed(fmt.Sprintf("bytes behind data object %X", want))
+	}
+	return value, err
 }
 
 // Children reads the data objects that b consists of, at most MaxChildren. The error is ErrMalformed.
@@ -223,5 +229,7 @@ func lengthSize(n int) int {
 
 // Malformed is an ErrMalformed that says what is wrong. what must not hold data of the file.
 func Malformed(what string) error { return malformed(what) }
+
+func cut(what string) error { return fmt.Errorf("%w: %s", ErrCut, what) }
 
 func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }

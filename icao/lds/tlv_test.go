@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
@@ -32,7 +33,8 @@ func TestReadTLV(t *testing.T) {
 		{"three-byte tag", "7F810101AA", 0x7F8101, "AA", "", true, true},
 		{"four-byte tag", "7F81818101AA", 0, "", "", false, false},
 		{"81 for a short length is BER only", "048101AA", 0x04, "AA", "", true, false},
-		{"84 for a short length is BER only", "048400000001AA", 0x04, "AA", "", true, false},
+		{"83 for a short length is BER only", "0483000001AA", 0x04, "AA", "", true, false},
+		{"84", "048400000001AA", 0, "", "", false, false},
 		{"85", "04850000000001AA", 0, "", "", false, false},
 		{"indefinite", "3080AABB0000", 0, "", "", false, false},
 		{"value cut", "0403AABB", 0, "", "", false, false},
@@ -40,7 +42,7 @@ func TestReadTLV(t *testing.T) {
 		{"length missing", "04", 0, "", "", false, false},
 		{"tag cut", "7F", 0, "", "", false, false},
 		{"nothing", "", 0, "", "", false, false},
-		{"length beyond int32", "0484FFFFFFFF00", 0, "", "", false, false},
+		{"84 that is cut all the same", "0484FF", 0, "", "", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := unhex(t, c.in)
@@ -51,6 +53,10 @@ func TestReadTLV(t *testing.T) {
 			if err != nil {
 				if !errors.Is(err, lds.ErrMalformed) {
 					t.Fatalf("%v is not ErrMalformed", err)
+				}
+				cut := slices.Contains([]string{"value cut", "length cut", "length missing", "tag cut", "nothing"}, c.name)
+				if errors.Is(err, lds.ErrCut) != cut {
+					t.Errorf("%v: is it cut: want %v", err, cut)
 				}
 				return
 			}
@@ -82,7 +88,7 @@ func TestCheckNesting(t *testing.T) {
 		t.Errorf("too many: %v", err)
 	}
 	// A file full of nested headers costs its length, not its square.
-	if err := lds.CheckNesting(bytes.Repeat([]byte{0x30, 0x84, 0x7F, 0xFF, 0xFF, 0xFF}, 10000), lds.MaxDepth, 100000); !errors.Is(err, lds.ErrMalformed) {
+	if err := lds.CheckNesting(bytes.Repeat([]byte{0x30, 0x83, 0xFF, 0xFF, 0xFF}, 10000), lds.MaxDepth, 100000); !errors.Is(err, lds.ErrMalformed) {
 		t.Errorf("lying lengths: %v", err)
 	}
 }
@@ -102,6 +108,10 @@ func FuzzReadTLV(f *testing.F) {
 		if err != nil {
 			if !errors.Is(err, lds.ErrMalformed) {
 				t.Fatalf("%v is not ErrMalformed", err)
+			}
+			// What is broken no further bytes mend.
+			if _, _, _, more := lds.ReadTLV(append(bytes.Clone(b), 0, 0, 0, 0, 0, 0)); !errors.Is(err, lds.ErrCut) && (more == nil || errors.Is(more, lds.ErrCut)) {
+				t.Fatalf("%v, and with more behind it %v", err, more)
 			}
 			return
 		}

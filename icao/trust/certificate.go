@@ -193,8 +193,8 @@ func withVersion(der []byte) (versioned, tbs []byte) {
 		return der, nil
 	}
 	tbs = inner[:ihead+in]
-	body := encode(0x30, append([]byte{0xA0, 3, 2, 1, 0}, tbs[ihead:]...))
-	return encode(0x30, append(body, inner[ihead+in:]...)), tbs
+	body := lds.AppendTLV(nil, 0x30, append([]byte{0xA0, 3, 2, 1, 0}, tbs[ihead:]...))
+	return lds.AppendTLV(nil, 0x30, append(body, inner[ihead+in:]...)), tbs
 }
 
 func integerBytes(n *big.Int) ([]byte, error) {

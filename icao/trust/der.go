@@ -1,28 +1,21 @@
 package trust
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/tapcheck/tapcheck/icao/lds"
+)
 
 // maxDepth of nested BER. The deepest of a SignedData, an explicit curve in a certificate, is 12.
 const maxDepth = 24
 
 var errBER = errors.New("not BER")
 
-// header reads a tag of one byte and a definite length of up to three bytes: head is the number of bytes before the value, n those of the value.
+// header reads a tag of one byte, which is all that CMS and X.509 have, and a definite length: head is the number of bytes before the
+// value, n those of the value.
 func header(b []byte) (head, n int, ok bool) {
-	if len(b) < 2 || b[0]&0x1F == 0x1F {
-		return 0, 0, false
-	}
-	if b[1] < 0x80 {
-		return 2, int(b[1]), true
-	}
-	count := int(b[1] & 0x7F)
-	if count == 0 || count > 3 || len(b) < 2+count {
-		return 0, 0, false
-	}
-	for _, c := range b[2 : 2+count] {
-		n = n<<8 | int(c)
-	}
-	return 2 + count, n, true
+	tag, head, n, err := lds.ReadHeader(b)
+	return head, n, err == nil && tag <= 0xFF
 }
 
 // toDER writes one BER element anew with definite lengths and octet strings in one piece, which is all that encoding/asn1
@@ -53,7 +46,7 @@ func elementToDER(b []byte, depth int) (out, rest []byte, err error) {
 		}
 		content, rest = b[head:head+n], b[head+n:]
 		if !constructed {
-			return encode(tag, content), rest, nil
+			return lds.AppendTLV(nil, uint32(tag), content), rest, nil
 		}
 	}
 	var body []byte
@@ -85,21 +78,5 @@ func elementToDER(b []byte, depth int) (out, rest []byte, err error) {
 	if tag == 0x24 {
 		tag = 0x04
 	}
-	return encode(tag, body), rest, nil
-}
-
-func encode(tag byte, value []byte) []byte {
-	n := len(value)
-	var out []byte
-	switch {
-	case n < 0x80:
-		out = []byte{tag, byte(n)}
-	case n < 0x100:
-		out = []byte{tag, 0x81, byte(n)}
-	case n < 0x10000:
-		out = []byte{tag, 0x82, byte(n >> 8), byte(n)}
-	default:
-		out = []byte{tag, 0x83, byte(n >> 16), byte(n >> 8), byte(n)}
-	}
-	return append(out, value...)
+	return lds.AppendTLV(nil, uint32(tag), body), rest, nil
 }

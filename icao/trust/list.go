@@ -366,7 +366,7 @@ func deviationKey(documents []byte, hash crypto.Hash) (string, error) {
 		}
 		switch v.Tag {
 		case 1: // issuerAndSerialNumber, implicit
-			issuer, serial, err := issuerAndSerial(encode(0x30, v.Bytes))
+			issuer, serial, err := issuerAndSerial(lds.AppendTLV(nil, 0x30, v.Bytes))
 			if err != nil {
 				return "", err
 			}

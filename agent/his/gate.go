@@ -22,6 +22,7 @@ type admission struct {
 	origin  string     // exactly as sent; empty for a desktop program
 	token   keys.Token // of a desktop program
 	session string     // of the operating system
+	port    uint16     // of ours that was asked
 }
 
 // refusal is why somebody has not.
@@ -51,7 +52,7 @@ func (s *Server) admit(r *http.Request, n need) (*admission, *refusal) {
 	}
 	// 3. A page's origin is allowed; browsers always send one with a websocket and never let the page choose it. Where
 	// there is none it is no page, and it brings a token. A token beside an Origin counts for nothing.
-	a := &admission{}
+	a := &admission{port: local.Port()}
 	switch origins := r.Header.Values("Origin"); {
 	case len(origins) == 1 && s.allowed(origins[0]):
 		a.origin = origins[0]
@@ -181,6 +182,7 @@ type discovery struct {
 	Subprotocol string    `json:"subprotocol"`
 	InstanceID  string    `json:"instanceId"`
 	Simulator   bool      `json:"simulator"`
+	Proof       *proof    `json:"proof,omitempty"`
 }
 
 // serveDiscovery tells a page whether it may connect. A page cannot read a refused websocket, so this is how it tells
@@ -207,12 +209,25 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, &refusal{http.StatusMethodNotAllowed, catalog.BadRequest})
 		return
 	}
-	local, _, _ := endpoints(r)
-	s.answer(w, a.origin, discovery{
+	d := discovery{
 		Allowed: true, Agent: s.agent(), Protocol: versions{ProtocolMin, ProtocolMax},
-		URL:         "ws://" + netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), local.Port()).String() + "/v1",
+		URL:         "ws://" + netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.port).String() + "/v1",
 		Subprotocol: Subprotocol, InstanceID: s.c.Identity.InstanceID(), Simulator: s.c.Simulator != nil,
-	})
+	}
+	if n := r.URL.Query().Get("nonce"); n != "" {
+		nonce, ok := proofNonce(n)
+		if !ok {
+			s.refuse(w, &refusal{http.StatusBadRequest, catalog.BadRequest})
+			return
+		}
+		p, err := s.prove(DiscoveryTag, nonce, nil, a.port)
+		if err != nil {
+			s.refuse(w, &refusal{http.StatusInternalServerError, catalog.Internal})
+			return
+		}
+		d.Proof = &p
+	}
+	s.answer(w, a.origin, d)
 }
 
 // answer sends JSON that the page of this origin, and no other, can read.

@@ -3,7 +3,6 @@ package his
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -16,13 +15,6 @@ import (
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/reader"
 )
-
-// ProveTag begins what agent.prove signs, so that the signature can mean nothing else. The message is
-//
-//	ProveTag || client's nonce (32 bytes) || agent's challenge (32 bytes) || instance id (UTF-8)
-//
-// The lengths of all but the last part are fixed, so no two readings of it exist.
-const ProveTag = "tapcheck agent.prove v1\x00"
 
 // method is one method of the protocol. Without run it is known and not served.
 type method struct {
@@ -112,21 +104,11 @@ func prove(_ context.Context, c *conn, params json.RawMessage) (any, error) {
 	if err := decode(params, &p); err != nil {
 		return nil, err
 	}
-	nonce, err := base64.RawURLEncoding.Strict().DecodeString(p.Nonce)
-	if err != nil || len(nonce) != 32 {
+	nonce, ok := proofNonce(p.Nonce)
+	if !ok {
 		return nil, badField("nonce")
 	}
-	instance := c.s.c.Identity.InstanceID()
-	sig, err := c.s.c.Identity.SignES256(slices.Concat([]byte(ProveTag), nonce, c.challenge, []byte(instance)))
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		Algorithm  string   `json:"algorithm"`
-		PublicKey  keys.JWK `json:"publicKey"`
-		Signature  string   `json:"signature"` // r || s, base64url without padding
-		InstanceID string   `json:"instanceId"`
-	}{"ES256", c.s.c.Identity.PublicJWK(), base64.RawURLEncoding.EncodeToString(sig), instance}, nil
+	return c.s.prove(ProveTag, nonce, c.challenge, c.who.port)
 }
 
 func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error) {

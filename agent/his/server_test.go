@@ -2,14 +2,9 @@ package his
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
@@ -177,51 +172,6 @@ func TestBusyComesAndGoes(t *testing.T) {
 		if m := c.expectMethod("reader.changed"); strings.Contains(string(m.Params), `"state":"mute"`) {
 			break
 		}
-	}
-}
-
-// A client checks who it talks to before it sends a token.
-func TestAgentProvesItsKey(t *testing.T) {
-	r := start(t, nil)
-	c := r.dial("https://his.example", "")
-	var hello struct{ Challenge, InstanceID string }
-	if err := json.Unmarshal(c.expectMethod("agent.hello").Params, &hello); err != nil {
-		t.Fatal(err)
-	}
-	nonce := make([]byte, 32)
-	copy(nonce, "a nonce of the client")
-	m := c.call("agent.prove", map[string]string{"nonce": base64.RawURLEncoding.EncodeToString(nonce)})
-	var proof struct {
-		PublicKey             keys.JWK
-		Signature, InstanceID string
-	}
-	if err := json.Unmarshal(m.Result, &proof); err != nil {
-		t.Fatal(err)
-	}
-	b64 := func(s string) []byte {
-		b, err := base64.RawURLEncoding.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, b64(proof.PublicKey.X), b64(proof.PublicKey.Y)))
-	if err != nil || proof.PublicKey != r.keys.PublicJWK() {
-		t.Fatal("another key", err)
-	}
-	sig := b64(proof.Signature)
-	verify := func(tag string, nonce []byte, challenge, instance string) bool {
-		d := sha256.Sum256(slices.Concat([]byte(tag), nonce, b64(challenge), []byte(instance)))
-		return len(sig) == 64 && ecdsa.Verify(pub, d[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
-	}
-	if len(b64(hello.Challenge)) != 32 || proof.InstanceID != hello.InstanceID || !verify("tapcheck agent.prove v1\x00", nonce, hello.Challenge, hello.InstanceID) {
-		t.Error("the signature does not verify")
-	}
-	// A signature for one connection is worth nothing on another.
-	var again struct{ Challenge, InstanceID string }
-	_ = json.Unmarshal(r.dial("https://his.example", "").expectMethod("agent.hello").Params, &again)
-	if again.Challenge == hello.Challenge || verify(ProveTag, nonce, again.Challenge, hello.InstanceID) {
-		t.Error("the challenge is not fresh")
 	}
 }
 

@@ -125,7 +125,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	hc := his.Config{
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: tokens, Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
-		Health: func(l catalog.Lang) []his.HealthItem { faults(engine, b, state); return healthItems(state, l) },
+		Health:  func(l catalog.Lang) []his.HealthItem { faults(engine, b, state); return healthItems(state, l) },
+		Pairing: keys.NewPairing(tokens),
 		Limits: his.Limits{
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},

@@ -24,6 +24,10 @@ const (
 	Forbidden       ID = "FORBIDDEN"
 	RateLimited     ID = "RATE_LIMITED"
 	TooManyClients  ID = "TOO_MANY_CONNECTIONS"
+	PairingClosed   ID = "PAIRING_CLOSED"
+	PairingCode     ID = "PAIRING_CODE_WRONG"
+	PairingEnded    ID = "PAIRING_ENDED"
+	PairingBusy     ID = "PAIRING_BUSY"
 
 	JobUnknown    ID = "JOB_UNKNOWN"
 	JobIDTaken    ID = "JOB_ID_TAKEN"
@@ -159,6 +163,22 @@ var entries = []Entry{
 		Text{"Có quá nhiều cửa sổ đang kết nối với Tapcheck.", "Too many windows are connected to Tapcheck."},
 		Text{"Vượt giới hạn số kết nối cùng lúc.", "The limit of connections at the same time is reached."},
 		Text{"Đóng bớt cửa sổ phần mềm bệnh viện rồi thử lại.", "Close some windows of the HIS and try again."}},
+	{PairingClosed, -32020, "access", true,
+		Text{"Việc ghép nối chưa được mở trên máy này.", "Pairing is not open on this PC."},
+		Text{"Quản trị viên chưa mở cửa sổ ghép nối trong bảng điều khiển Tapcheck, hoặc đã hết 10 phút.", "No administrator holds a pairing window open in Tapcheck's console, or its ten minutes are over."},
+		Text{"Nhờ quản trị viên mở bảng điều khiển Tapcheck, chọn Ghép nối, rồi thử lại.", "Ask an administrator to open pairing in Tapcheck's console, then try again."}},
+	{PairingCode, -32021, "access", true,
+		Text{"Mã ghép nối không đúng.", "The pairing code is wrong."},
+		Text{"Sáu chữ số không khớp với mã đang hiện trong bảng điều khiển; detail.triesLeft cho biết còn mấy lần thử.", "The six digits are not those that the console shows; detail.triesLeft says how many tries are left."},
+		Text{"Đọc lại mã trong bảng điều khiển Tapcheck và nhập lại.", "Read the code in Tapcheck's console again and type it once more."}},
+	{PairingEnded, -32022, "access", true,
+		Text{"Lượt ghép nối đã kết thúc.", "This attempt to pair is over."},
+		Text{"Mã đã quá 2 phút, đã nhập sai 5 lần, hoặc trang chưa yêu cầu mã (pairing.start).", "The code is older than two minutes, was wrong five times, or none was asked for (pairing.start)."},
+		Text{"Bấm ghép nối lại trên trang để nhận mã mới.", "Start pairing on the page again for a new code."}},
+	{PairingBusy, -32023, "access", true,
+		Text{"Có quá nhiều yêu cầu ghép nối.", "There are too many requests to pair."},
+		Text{"Vượt giới hạn số trang cùng chờ mã hoặc số mã của một trang trong một lần mở ghép nối.", "The limit of pages that wait for a code, or of codes in one window, is reached."},
+		Text{"Quản trị viên kiểm tra danh sách trong bảng điều khiển, đóng ghép nối rồi mở lại.", "The administrator looks at the list in the console, closes pairing, and opens it again."}},
 
 	// Jobs.
 	{JobUnknown, -32030, "job", false,

@@ -26,6 +26,7 @@ func TestEveryIDIsProvoked(t *testing.T) {
 		catalog.ParseError, catalog.InvalidRequest, catalog.UnknownMethod, catalog.AlreadyRunning, catalog.ConfigInvalid, catalog.PortTaken, catalog.DataFolder,
 		catalog.HostDenied, catalog.OriginDenied, catalog.PeerDenied, catalog.SessionRequired, catalog.SessionOpen,
 		catalog.TokenRejected, catalog.ProtocolVersion, catalog.RateLimited, catalog.TooManyClients,
+		catalog.PairingClosed, catalog.PairingCode, catalog.PairingEnded, catalog.PairingBusy,
 	}
 	// Explained for programs without an engine; the engine itself answers with recorded: false and never fails for it.
 	explained := map[catalog.ID]error{catalog.JournalRefused: fmt.Errorf("check-in: %w", journal.ErrUnwritable)}

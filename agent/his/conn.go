@@ -63,6 +63,8 @@ type conn struct {
 	wrong   int // wrong tokens
 
 	subs atomic.Pointer[subscriptions]
+
+	opening *time.Timer // ends the connection unless a session is open by then
 }
 
 // session is what session.open has settled.
@@ -110,17 +112,24 @@ func (c *conn) serve() {
 	c.send(notification("agent.hello", c.hello()))
 	c.wg.Go(c.write)
 	stop := context.AfterFunc(s.ctx, func() { c.end(websocket.CloseGoingAway, string(catalog.AgentStopping)) })
-	timeout := time.AfterFunc(s.c.OpenTimeout, func() {
+	c.opening = time.AfterFunc(s.c.OpenTimeout, func() {
 		s.count(catalog.SessionRequired)
 		c.end(CloseSessionTimeout, string(catalog.SessionRequired))
 	})
-	c.read(func() { timeout.Stop() })
-	timeout.Stop()
+	c.read()
+	c.opening.Stop()
 	stop()
 	c.end(0, "")
 	c.wg.Wait()
 	c.closeSocket()
 	s.c.Log("client gone", map[string]any{"code": c.endCode, "open": s.open.Load() - 1})
+}
+
+// openBy puts off the end that comes unless a session is open. Of the reader's goroutine.
+func (c *conn) openBy(t time.Time) {
+	if c.session == nil && c.opening.Stop() {
+		c.opening.Reset(time.Until(t))
+	}
 }
 
 // end begins the end of the connection; the first call says how. 0 is for a client that went away by itself.
@@ -158,7 +167,7 @@ func (c *conn) closeSocket() {
 }
 
 // read takes frames until the connection ends.
-func (c *conn) read(opened func()) {
+func (c *conn) read() {
 	for c.ctx.Err() == nil {
 		kind, frame, err := c.ws.ReadMessage()
 		switch {
@@ -183,7 +192,7 @@ func (c *conn) read(opened func()) {
 		before := c.session
 		c.handle(frame)
 		if before == nil && c.session != nil {
-			opened()
+			c.opening.Stop()
 		}
 	}
 }
@@ -223,6 +232,8 @@ func (c *conn) handle(frame []byte) {
 	switch {
 	case !known:
 		e = catalog.New(catalog.UnknownMethod, nil)
+	case c.who.pairing && !m.pairing:
+		e = catalog.New(catalog.OriginDenied, nil)
 	case c.session == nil && !m.early:
 		e = catalog.New(catalog.SessionRequired, nil)
 	case m.run == nil:
@@ -445,8 +456,14 @@ func (c *conn) watch(changes, served <-chan struct{}, before []readerWire) {
 	}
 }
 
-// hello is the first frame.
+// hello is the first frame. Who only pairs is told what it takes to do that, and nothing of the desk.
 func (c *conn) hello() any {
+	served, health := c.s.served, []HealthItem{}
+	if c.who.pairing {
+		served = []string{"pairing.confirm", "pairing.start"}
+	} else {
+		health = c.s.health(c.s.c.Lang)
+	}
 	return struct {
 		Agent        agentInfo    `json:"agent"`
 		Protocol     versions     `json:"protocol"`
@@ -457,7 +474,7 @@ func (c *conn) hello() any {
 		Simulator    bool         `json:"simulator"`
 		Health       []HealthItem `json:"health"`
 	}{
-		c.s.agent(), versions{ProtocolMin, ProtocolMax}, c.s.served, base64.RawURLEncoding.EncodeToString(c.challenge),
-		time.Now().Format(time.RFC3339), c.s.c.Identity.InstanceID(), c.s.c.Simulator != nil, c.s.health(c.s.c.Lang),
+		c.s.agent(), versions{ProtocolMin, ProtocolMax}, served, base64.RawURLEncoding.EncodeToString(c.challenge),
+		time.Now().Format(time.RFC3339), c.s.c.Identity.InstanceID(), c.s.c.Simulator != nil, health,
 	}
 }

@@ -20,6 +20,9 @@ const ReasonHeader = "Tapcheck-Reason"
 // admission is who has come through the gate.
 type admission struct {
 	origin  string     // exactly as sent; empty for a desktop program
+	own     bool       // the origin is one of our own pages
+	pairing bool       // the origin is not allowed yet: it reaches pairing.* and nothing else
+	near    bool       // a request without an Origin that no page of others has caused, as the browser says
 	token   keys.Token // of a desktop program
 	session string     // of the operating system
 	port    uint16     // of ours that was asked
@@ -37,6 +40,7 @@ type need int
 const (
 	credential need = iota // a desktop program's bearer token
 	public                 // nothing: the route says nothing that is worth protecting
+	ours                   // the browser's word that it comes from one of our own pages, or from nowhere
 )
 
 // admit is the gate. It stands before every route, and the order is the protocol's.
@@ -50,15 +54,23 @@ func (s *Server) admit(r *http.Request, n need) (*admission, *refusal) {
 	if !ownHost(r.Host, local.Port()) {
 		return nil, &refusal{http.StatusForbidden, catalog.HostDenied}
 	}
-	// 3. A page's origin is allowed; browsers always send one with a websocket and never let the page choose it. Where
-	// there is none it is no page, and it brings a token. A token beside an Origin counts for nothing.
+	// 3. A page's origin is ours, allowed, or about to be paired; browsers always send one with a websocket and never let
+	// the page choose it. Where there is none it is no page, and it brings a token. A token beside an Origin counts for
+	// nothing.
 	a := &admission{port: local.Port()}
 	switch origins := r.Header.Values("Origin"); {
+	case len(origins) == 1 && ownOrigin(r, origins[0], local.Port()):
+		a.origin, a.own = origins[0], true
+	case n == ours && (len(origins) > 0 || !near(r) || r.Method != http.MethodGet):
+		return nil, &refusal{http.StatusForbidden, catalog.OriginDenied}
 	case len(origins) == 1 && s.allowed(origins[0]):
 		a.origin = origins[0]
+	case len(origins) == 1 && n == credential && s.pairable(origins[0]):
+		a.origin, a.pairing = origins[0], true
 	case len(origins) > 0:
 		return nil, &refusal{http.StatusForbidden, catalog.OriginDenied}
-	case n == public:
+	case n != credential:
+		a.near = near(r)
 	default:
 		secret, given := bearer(r)
 		if !given {
@@ -86,6 +98,36 @@ func (s *Server) admit(r *http.Request, n need) (*admission, *refusal) {
 // allowed says whether an origin may connect. "null" has no form of an origin, so it never has a token.
 func (s *Server) allowed(origin string) bool {
 	return slices.Contains(s.c.Origins, origin) || s.c.Tokens.Allowed(origin)
+}
+
+// pairable says whether an origin may ask to be let in: only while an administrator holds a window open, and only what
+// could be allowed at all.
+func (s *Server) pairable(origin string) bool {
+	if s.c.Pairing == nil {
+		return false
+	}
+	if _, open := s.c.Pairing.Window(); !open {
+		return false
+	}
+	parsed, err := keys.ParseOrigin(origin)
+	return err == nil && parsed == origin
+}
+
+// ownOrigin says whether a page is one of the agent's own: nobody else can serve one at our address.
+func ownOrigin(r *http.Request, origin string, port uint16) bool {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	host, ok := strings.CutPrefix(origin, scheme)
+	return ok && ownHost(host, port)
+}
+
+// near says whether the browser vouches that no page of others has caused a request (Fetch Metadata: the header is one
+// that pages cannot set, and browsers send it to loopback over plain http too).
+func near(r *http.Request) bool {
+	site := r.Header.Values("Sec-Fetch-Site")
+	return len(site) == 1 && (site[0] == "same-origin" || site[0] == "none")
 }
 
 // endpoints are both ends of the connection.
@@ -198,7 +240,12 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		if refused.id == catalog.OriginDenied && len(r.Header.Values("Origin")) == 1 && err == nil && parsed == origin && r.Method == http.MethodGet {
 			s.count(refused.id)
 			w.Header().Set(ReasonHeader, string(refused.id))
-			s.answer(w, origin, map[string]bool{"allowed": false})
+			// That it may ask to be paired is said while an administrator has opened that, and at no other time.
+			refused := map[string]bool{"allowed": false}
+			if s.pairable(origin) {
+				refused["pairing"] = true
+			}
+			s.answer(w, origin, refused)
 			return
 		}
 		s.refuse(w, refused)

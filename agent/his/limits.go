@@ -35,11 +35,12 @@ type asker struct {
 	need    need
 	origin  string
 	token   string // id
+	near    bool   // no page of others has caused it, as the browser says: the console must load while such a page floods
 }
 
 // mayAsk counts an HTTP request.
 func (s *Server) mayAsk(a *admission, n need) bool {
-	who := asker{a.session, n, a.origin, a.token.ID}
+	who := asker{a.session, n, a.origin, a.token.ID, a.near}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[who]

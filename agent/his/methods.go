@@ -21,6 +21,7 @@ type method struct {
 	run     func(ctx context.Context, c *conn, params json.RawMessage) (any, error)
 	early   bool // may come before session.open
 	ordered bool // its answer goes before any notification that it causes
+	pairing bool // may come from an origin that is not allowed yet
 }
 
 // table is every method of the protocol: the whole of what a client can reach.
@@ -56,9 +57,13 @@ func (s *Server) table() map[string]method {
 	add("sim.insert", simulated(simInsert))
 	add("sim.remove", simulated(simRemove))
 	add("sim.fault", simulated(simFault))
-	// Pairing is what comes before a session.
-	add("pairing.start", method{early: true})
-	add("pairing.confirm", method{early: true})
+	if s.c.Pairing == nil {
+		add("pairing.start", method{early: true})
+		add("pairing.confirm", method{early: true})
+	} else {
+		add("pairing.start", method{run: startPairing, early: true, pairing: true})
+		add("pairing.confirm", method{run: confirmPairing, early: true, pairing: true})
+	}
 	for _, name := range []string{
 		"checkin.link", "checkin.decide", "checkin.void", "checkin.list", "visit.update", "visit.close",
 		"face.frame", "face.verify", "consent.record", "insurance.check", "evidence.get", "diagnostics.bundle",
@@ -140,12 +145,18 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		if p.Operator.ID == "" || !short(p.Operator.ID, 100) {
 			return nil, badField("operator.id")
 		}
-		p.Operator.Source = "his" // nobody else has said so
+		p.Operator.Source = keys.OperatorHIS // nobody else has said so
 	}
 	token := c.who.token
 	switch {
-	case p.Token == "" && p.Assertion != "":
-		return nil, catalog.New(catalog.NotAvailable, map[string]any{"field": "assertion"})
+	case p.Token != "" && p.Assertion != "":
+		return nil, badField("assertion") // which of the two should count?
+	case p.Assertion != "":
+		t, err := c.s.c.Tokens.CheckAssertion(p.Assertion, c.who.origin, c.challenge)
+		if err != nil {
+			return nil, catalog.New(catalog.TokenRejected, nil)
+		}
+		token = t
 	case p.Token != "" || c.who.origin != "":
 		t, err := c.s.c.Tokens.Check(p.Token, c.who.origin)
 		if err != nil || c.who.origin == "" && t.ID != token.ID { // a desktop program stays who it was at the gate
@@ -156,11 +167,14 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		return nil, catalog.New(catalog.TokenRejected, nil)
 	}
 	client := c.who.origin
-	if client == "" {
+	switch {
+	case client == "":
 		client = "desktop:" + token.ID
+	case c.who.own:
+		client = ConsoleClient
 	}
 	s := &session{
-		id: strings.ToLower(rand.Text()), token: token, operator: p.Operator, lang: catalog.VI,
+		id: strings.ToLower(rand.Text()), token: token, operator: vouched(token, p.Operator), lang: catalog.VI,
 		owner: checkin.Owner{Client: client, Session: c.who.session},
 		rights: checkin.Rights{
 			Read: token.Has(keys.RightRead), Insurance: token.Has(keys.RightInsurance),
@@ -188,6 +202,14 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		Lang      catalog.Lang   `json:"language"`
 		Rights    checkin.Rights `json:"rights"`
 	}{s.id, p.Protocol, s.lang, s.rights}, nil
+}
+
+// vouched is the operator: whom the token vouches for, or else whom the client names.
+func vouched(t keys.Token, said *checkin.Operator) *checkin.Operator {
+	if t.Operator == "" {
+		return said
+	}
+	return &checkin.Operator{ID: t.Operator, Source: t.OperatorSource}
 }
 
 func status(_ context.Context, c *conn, _ json.RawMessage) (any, error) {
@@ -280,10 +302,10 @@ func (c *conn) jobRequest(params json.RawMessage) (checkin.Request, error) {
 	if err := jobID(r.JobID); err != nil {
 		return r, err
 	}
-	if r.Operator == nil {
+	if r.Operator == nil || c.session.token.Operator != "" {
 		r.Operator = c.session.operator
 	} else {
-		r.Operator.Source = "his" // on the client's word, whatever the client says about that
+		r.Operator.Source = keys.OperatorHIS // on the client's word, whatever the client says about that
 	}
 	if r.Operator != nil && !short(r.Operator.ID, 100) {
 		return r, badField("operator.id")

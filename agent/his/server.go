@@ -66,8 +66,17 @@ type Simulator interface {
 // Tokens say who a program is; *keys.TokenStore is one. origin is empty for a desktop program.
 type Tokens interface {
 	Check(secret, origin string) (keys.Token, error)
+	CheckAssertion(jwt, origin string, challenge []byte) (keys.Token, error)
 	Valid(id string) bool
 	Allowed(origin string) bool
+}
+
+// Pairing lets in an origin that is not allowed yet, while an administrator looks on; *keys.Pairing is one. Its errors
+// are the keys.ErrPairing….
+type Pairing interface {
+	Window() (keys.PairingWindow, bool)
+	Start(origin string) (expires time.Time, err error)
+	Confirm(origin, code string) (secret string, t keys.Token, err error)
 }
 
 // Identity is the workstation that answers agent.prove; *keys.Keys is one.
@@ -117,6 +126,8 @@ type Config struct {
 	ServesChanged func(ctx context.Context) <-chan struct{}
 	Limits        Limits
 	Help          http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
+	Pages         []Page       // what else the port serves
+	Pairing       Pairing      // lets an administrator bring in an origin; nil: pairing.* is not available
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
 	// Log gets what happened, without personal data and without anything that a client sent.
@@ -142,6 +153,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	closed   bool
+	pairs    int // websockets that came to pair
 	refusals map[catalog.ID]*refusalCount
 	buckets  map[asker]*bucket // of HTTP requests
 }
@@ -156,7 +168,10 @@ func New(c Config) (*Server, error) {
 			return nil, errors.New("his: allowed origin has the wrong form: " + keys.ErrOriginForm.Error())
 		}
 	}
-	c.Origins = slices.Clone(c.Origins)
+	if err := checkPages(c.Pages); err != nil {
+		return nil, err
+	}
+	c.Origins, c.Pages = slices.Clone(c.Origins), slices.Clone(c.Pages)
 	setDefault(&c.Name, "tapcheck")
 	setDefault(&c.Lang, catalog.VI)
 	setDefault(&c.Limits.Connections, 20)
@@ -221,7 +236,7 @@ func setDefault[T comparable](v *T, def T) {
 // Handler is everything that is served, the gate included. Whoever uses it without Serve calls Close in the end.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Nothing here is a page, and nothing of it may be kept, framed or guessed at.
+		// Nothing of this may be kept, framed or guessed at; a page has a policy of its own.
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -233,6 +248,10 @@ func (s *Server) Handler() http.Handler {
 		case "/.well-known/tapcheck.json":
 			s.serveDiscovery(w, r)
 		default:
+			if p := s.page(r.URL.Path); p != nil {
+				s.servePage(w, r, p)
+				return
+			}
 			_, refused := s.admit(r, public)
 			if refused == nil && s.c.Help != nil && strings.HasPrefix(r.URL.Path, "/help/") {
 				s.c.Help.ServeHTTP(w, r)
@@ -252,7 +271,7 @@ func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second, // no route has a body; a hijacked socket has its own deadlines
+		ReadTimeout:       10 * time.Second, // of what has a body; a hijacked socket has its own deadlines
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		// net/http would log addresses and panics in words of its own.
@@ -292,21 +311,30 @@ func (s *Server) Close() {
 }
 
 // enter counts a websocket in, unless there are too many or the server is closed.
-func (s *Server) enter() *refusal {
+func (s *Server) enter(pairing bool) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return &refusal{http.StatusServiceUnavailable, catalog.AgentStopping}
 	}
-	if s.open.Load() >= int64(s.c.Limits.Connections) {
+	// Origins that are not allowed yet must not take the places of those that are.
+	if s.open.Load() >= int64(s.c.Limits.Connections) || pairing && s.pairs >= max(1, s.c.Limits.Connections/4) {
 		return &refusal{http.StatusServiceUnavailable, catalog.TooManyClients}
+	}
+	if pairing {
+		s.pairs++
 	}
 	s.open.Add(1)
 	s.wg.Add(1)
 	return nil
 }
 
-func (s *Server) leave() {
+func (s *Server) leave(pairing bool) {
+	if pairing {
+		s.mu.Lock()
+		s.pairs--
+		s.mu.Unlock()
+	}
 	s.open.Add(-1)
 	s.wg.Done()
 }
@@ -317,11 +345,12 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, refused)
 		return
 	}
-	if refused := s.enter(); refused != nil {
+	pairing := a.pairing // it becomes an allowed one meanwhile
+	if refused := s.enter(pairing); refused != nil {
 		s.refuse(w, refused)
 		return
 	}
-	defer s.leave()
+	defer s.leave(pairing)
 	if offered := websocket.Subprotocols(r); len(offered) > 0 && !slices.Contains(offered, Subprotocol) {
 		s.refuse(w, &refusal{http.StatusBadRequest, catalog.ProtocolVersion})
 		return

@@ -172,12 +172,16 @@ func (k *Keys) InstanceID() string { return k.instance }
 // DatabaseKey is a copy of the database's key, 32 bytes. Secret.
 func (k *Keys) DatabaseKey() []byte { return append([]byte(nil), k.database...) }
 
-// JWK is a public key of the workstation as RFC 7517 and RFC 7518 §6.2 write it.
+// JWK is a public key as RFC 7517 and RFC 7518 §6 write it: the workstation's, or one that a HIS backend signs assertions
+// with. Numbers are base64url without padding.
 type JWK struct {
-	Kty string `json:"kty"` // "EC"
-	Crv string `json:"crv"` // "P-256"
-	X   string `json:"x"`   // 32 bytes, base64url without padding
-	Y   string `json:"y"`
+	Kty string `json:"kty"`           // "EC", which the workstation's is; "OKP" (RFC 8037) or "RSA"
+	Crv string `json:"crv,omitempty"` // "P-256", "Ed25519"
+	X   string `json:"x,omitempty"`   // 32 bytes
+	Y   string `json:"y,omitempty"`   // of an EC key, 32 bytes
+	N   string `json:"n,omitempty"`   // of an RSA key
+	E   string `json:"e,omitempty"`
+	Kid string `json:"kid,omitempty"` // the backend's own name for its key
 }
 
 // PublicJWK is the public key for clients.

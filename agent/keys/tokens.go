@@ -73,7 +73,7 @@ var SensitiveFields = []string{"ethnicity", "religion", "features", "father", "m
 // SHA-256 is kept (it has 256 random bits, so a slow hash would protect nothing).
 type Token struct {
 	ID        string    `json:"id"`
-	SHA256    string    `json:"sha256"`            // of the whole token, lower-case hex
+	SHA256    string    `json:"sha256,omitempty"`  // of the whole token, lower-case hex
 	Origin    string    `json:"origin,omitempty"`  // of a web page; empty for a desktop program
 	Desktop   bool      `json:"desktop,omitempty"` // exactly one of Origin and Desktop is set
 	Label     string    `json:"label,omitempty"`   // the administrator's own words
@@ -82,7 +82,20 @@ type Token struct {
 	CreatedAt time.Time `json:"createdAt"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"` // zero: does not end
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
+	// PublicKey is that of a HIS backend which signs assertions for its origin. There is no secret then, and no SHA256.
+	PublicKey *JWK `json:"publicKey,omitempty"`
+
+	// Who is vouched for in the session that was just asked about, and by whom: OperatorConsole or OperatorAssertion.
+	Operator       string `json:"-"`
+	OperatorSource string `json:"-"`
 }
+
+// Who vouches for an operator. The values go over the wire and are frozen.
+const (
+	OperatorHIS       = "his"       // the HIS says so, and nobody has checked it
+	OperatorAssertion = "assertion" // the HIS's backend has signed it
+	OperatorConsole   = "console"   // logged in to the console
+)
 
 // Has says whether the token carries a right.
 func (t Token) Has(right string) bool { return slices.Contains(t.Rights, right) }
@@ -100,6 +113,8 @@ type TokenRequest struct {
 	Rights  []string      // nil is DefaultRights
 	Fields  []string      // nil is DefaultFields
 	Valid   time.Duration // 0: does not end
+	// PublicKey registers a backend that signs assertions, for an Origin; no secret is made then.
+	PublicKey *JWK
 }
 
 // TokenStore is the file of tokens. The agent reads it while commands change it: each question looks whether the file is
@@ -110,10 +125,12 @@ type TokenStore struct {
 	path string
 	now  func() time.Time
 
-	mu     sync.Mutex
-	seen   fileState
-	tokens []Token
-	err    error
+	mu       sync.Mutex
+	seen     fileState
+	tokens   []Token
+	err      error
+	instance string                 // of this installation, once it was asked for
+	spent    map[[32]byte]time.Time // challenges that were answered, until no answer to them can be good any more
 }
 
 // fileState is what tells one version of a file from another without reading it.
@@ -187,8 +204,15 @@ func loadTokens(path string) ([]Token, error) {
 	for i, t := range f.Tokens {
 		hash, err := hex.DecodeString(t.SHA256)
 		origin, originErr := ParseOrigin(t.Origin)
+		want := sha256.Size
+		if t.PublicKey != nil {
+			want = 0
+			if _, bad := t.PublicKey.key(); bad != nil || t.Desktop {
+				return nil, &FileError{Path: path, Err: fmt.Errorf("%w: public key of token %d", ErrMalformed, i+1)}
+			}
+		}
 		switch {
-		case err != nil || len(hash) != sha256.Size || t.ID == "" || (t.Origin != "") == t.Desktop:
+		case err != nil || len(hash) != want || t.ID == "" || (t.Origin != "") == t.Desktop:
 			return nil, &FileError{Path: path, Err: fmt.Errorf("%w: token %d", ErrMalformed, i+1)}
 		case t.Origin != "" && (originErr != nil || origin != t.Origin):
 			return nil, &FileError{Path: path, Err: fmt.Errorf("%w: origin of token %d", ErrMalformed, i+1)}
@@ -251,7 +275,8 @@ func (s *TokenStore) List() ([]Token, error) {
 	return list, s.err
 }
 
-// Add makes a token and gives it away once: it cannot be shown again. Errors unwrap to ErrOriginForm, ErrTokenForm,
+// Add makes a token and gives it away once: it cannot be shown again. With a public key there is nothing to give away, and
+// secret is empty. Errors unwrap to ErrOriginForm, ErrTokenForm,
 // ErrTooManyTokens or are *FileError.
 func (s *TokenStore) Add(r TokenRequest) (secret string, t Token, err error) {
 	t = Token{Label: r.Label, Desktop: r.Desktop, Rights: r.Rights, Fields: r.Fields}
@@ -269,27 +294,25 @@ func (s *TokenStore) Add(r TokenRequest) (secret string, t Token, err error) {
 	if t.Fields == nil {
 		t.Fields = DefaultFields
 	}
-	for _, right := range t.Rights {
-		if !slices.Contains(AllRights, right) {
-			return "", Token{}, fmt.Errorf("%w: rights are %s", ErrTokenForm, strings.Join(AllRights, ", "))
-		}
-	}
-	for _, field := range t.Fields {
-		if !slices.Contains(DefaultFields, field) && !slices.Contains(SensitiveFields, field) {
-			return "", Token{}, fmt.Errorf("%w: fields are %s", ErrTokenForm, strings.Join(append(slices.Clone(DefaultFields), SensitiveFields...), ", "))
-		}
-	}
-	if len(t.Label) > maxLabel || strings.ContainsFunc(t.Label, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return "", Token{}, fmt.Errorf("%w: a label has at most %d bytes and no control characters", ErrTokenForm, maxLabel)
+	if err := checkWish(t.Label, t.Rights, t.Fields); err != nil {
+		return "", Token{}, err
 	}
 	if r.Valid < 0 || r.Valid > maxValidity {
 		return "", Token{}, fmt.Errorf("%w: a token is valid for at most ten years", ErrTokenForm)
 	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails (crypto/rand)
-	secret = tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
-	sum := sha256.Sum256([]byte(secret))
-	t.SHA256 = hex.EncodeToString(sum[:])
+	if r.PublicKey != nil {
+		if _, bad := r.PublicKey.key(); bad != nil || r.Desktop {
+			return "", Token{}, fmt.Errorf("%w: a public key is for an origin, and one of a kind that ParsePublicKey gives", ErrTokenForm)
+		}
+		key := *r.PublicKey
+		t.PublicKey = &key
+	} else {
+		random := make([]byte, 32)
+		_, _ = rand.Read(random) // never fails (crypto/rand)
+		secret = tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
+		sum := sha256.Sum256([]byte(secret))
+		t.SHA256 = hex.EncodeToString(sum[:])
+	}
 	t.ID = "t" + strings.ToLower(rand.Text()[:10])
 	t.CreatedAt = s.now().UTC().Truncate(time.Second)
 	if r.Valid > 0 {
@@ -305,6 +328,24 @@ func (s *TokenStore) Add(r TokenRequest) (secret string, t Token, err error) {
 		return "", Token{}, err
 	}
 	return secret, t.clone(), nil
+}
+
+// checkWish says what of a wish for a token cannot be granted. Error: ErrTokenForm.
+func checkWish(label string, rights, fields []string) error {
+	for _, right := range rights {
+		if !slices.Contains(AllRights, right) {
+			return fmt.Errorf("%w: rights are %s", ErrTokenForm, strings.Join(AllRights, ", "))
+		}
+	}
+	for _, field := range fields {
+		if !slices.Contains(DefaultFields, field) && !slices.Contains(SensitiveFields, field) {
+			return fmt.Errorf("%w: fields are %s", ErrTokenForm, strings.Join(append(slices.Clone(DefaultFields), SensitiveFields...), ", "))
+		}
+	}
+	if len(label) > maxLabel || strings.ContainsFunc(label, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return fmt.Errorf("%w: a label has at most %d bytes and no control characters", ErrTokenForm, maxLabel)
+	}
+	return nil
 }
 
 // Revoke ends a token by its id; sessions that it opened end too. Revoking it again changes nothing. Errors:
@@ -359,6 +400,10 @@ var errChanged = errors.New("file was changed")
 
 func (t Token) clone() Token {
 	t.Rights, t.Fields = slices.Clone(t.Rights), slices.Clone(t.Fields)
+	if t.PublicKey != nil {
+		key := *t.PublicKey
+		t.PublicKey = &key
+	}
 	return t
 }
 

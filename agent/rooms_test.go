@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"agent/health":     {"agent/catalog"},
 	"agent/keys":       {},
 	"agent/checkin":    {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "reader"},
+	"agent/mapping":    {"agent/checkin", "agent/settings", "icao/lds", "insurance"},
 	"agent/his":        {"agent/catalog", "agent/checkin", "agent/keys", "reader"},
 	"agent/his/client": {"agent/catalog"},
 	"agent":            {"…/"},

@@ -38,6 +38,10 @@ const (
 	ClockImplausible    Code = "CLOCK_IMPLAUSIBLE"
 	NoCSCAForIDCards    Code = "NO_ID_CARD_ANCHOR"
 	DriverPackageAbsent Code = "CARD_DRIVER_ABSENT"
+	ScannerAbsent       Code = "SCANNER_ABSENT"
+	CompatPortTaken     Code = "COMPAT_PORT_TAKEN"
+	CompatUnusable      Code = "COMPAT_UNUSABLE"
+	WebhookFailing      Code = "WEBHOOK_UNREACHABLE"
 )
 
 // Severity of a warning, explicit because it goes over the wire.
@@ -155,6 +159,22 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
 		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},
 		catalog.Text{VI: "Chạy lệnh: apt install libccid.", EN: "Run: apt install libccid."}},
+	ScannerAbsent: {Degraded,
+		catalog.Text{VI: "Không thấy máy quét mã đã khai báo.", EN: "A scanner of the settings is not there."},
+		catalog.Text{VI: "Chưa cắm, sai cổng ở scanner.serial, máy quét đang ở chế độ bàn phím, hoặc chương trình khác đang giữ cổng.", EN: "It is not plugged in, scanner.serial names another port, it is in keyboard mode, or another program holds the port."},
+		catalog.Text{VI: "Cắm lại máy quét, hoặc sửa mục scanner. Trong lúc chờ, gõ sáu số cuối trên thẻ.", EN: "Plug it in again or correct the settings below scanner. Meanwhile, type the last six digits on the card."}},
+	CompatPortTaken: {Degraded,
+		catalog.Text{VI: "Cổng Socket.IO tương thích đang bị chiếm.", EN: "The port of the Socket.IO dialect is taken."},
+		catalog.Text{VI: "Phần mềm của đầu đọc cũ, hoặc chương trình khác, đang dùng cổng ghi ở compat.socketio_port.", EN: "The old box's own software, or another program, uses the port of compat.socketio_port."},
+		catalog.Text{VI: "Gỡ hoặc tắt phần mềm đó; Tapcheck tự thử lại.", EN: "Close or remove that program; Tapcheck tries again by itself."}},
+	CompatUnusable: {Degraded,
+		catalog.Text{VI: "Kết nối tương thích chưa hoạt động.", EN: "The compatibility ways do not work."},
+		catalog.Text{VI: "Tệp ánh xạ, tệp bí mật của webhook hoặc compat.fields có chỗ sai.", EN: "The mapping file, the webhook's secret file or compat.fields has a mistake."},
+		catalog.Text{VI: "Chạy tapcheck config check để biết chỗ nào, sửa rồi khởi động lại.", EN: "Run tapcheck config check, correct what it names, and restart."}},
+	WebhookFailing: {Degraded,
+		catalog.Text{VI: "Phần mềm bệnh viện không nhận được dữ liệu webhook.", EN: "The HIS does not take the webhook."},
+		catalog.Text{VI: "Địa chỉ compat.webhook_url không trả lời, từ chối, chuyển hướng, hoặc chứng thư không tin được.", EN: "The address of compat.webhook_url does not answer, refuses, redirects, or its certificate is not trusted."},
+		catalog.Text{VI: "Kiểm tra phần mềm bệnh viện; lượt vừa rồi phải nhập tay hoặc đặt thẻ lại.", EN: "See to the HIS; the last check-in has to be typed, or the card put down again."}},
 }
 
 // In puts a code into words.

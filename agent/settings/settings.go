@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -39,6 +40,8 @@ type Settings struct {
 	Checkin   Checkin   `toml:"checkin"`
 	Insurance Insurance `toml:"insurance"`
 	Trust     Trust     `toml:"trust"`
+	Compat    Compat    `toml:"compat"`
+	Scanner   Scanner   `toml:"scanner"`
 }
 
 // Log settings.
@@ -80,6 +83,25 @@ type Trust struct {
 	RejectWeak bool   `toml:"reject_weak" allowed:"true or false" doc:"Fail cards signed with SHA-1 or with short RSA keys, in place of a warning."`
 }
 
+// Compat settings are for a HIS that speaks to another box or waits for a webhook. Everything is off by default.
+type Compat struct {
+	SocketIO         bool     `toml:"socketio" allowed:"true or false" doc:"Serve the /event dialect of the HN212/JTH box over Socket.IO, on loopback."`
+	SocketIOPort     int      `toml:"socketio_port" allowed:"1024 to 65535, none of his.ports" doc:"Loopback port of that dialect."`
+	SocketIOOrigins  []string `toml:"socketio_origins" allowed:"a list of origins such as https://his.hospital.example, without path or pattern" doc:"Web pages that may listen to it. It has no tokens: whoever is named here gets every card that no other program waits for."`
+	SocketIOPrograms bool     `toml:"socketio_programs" allowed:"true or false" doc:"Let programs that are no web page listen too. They bring no token either: any program of the person who sits at the PC can then read along."`
+	WebhookURL       string   `toml:"webhook_url" allowed:"https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off" doc:"Where each card that no program waits for is sent to, as JSON."`
+	WebhookSecret    string   `toml:"webhook_secret_file" allowed:"path of a file that only the service may read" doc:"File that holds the secret with which the webhook is signed (HMAC-SHA256)."`
+	MappingFile      string   `toml:"mapping_file" allowed:"path of a file" doc:"The hospital's own names and formats of fields: see tapcheck config mapping."`
+	Fields           []string `toml:"fields" allowed:"a list of the fields that tapcheck token add --fields knows; empty is what admission needs" doc:"Ceiling of what leaves by these ways."`
+}
+
+// Scanner settings are for scanners that the agent itself reads; one that types as a keyboard needs none.
+type Scanner struct {
+	Serial string `toml:"serial" allowed:"auto, or the path or name of a serial port such as /dev/ttyACM0 or COM3; empty is off" doc:"Scanner on a serial port; auto takes a USB one that is there."`
+	Baud   int    `toml:"baud" allowed:"1200 to 921600" doc:"Speed of that port. Most USB scanners do not care."`
+	HID    bool   `toml:"hid" allowed:"true or false" doc:"Read scanners in the HID point-of-sale mode."`
+}
+
 // Default are the settings of an empty file.
 func Default() Settings {
 	return Settings{
@@ -90,6 +112,8 @@ func Default() Settings {
 		Checkin:   Checkin{WaitForCardMs: 120_000, WaitForNeedMs: 60_000},
 		Insurance: Insurance{Provider: "off", URL: "https://egw.baohiemxahoi.gov.vn", WaitMs: 5_000},
 		Trust:     Trust{Embedded: true},
+		Compat:    Compat{SocketIOPort: 8000},
+		Scanner:   Scanner{Baud: 9600},
 	}
 }
 
@@ -200,9 +224,11 @@ func Parse(raw []byte) (Settings, error) {
 		}
 		return Settings{}, Problems{{What: notTOML}}
 	}
-	for i, o := range s.HIS.Origins {
-		if parsed, err := keys.ParseOrigin(o); err == nil {
-			s.HIS.Origins[i] = parsed // as browsers send it: in lower case, without the scheme's own port
+	for _, origins := range [][]string{s.HIS.Origins, s.Compat.SocketIOOrigins} {
+		for i, o := range origins {
+			if parsed, err := keys.ParseOrigin(o); err == nil {
+				origins[i] = parsed // as browsers send it: in lower case, without the scheme's own port
+			}
 		}
 	}
 	for _, name := range s.check() {
@@ -228,12 +254,7 @@ func (s Settings) check() (bad []string) {
 	fail(s.Log.Level == "debug" || s.Log.Level == "info" || s.Log.Level == "warn" || s.Log.Level == "error", "log.level")
 	fail(portsOK(s.HIS.Ports), "his.ports")
 	// The rule is the tokens' own, and so is the form that comes out.
-	for _, o := range s.HIS.Origins {
-		if parsed, err := keys.ParseOrigin(o); err != nil || parsed != o {
-			fail(false, "his.origins")
-			break
-		}
-	}
+	fail(originsOK(s.HIS.Origins), "his.origins")
 	fail(in(s.HIS.MaxConnections, 1, 1000), "his.max_connections")
 	fail(in(s.HIS.MaxFrameBytes, 64<<10, 32<<20), "his.max_frame_bytes")
 	fail(in(s.HIS.RequestsPerSecond, 1, 1000), "his.requests_per_second")
@@ -250,7 +271,32 @@ func (s Settings) check() (bad []string) {
 		fail(strings.TrimSpace(s.Insurance.StaffName) != "", "insurance.staff_name")
 		fail(s.Insurance.StaffFile != "", "insurance.staff_number_file")
 	}
+	fail(in(s.Compat.SocketIOPort, 1024, 65535) && !slices.Contains(s.HIS.Ports, s.Compat.SocketIOPort), "compat.socketio_port")
+	fail(originsOK(s.Compat.SocketIOOrigins), "compat.socketio_origins")
+	fail(s.Compat.WebhookURL == "" || webhookOK(s.Compat.WebhookURL), "compat.webhook_url")
+	fail(!slices.ContainsFunc(s.Compat.Fields, func(f string) bool {
+		return !slices.Contains(keys.DefaultFields, f) && !slices.Contains(keys.SensitiveFields, f)
+	}), "compat.fields")
+	fail(len(s.Scanner.Serial) <= 256 && !strings.ContainsFunc(s.Scanner.Serial, unicode.IsControl), "scanner.serial")
+	fail(in(s.Scanner.Baud, 1200, 921_600), "scanner.baud")
 	return bad
+}
+
+func originsOK(origins []string) bool {
+	return !slices.ContainsFunc(origins, func(o string) bool {
+		parsed, err := keys.ParseOrigin(o)
+		return err != nil || parsed != o
+	})
+}
+
+// webhookOK lets personal data go to this PC, or over TLS; an address with a login or a fragment in it is none.
+func webhookOK(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(s) > 2048 {
+		return false
+	}
+	host := u.Hostname()
+	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "::1" || host == "localhost")
 }
 
 func portsOK(ports []int) bool {

@@ -37,7 +37,7 @@ func TestSampleIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, b.String())
 	}
-	got.HIS.Origins = nil // an empty list is no list
+	got.HIS.Origins, got.Compat.SocketIOOrigins, got.Compat.Fields = nil, nil, nil // an empty list is no list
 	if d := cmp.Diff(Default(), got); d != "" {
 		t.Error(d)
 	}
@@ -56,6 +56,7 @@ func TestProblems(t *testing.T) {
 	const (
 		gateway = "https://host or https://host:port, or http on 127.0.0.1, without a path"
 		origins = "a list of origins such as https://his.hospital.example, without path or pattern"
+		webhook = "https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off"
 		account = "up to 64 characters, needed with provider bhyt"
 		file    = "path of a file that only the service may read, needed with provider bhyt"
 	)
@@ -67,7 +68,7 @@ func TestProblems(t *testing.T) {
 		allowed string
 	}{
 		"unknown setting":         {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
-		"unknown table":           {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, desk, his, insurance, language, log, trust"},
+		"unknown table":           {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, compat, desk, his, insurance, language, log, scanner, trust"},
 		"unknown dotted":          {"his.prots = [1]\n", 1, "his.prots", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
 		"wrong type":              {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
 		"wrong language":          {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
@@ -90,6 +91,12 @@ func TestProblems(t *testing.T) {
 		"origin with a space":     {"[his]\norigins = [\"https://a b\"]\n", 2, "his.origins", notAllowed, origins},
 		"origin with a bare port": {"[his]\norigins = [\"https://his.example:\"]\n", 2, "his.origins", notAllowed, origins},
 		"origin with a question":  {"[his]\norigins = [\"https://his.example?\"]\n", 2, "his.origins", notAllowed, origins},
+		"Socket.IO port is taken": {"[compat]\nsocketio_port = 27480\n", 2, "compat.socketio_port", notAllowed, "1024 to 65535, none of his.ports"},
+		"Socket.IO for everybody": {"[compat]\nsocketio_origins = [\"*\"]\n", 2, "compat.socketio_origins", notAllowed, origins},
+		"webhook in clear":        {"[compat]\nwebhook_url = \"http://10.0.0.7/SECRETVALUE\"\n", 2, "compat.webhook_url", notAllowed, webhook},
+		"webhook with a login":    {"[compat]\nwebhook_url = \"https://a:SECRETVALUE@his.example/\"\n", 2, "compat.webhook_url", notAllowed, webhook},
+		"field with a blank":      {"[compat]\nfields = [\"full name\"]\n", 2, "compat.fields", notAllowed, "a list of the fields that tapcheck token add --fields knows; empty is what admission needs"},
+		"baud":                    {"[scanner]\nbaud = 5\n", 2, "scanner.baud", notAllowed, "1200 to 921600"},
 		"origin ends in a dot":    {"[his]\norigins = [\"https://his.example.\"]\n", 2, "his.origins", notAllowed, origins},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/agent/mapping"
 	"github.com/tapcheck/tapcheck/agent/portrait"
 	"github.com/tapcheck/tapcheck/agent/settings"
 )
@@ -132,12 +133,16 @@ func (a *app) complain(err error) {
 	var e *catalog.Error
 	switch {
 	case errors.As(err, &p):
+		file := any(a.config)
+		if errors.As(err, &e) && e.Detail["file"] != nil {
+			file = e.Detail["file"] // another file, which the settings name
+		}
 		for _, one := range p {
 			text := one.VI()
 			if a.lang == catalog.EN {
 				text = one.EN()
 			}
-			fmt.Fprintf(a.Stderr, "%s: %s\n", a.config, text)
+			fmt.Fprintf(a.Stderr, "%v: %s\n", file, text)
 		}
 	case errors.As(err, &e) && e.ID == catalog.BadRequest: // said by flags here, not by a program
 		fmt.Fprintf(a.Stderr, "tapcheck: %v: %v\n", e.Detail["field"], e.Detail["problem"])
@@ -260,6 +265,8 @@ func (c versionCmd) Run(a *app) error {
 type configCmd struct {
 	Check  configCheckCmd  `cmd:"" help:"Check the settings file."`
 	Sample configSampleCmd `cmd:"" help:"Print a commented settings file with the defaults."`
+
+	Mapping configMappingCmd `cmd:"" help:"Print the mapping of fields that comes with Tapcheck, to start one's own from."`
 }
 
 type configCheckCmd struct{}
@@ -277,8 +284,27 @@ func (configCheckCmd) Run(a *app) error {
 	if _, err := insurer(s.Insurance); err != nil {
 		return err
 	}
+	if err := compatFiles(s.Compat); err != nil {
+		return err
+	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
 	return nil
+}
+
+// compatFiles says whether the files that the compatibility settings name can be used.
+func compatFiles(c settings.Compat) error {
+	_, err := mapping.Load(c.MappingFile)
+	var problems settings.Problems
+	if errors.As(err, &problems) {
+		return &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"file": c.MappingFile}, Err: err}
+	}
+	if err != nil {
+		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "compat.mapping_file", "problem": "is no file that can be read"})
+	}
+	if c.WebhookSecret != "" {
+		_, err = secretFile("compat.webhook_secret_file", c.WebhookSecret)
+	}
+	return err
 }
 
 // trustFolder says whether a trust folder that is named is there.
@@ -289,6 +315,14 @@ func trustFolder(dir string) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "trust.folder", "problem": "is no folder that can be read"})
 	}
+	return nil
+}
+
+type configMappingCmd struct{}
+
+// Run prints the mapping.
+func (configMappingCmd) Run(a *app) error {
+	a.printf("%s", mapping.Sample())
 	return nil
 }
 

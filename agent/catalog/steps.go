@@ -1,5 +1,10 @@
 package catalog
 
+import (
+	"maps"
+	"slices"
+)
+
 // Ids of what the desk does next, as results carry them.
 const (
 	StepProceed          = "PROCEED"
@@ -139,6 +144,15 @@ func WarningText(id string, l Lang) (s string, ok bool) { return in(warnings, id
 
 // ReasonText says a verdict's reason in plain words.
 func ReasonText(id string, l Lang) (s string, ok bool) { return in(reasons, id, l) }
+
+// StepIDs are the ids of all steps, sorted.
+func StepIDs() []string { return slices.Sorted(maps.Keys(steps)) }
+
+// WarningIDs are the ids of all warnings, sorted.
+func WarningIDs() []string { return slices.Sorted(maps.Keys(warnings)) }
+
+// ReasonIDs are the ids of all reasons of verdicts, sorted.
+func ReasonIDs() []string { return slices.Sorted(maps.Keys(reasons)) }
 
 func in(m map[string]Text, id string, l Lang) (string, bool) {
 	t, ok := m[id]

@@ -22,7 +22,25 @@ func (j *job) chip() error {
 	if err != nil {
 		return err
 	}
+	j.keepFiles(doc)
 	return j.showPortrait(doc)
+}
+
+// keepFiles keeps the raw files that the owner may take, once their disclosure is on record.
+func (j *job) keepFiles(doc *icao.Document) {
+	files := map[lds.FileID][]byte{}
+	var names []string
+	for _, id := range j.rawFiles {
+		if raw := doc.Files[id]; len(raw) > 0 {
+			files[id] = bytes.Clone(raw)
+			names = append(names, "file."+string(id))
+		}
+	}
+	if len(files) == 0 {
+		return
+	}
+	j.disclose(j.key.owner.String(), names...)
+	j.e.locked(func() { j.files = files })
 }
 
 // acquire waits for a card. Afterwards the job holds a reader, until release.

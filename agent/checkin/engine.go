@@ -347,7 +347,7 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 		e: e, key: id, digest: digest, lang: lang, req: req, readOnly: readOnly, cardKey: key, fields: fields,
 		picture: picture && req.Means == MeansChip, limited: limited, state: Waiting, phase: PhaseWaiting,
 		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}),
-		checkinID: newID(e.cfg.Now()), startedAt: e.cfg.Now(), started: time.Now(),
+		rawFiles: rawFiles(req.Files, r.Fields), checkinID: newID(e.cfg.Now()), startedAt: e.cfg.Now(), started: time.Now(),
 	}
 	j.accepted = Accepted{JobID: req.JobID, CheckinID: j.checkinID, State: Waiting}
 	j.ctx, j.cancel = context.WithCancelCause(context.Background())
@@ -592,6 +592,29 @@ func (e *Engine) publish(o Owner, ev Event) {
 			e.detach(o, s)
 		}
 	}
+}
+
+// TakeFiles gives the raw files that were asked for and could be read, once: the job forgets them. The error is JOB_UNKNOWN.
+func (e *Engine) TakeFiles(o Owner, jobID string) (map[lds.FileID][]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j, err := e.find(o, jobID)
+	if err != nil {
+		return nil, err
+	}
+	files := j.files
+	j.files = nil
+	return files, nil
+}
+
+// rawFiles are those of the files asked for that a ceiling allows.
+func rawFiles(asked []lds.FileID, ceiling []string) (out []lds.FileID) {
+	for _, id := range asked {
+		if FileWithin(id, ceiling) && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // Waiting tells which owners wait for a tap, in order, for the console.

@@ -23,6 +23,34 @@ func AllFields() []string {
 	return all
 }
 
+// FileFields says what a raw file of the chip tells, by the names of a ceiling: who may have all of them may have the file,
+// and nobody else. It is nil for a file that is not given out.
+func FileFields(id lds.FileID) []string {
+	mrz := []string{"number", "fullName", "dateOfBirth", "sex", "nationality", "documentNumber", "documentType", "issuingState", "expiresAt"}
+	switch id {
+	case lds.DG(1):
+		return mrz
+	case lds.SOD: // the digests in it let whoever has them try numbers and dates until one fits
+		return mrz
+	case lds.DG(2):
+		return []string{FieldPortrait}
+	case lds.DG(13):
+		return []string{
+			"number", "fullName", "dateOfBirth", "sex", "nationality", "ethnicity", "religion", "origin", "residence", "features",
+			"issuedAt", "expiresAt", "father", "mother", "spouse", "oldNumber",
+		}
+	case lds.DG(14), lds.DG(15): // keys that no other card has: as good as its number
+		return []string{"number"}
+	}
+	return nil
+}
+
+// FileWithin says whether a ceiling allows a raw file.
+func FileWithin(id lds.FileID, ceiling []string) bool {
+	all := FileFields(id)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(f string) bool { return !slices.Contains(ceiling, f) })
+}
+
 func knownField(name string) bool { return slices.Contains(AllFields(), name) }
 
 // Filter copies the named fields of an identity, and where they came from, and nothing else.

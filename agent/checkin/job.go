@@ -28,8 +28,9 @@ type job struct {
 	fields    []string
 	picture   bool // the portrait is wanted and allowed
 	limited   bool
-	startedAt time.Time // by Config.Now, for the result
-	started   time.Time // by the clock that runs on, for waits
+	rawFiles  []lds.FileID // wanted and allowed
+	startedAt time.Time    // by Config.Now, for the result
+	started   time.Time    // by the clock that runs on, for waits
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	done      chan struct{} // closed when the job is over
@@ -62,6 +63,7 @@ type job struct {
 	lastTold  time.Time
 	ended     time.Time
 	result    *Result
+	files     map[lds.FileID][]byte // for TakeFiles
 }
 
 // run is the life of a job.

@@ -127,6 +127,10 @@ type Request struct {
 	Timeouts    *Timeouts              `json:"timeouts,omitempty"`
 	Wait        *bool                  `json:"wait,omitempty"` // wait for a card; default true
 	Detached    bool                   `json:"detached,omitempty"`
+
+	// Files are raw files of the chip that are kept for TakeFiles, as far as the ceiling allows (FileWithin). No client of
+	// the protocol can ask for them.
+	Files []lds.FileID `json:"-"`
 }
 
 // Accepted answers checkin.start and card.read at once.

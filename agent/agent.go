@@ -134,6 +134,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Simulation != nil {
 		hc.Simulator = o.Simulation
 	}
+	if o.Settings.HIS.AccessLog {
+		if hc.Access, err = his.OpenAccessLog(o.DataDir); err != nil {
+			return folderError(err)
+		}
+	}
 	server, err := his.New(hc)
 	if err != nil {
 		return err
@@ -160,6 +165,10 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	var tasks sync.WaitGroup
 	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })
+	if hc.Access != nil {
+		defer hc.Access.Flush() // what the last clients did
+		tasks.Go(func() { hc.Access.Run(ctx) })
+	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served := make(chan error, 1)

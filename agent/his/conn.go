@@ -220,6 +220,7 @@ func (c *conn) handle(frame []byte) {
 	r, bad := parse(frame)
 	if bad != nil {
 		c.s.count(bad.ID)
+		c.note("other", outcome(bad))
 		c.send(answer(r.id, nil, bad, lang))
 		return
 	}
@@ -240,6 +241,11 @@ func (c *conn) handle(frame []byte) {
 		e = catalog.New(catalog.NotAvailable, nil)
 	}
 	if e != nil {
+		name := r.method
+		if !known {
+			name = "other" // nothing that a client made up
+		}
+		c.note(name, outcome(e))
 		c.s.count(e.ID)
 		if r.id != nil {
 			c.send(answer(r.id, nil, e, lang))
@@ -253,6 +259,7 @@ func (c *conn) handle(frame []byte) {
 		defer c.order.Unlock()
 	}
 	result, e := c.call(ctx, r.method, m, r)
+	c.note(r.method, outcome(e))
 	if r.id != nil {
 		c.send(answer(r.id, result, e, c.lang()))
 	}
@@ -301,6 +308,11 @@ func places() string {
 	}
 }
 
+// note counts a use of this connection in the access log.
+func (c *conn) note(what, outcome string) {
+	c.s.c.Access.Note(c.who.name(), c.who.session, what, outcome)
+}
+
 func (c *conn) lang() catalog.Lang {
 	if c.session != nil {
 		return c.session.lang
@@ -310,6 +322,7 @@ func (c *conn) lang() catalog.Lang {
 
 func (c *conn) revoked() {
 	c.s.count(catalog.TokenRejected)
+	c.note("session", string(catalog.TokenRejected))
 	c.end(CloseTokenRejected, string(catalog.TokenRejected))
 }
 
@@ -425,6 +438,9 @@ func (c *conn) relay(events <-chan checkin.Event) {
 			if !c.tokenLives() {
 				c.revoked()
 				return
+			}
+			if e.Method == checkin.EventPartial || e.Method == checkin.EventResult {
+				c.note(e.Method, "sent") // these carry what was read
 			}
 			c.notify(e.Method, e.Params)
 		}

@@ -32,6 +32,7 @@ type admission struct {
 type refusal struct {
 	status int
 	id     catalog.ID
+	who    *admission // where that is known
 }
 
 // need is what a route asks of a request without an Origin.
@@ -48,11 +49,11 @@ func (s *Server) admit(r *http.Request, n need) (*admission, *refusal) {
 	// 1. The peer is on this PC.
 	local, remote, ok := endpoints(r)
 	if !ok || !local.Addr().IsLoopback() || !remote.Addr().IsLoopback() {
-		return nil, &refusal{http.StatusForbidden, catalog.PeerDenied}
+		return nil, &refusal{status: http.StatusForbidden, id: catalog.PeerDenied}
 	}
 	// 2. It means us: a page whose name was made to resolve to 127.0.0.1 sends its own name (DNS rebinding).
 	if !ownHost(r.Host, local.Port()) {
-		return nil, &refusal{http.StatusForbidden, catalog.HostDenied}
+		return nil, &refusal{status: http.StatusForbidden, id: catalog.HostDenied}
 	}
 	// 3. A page's origin is ours, allowed, or about to be paired; browsers always send one with a websocket and never let
 	// the page choose it. Where there is none it is no page, and it brings a token. A token beside an Origin counts for
@@ -62,35 +63,35 @@ func (s *Server) admit(r *http.Request, n need) (*admission, *refusal) {
 	case len(origins) == 1 && ownOrigin(r, origins[0], local.Port()):
 		a.origin, a.own = origins[0], true
 	case n == ours && (len(origins) > 0 || !near(r) || r.Method != http.MethodGet):
-		return nil, &refusal{http.StatusForbidden, catalog.OriginDenied}
+		return nil, &refusal{status: http.StatusForbidden, id: catalog.OriginDenied}
 	case len(origins) == 1 && s.allowed(origins[0]):
 		a.origin = origins[0]
 	case len(origins) == 1 && n == credential && s.pairable(origins[0]):
 		a.origin, a.pairing = origins[0], true
 	case len(origins) > 0:
-		return nil, &refusal{http.StatusForbidden, catalog.OriginDenied}
+		return nil, &refusal{status: http.StatusForbidden, id: catalog.OriginDenied}
 	case n != credential:
 		a.near = near(r)
 	default:
 		secret, given := bearer(r)
 		if !given {
-			return nil, &refusal{http.StatusForbidden, catalog.OriginDenied}
+			return nil, &refusal{status: http.StatusForbidden, id: catalog.OriginDenied}
 		}
 		token, err := s.c.Tokens.Check(secret, "")
 		if err != nil {
-			return nil, &refusal{http.StatusUnauthorized, catalog.TokenRejected}
+			return nil, &refusal{status: http.StatusUnauthorized, id: catalog.TokenRejected}
 		}
 		a.token = token
 	}
 	// 4. It belongs to somebody's session on this PC, to which its jobs are bound.
 	session, err := s.c.Session(r.Context(), local, remote)
 	if err != nil || session == "" {
-		return nil, &refusal{http.StatusForbidden, catalog.PeerDenied}
+		return nil, &refusal{status: http.StatusForbidden, id: catalog.PeerDenied}
 	}
 	a.session = session
 	// 5. It does not ask too often. (The number of websockets is counted when one is opened.)
 	if !s.mayAsk(a, n) {
-		return nil, &refusal{http.StatusTooManyRequests, catalog.RateLimited}
+		return nil, &refusal{http.StatusTooManyRequests, catalog.RateLimited, a}
 	}
 	return a, nil
 }
@@ -200,8 +201,9 @@ func (s *Server) refused() map[catalog.ID]uint64 {
 	return m
 }
 
-func (s *Server) refuse(w http.ResponseWriter, r *refusal) {
+func (s *Server) refuse(w http.ResponseWriter, req *http.Request, r *refusal) {
 	s.count(r.id)
+	s.noteRoute(req, r.who, string(r.id))
 	writeRefusal(w, r, s.c.Lang)
 }
 
@@ -239,6 +241,7 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		parsed, err := keys.ParseOrigin(origin)
 		if refused.id == catalog.OriginDenied && len(r.Header.Values("Origin")) == 1 && err == nil && parsed == origin && r.Method == http.MethodGet {
 			s.count(refused.id)
+			s.noteRoute(r, nil, string(refused.id))
 			w.Header().Set(ReasonHeader, string(refused.id))
 			// That it may ask to be paired is said while an administrator has opened that, and at no other time.
 			refused := map[string]bool{"allowed": false}
@@ -248,12 +251,12 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 			s.answer(w, origin, refused)
 			return
 		}
-		s.refuse(w, refused)
+		s.refuse(w, r, refused)
 		return
 	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
-		s.refuse(w, &refusal{http.StatusMethodNotAllowed, catalog.BadRequest})
+		s.refuse(w, r, &refusal{http.StatusMethodNotAllowed, catalog.BadRequest, a})
 		return
 	}
 	d := discovery{
@@ -264,16 +267,17 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	if n := r.URL.Query().Get("nonce"); n != "" {
 		nonce, ok := proofNonce(n)
 		if !ok {
-			s.refuse(w, &refusal{http.StatusBadRequest, catalog.BadRequest})
+			s.refuse(w, r, &refusal{http.StatusBadRequest, catalog.BadRequest, a})
 			return
 		}
 		p, err := s.prove(DiscoveryTag, nonce, nil, a.port)
 		if err != nil {
-			s.refuse(w, &refusal{http.StatusInternalServerError, catalog.Internal})
+			s.refuse(w, r, &refusal{http.StatusInternalServerError, catalog.Internal, a})
 			return
 		}
 		d.Proof = &p
 	}
+	s.noteRoute(r, a, "ok")
 	s.answer(w, a.origin, d)
 }
 

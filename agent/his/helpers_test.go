@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"runtime"
@@ -500,4 +501,31 @@ func (l *pipeListener) dial(from string) net.Conn {
 	ours, theirs := net.Pipe()
 	l.conns <- pipeConn{theirs, l.local, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
 	return ours
+}
+
+// session is the operating system's session of this test.
+func (r *rig) session() string {
+	r.t.Helper()
+	c := r.open("", "DESKTOP2")
+	defer c.ws.Close()
+	local, remote := c.ws.LocalAddr().(*net.TCPAddr).AddrPort(), c.ws.RemoteAddr().(*net.TCPAddr).AddrPort()
+	s, err := PeerSession(r.t.Context(), remote, local)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+// get asks the handler, as uid 1000, and gives the reason of a refusal.
+func (r *rig) get(path, origin string) string {
+	r.t.Helper()
+	r.server.c.Session = func(context.Context, netip.AddrPort, netip.AddrPort) (string, error) { return "uid:1000", nil }
+	req := httptest.NewRequestWithContext(context.WithValue(r.t.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 27480})), "GET", path, nil)
+	req.Host, req.RemoteAddr = "127.0.0.1:27480", "127.0.0.1:50000"
+	if origin != "" {
+		req.Header.Set("Origin", origin)
+	}
+	w := httptest.NewRecorder()
+	r.server.Handler().ServeHTTP(w, req)
+	return w.Header().Get(ReasonHeader)
 }

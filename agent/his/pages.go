@@ -77,12 +77,13 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, p *Page) {
 	a, refused := s.admit(r, n)
 	if refused == nil && !p.Own && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		refused = &refusal{http.StatusMethodNotAllowed, catalog.BadRequest}
+		refused = &refusal{http.StatusMethodNotAllowed, catalog.BadRequest, a}
 	}
 	if refused != nil {
-		s.refuse(w, refused)
+		s.refuse(w, r, refused)
 		return
 	}
+	s.noteRoute(r, a, "ok")
 	csp := p.CSP
 	if csp == "" {
 		csp = "default-src 'none'"

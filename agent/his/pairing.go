@@ -56,7 +56,9 @@ func confirmPairing(_ context.Context, c *conn, params json.RawMessage) (any, er
 		return nil, pairingError(err)
 	}
 	// From now on it is an origin like any other that has a token, and opens its session with that.
-	c.who.pairing = false
+	if c.who.pairing { // others read it once a session is open, and it is false then
+		c.who.pairing = false
+	}
 	c.openBy(time.Now().Add(c.s.c.OpenTimeout))
 	c.s.c.Log("paired", map[string]any{"token": t.ID})
 	expires := ""

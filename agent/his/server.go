@@ -127,6 +127,7 @@ type Config struct {
 	Limits        Limits
 	Help          http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
 	Pages         []Page       // what else the port serves
+	Access        *AccessLog   // who used what; nil: nobody keeps that
 	Pairing       Pairing      // lets an administrator bring in an origin; nil: pairing.* is not available
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
@@ -212,8 +213,8 @@ func New(c Config) (*Server, error) {
 			CheckOrigin: func(*http.Request) bool { return true },
 		},
 	}
-	s.upgrader.Error = func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
-		s.refuse(w, &refusal{status, catalog.BadRequest})
+	s.upgrader.Error = func(w http.ResponseWriter, r *http.Request, status int, _ error) {
+		s.refuse(w, r, &refusal{status: status, id: catalog.BadRequest})
 	}
 	s.methods = s.table()
 	for name, m := range s.methods {
@@ -252,15 +253,16 @@ func (s *Server) Handler() http.Handler {
 				s.servePage(w, r, p)
 				return
 			}
-			_, refused := s.admit(r, public)
+			a, refused := s.admit(r, public)
 			if refused == nil && s.c.Help != nil && strings.HasPrefix(r.URL.Path, "/help/") {
+				s.noteRoute(r, a, "ok")
 				s.c.Help.ServeHTTP(w, r)
 				return
 			}
 			if refused == nil {
-				refused = &refusal{http.StatusNotFound, catalog.NotAvailable}
+				refused = &refusal{http.StatusNotFound, catalog.NotAvailable, a}
 			}
-			s.refuse(w, refused)
+			s.refuse(w, r, refused)
 		}
 	})
 }
@@ -315,11 +317,11 @@ func (s *Server) enter(pairing bool) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return &refusal{http.StatusServiceUnavailable, catalog.AgentStopping}
+		return &refusal{status: http.StatusServiceUnavailable, id: catalog.AgentStopping}
 	}
 	// Origins that are not allowed yet must not take the places of those that are.
 	if s.open.Load() >= int64(s.c.Limits.Connections) || pairing && s.pairs >= max(1, s.c.Limits.Connections/4) {
-		return &refusal{http.StatusServiceUnavailable, catalog.TooManyClients}
+		return &refusal{status: http.StatusServiceUnavailable, id: catalog.TooManyClients}
 	}
 	if pairing {
 		s.pairs++
@@ -342,17 +344,18 @@ func (s *Server) leave(pairing bool) {
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	a, refused := s.admit(r, credential)
 	if refused != nil {
-		s.refuse(w, refused)
+		s.refuse(w, r, refused)
 		return
 	}
 	pairing := a.pairing // it becomes an allowed one meanwhile
 	if refused := s.enter(pairing); refused != nil {
-		s.refuse(w, refused)
+		refused.who = a
+		s.refuse(w, r, refused)
 		return
 	}
 	defer s.leave(pairing)
 	if offered := websocket.Subprotocols(r); len(offered) > 0 && !slices.Contains(offered, Subprotocol) {
-		s.refuse(w, &refusal{http.StatusBadRequest, catalog.ProtocolVersion})
+		s.refuse(w, r, &refusal{http.StatusBadRequest, catalog.ProtocolVersion, a})
 		return
 	}
 	ws, err := s.upgrader.Upgrade(w, r, nil)

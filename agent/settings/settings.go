@@ -56,6 +56,9 @@ type HIS struct {
 	MaxConnections    int      `toml:"max_connections" allowed:"1 to 1000" doc:"Connections at the same time."`
 	MaxFrameBytes     int      `toml:"max_frame_bytes" allowed:"65536 to 33554432" doc:"Size of a frame from a client."`
 	RequestsPerSecond int      `toml:"requests_per_second" allowed:"1 to 1000" doc:"Requests per second of one session."`
+	WSS               bool     `toml:"wss" allowed:"true or false" doc:"Serve wss:// beside ws://, with a certificate of this installation's own CA (tapcheck wss). Only for a HIS whose browser refuses ws:// to 127.0.0.1."`
+	WSSPorts          []int    `toml:"wss_ports" allowed:"1 to 8 different numbers from 1024 to 65535, none of them in ports" doc:"Loopback ports of wss://; the first free one is used."`
+	AccessLog         bool     `toml:"access_log" allowed:"true or false" doc:"Keep in the data folder which origin or program used what and how it ended. Nothing personal is in it; it takes at most 3 MiB."`
 }
 
 // Checkin settings.
@@ -108,7 +111,7 @@ func Default() Settings {
 		Language: "vi",
 		Log:      Log{Level: "info"},
 		HIS: HIS{Ports: []int{27480, 27481, 27482, 27483}, MaxConnections: 20, MaxFrameBytes: 8 << 20,
-			RequestsPerSecond: 50},
+			RequestsPerSecond: 50, WSSPorts: []int{27484, 27485, 27486, 27487}, AccessLog: true},
 		Checkin:   Checkin{WaitForCardMs: 120_000, WaitForNeedMs: 60_000},
 		Insurance: Insurance{Provider: "off", URL: "https://egw.baohiemxahoi.gov.vn", WaitMs: 5_000},
 		Trust:     Trust{Embedded: true},
@@ -253,6 +256,8 @@ func (s Settings) check() (bad []string) {
 	fail(utf8.RuneCountInString(s.Desk) <= 64 && !strings.ContainsFunc(s.Desk, unicode.IsControl), "desk")
 	fail(s.Log.Level == "debug" || s.Log.Level == "info" || s.Log.Level == "warn" || s.Log.Level == "error", "log.level")
 	fail(portsOK(s.HIS.Ports), "his.ports")
+	shared := s.HIS.WSS && slices.ContainsFunc(s.HIS.WSSPorts, func(p int) bool { return slices.Contains(s.HIS.Ports, p) })
+	fail(portsOK(s.HIS.WSSPorts) && !shared, "his.wss_ports")
 	// The rule is the tokens' own, and so is the form that comes out.
 	fail(originsOK(s.HIS.Origins), "his.origins")
 	fail(in(s.HIS.MaxConnections, 1, 1000), "his.max_connections")

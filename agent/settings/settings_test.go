@@ -54,11 +54,12 @@ func TestEverySettingSaysWhatIsAllowed(t *testing.T) {
 // Each case is a file with what must be said about it; the value itself must never be repeated.
 func TestProblems(t *testing.T) {
 	const (
-		gateway = "https://host or https://host:port, or http on 127.0.0.1, without a path"
-		origins = "a list of origins such as https://his.hospital.example, without path or pattern"
-		webhook = "https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off"
-		account = "up to 64 characters, needed with provider bhyt"
-		file    = "path of a file that only the service may read, needed with provider bhyt"
+		gateway  = "https://host or https://host:port, or http on 127.0.0.1, without a path"
+		origins  = "a list of origins such as https://his.hospital.example, without path or pattern"
+		webhook  = "https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off"
+		account  = "up to 64 characters, needed with provider bhyt"
+		file     = "path of a file that only the service may read, needed with provider bhyt"
+		wssPorts = "1 to 8 different numbers from 1024 to 65535, none of them in ports"
 	)
 	for name, c := range map[string]struct {
 		file    string
@@ -67,15 +68,17 @@ func TestProblems(t *testing.T) {
 		what    string
 		allowed string
 	}{
-		"unknown setting":         {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
+		"unknown setting":         {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
 		"unknown table":           {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, compat, desk, his, insurance, language, log, scanner, trust"},
-		"unknown dotted":          {"his.prots = [1]\n", 1, "his.prots", unknown, "his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second"},
+		"unknown dotted":          {"his.prots = [1]\n", 1, "his.prots", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
 		"wrong type":              {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
 		"wrong language":          {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
 		"desk of two lines":       {"desk = \"a\\nb\"\n", 1, "desk", notAllowed, "up to 64 characters, on one line"},
 		"desk without an end":     {"desk = \"" + strings.Repeat("ấ", 65) + "\"\n", 1, "desk", notAllowed, "up to 64 characters, on one line"},
 		"port too low":            {"[his]\nports = [80]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
 		"port twice":              {"[his]\nports = [2000, 2000]\n", 2, "his.ports", notAllowed, "1 to 8 different numbers from 1024 to 65535"},
+		"wss port too low":        {"[his]\nwss_ports = [443]\n", 2, "his.wss_ports", notAllowed, wssPorts},
+		"wss on a port of ws":     {"[his]\nwss = true\nports = [27484]\n", 0, "his.wss_ports", notAllowed, wssPorts},
 		"origin with path":        {"[his]\norigins = [\"https://SECRETVALUE/x\"]\n", 2, "his.origins", notAllowed, origins},
 		"origin pattern":          {"[his]\norigins = [\"https://*.example\"]\n", 2, "his.origins", notAllowed, origins},
 		"gateway in clear":        {"[insurance]\nurl = \"http://egw.example\"\n", 2, "insurance.url", notAllowed, gateway},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/icao/chip"
 )
 
@@ -119,6 +120,13 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		t.Fatalf("hardly anything was logged, so nothing was hunted in:\n%s", written)
 	}
 	hunt(t, "log", written)
+	// The access log tells what was done, so it would tell of whom if anything did.
+	access, err := os.ReadFile(filepath.Join(p.data, his.AccessFile))
+	for _, want := range []string{`"what":"checkin.start","outcome":"BAD_REQUEST"`, `"what":"job.result","outcome":"sent"`, `"what":"other","outcome":"UNKNOWN_METHOD"`} {
+		if err != nil || !strings.Contains(string(access), want) {
+			t.Errorf("the access log lacks %s (%v):\n%s", want, err, access)
+		}
+	}
 	for _, dir := range []string{p.data, p.tmp} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {

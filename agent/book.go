@@ -20,6 +20,8 @@ const (
 	backlogLimit = 4000
 	// writeTime is how long one write may take before the disk counts as one that refuses.
 	writeTime = 3 * time.Second
+	// readLimit bounds how many questions wait for the disk.
+	readLimit = 64
 )
 
 // book is the journal behind a disk that may refuse, hang or be damaged. Every write goes through one queue, in order. A
@@ -37,10 +39,12 @@ type book struct {
 
 	mu       sync.Mutex
 	queue    []*entry
-	refusing bool // the last write failed: new ones are refused at once, and all are tried again after retry
+	reads    []*entry // never in the queue: a question that nobody waits for any more is worth nothing
+	refusing bool     // the last write failed: new ones are refused at once, and all are tried again after retry
 	lost     int
 	caughtUp func(checkinID string) // told of check-ins whose record was late; may be nil
 	wake     chan struct{}          // holds at most one value
+	asked    chan struct{}          // the same, for reads
 	stopping bool
 	done     chan struct{}
 }
@@ -51,14 +55,15 @@ type entry struct {
 	// answer gets what came of the first try. It is buffered: whoever asked may be gone.
 	answer  chan error
 	tried   bool
-	checkin string // id of the check-in that this is a state of, if it is one
+	checkin string          // id of the check-in that this is a state of, if it is one
+	ctx     context.Context // of a read
 }
 
 // openBook opens the journal, or begins without one where the disk refuses, and tries again every retry. It fails where
 // waiting cannot help: another program has it open, or a newer version wrote it. One that is damaged, or was encrypted with
 // another key, is set aside whole: a desk must not stand still for it.
 func openBook(ctx context.Context, o journal.Options, h *health.Tracker, retry time.Duration, log func(string, map[string]any)) (*book, error) {
-	b := &book{health: h, log: log, retry: retry, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	b := &book{health: h, log: log, retry: retry, wake: make(chan struct{}, 1), asked: make(chan struct{}, 1), done: make(chan struct{})}
 	b.aside = func() error {
 		h.Set(health.JournalDamaged, true)
 		log("journal.damaged", nil)
@@ -116,6 +121,48 @@ func (b *book) put(ctx context.Context, e *entry) error {
 	}
 }
 
+// ask reads, between writes, as long as ctx lets it. A disk that refuses writes may still be read. Errors: those of the journal,
+// ErrUnwritable where there is none.
+func (b *book) ask(ctx context.Context, read func(ctx context.Context, j *journal.Journal) error) error {
+	e := &entry{write: read, answer: make(chan error, 1), ctx: ctx}
+	b.mu.Lock()
+	if b.stopping || len(b.reads) >= readLimit {
+		b.mu.Unlock()
+		return journal.ErrUnwritable
+	}
+	b.reads = append(b.reads, e)
+	b.mu.Unlock()
+	select {
+	case b.asked <- struct{}{}:
+	default:
+	}
+	select {
+	case err := <-e.answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer serves the reads that wait.
+func (b *book) answer() {
+	for {
+		b.mu.Lock()
+		if len(b.reads) == 0 {
+			b.mu.Unlock()
+			return
+		}
+		e := b.reads[0]
+		b.reads = b.reads[1:]
+		b.mu.Unlock()
+		if b.journal == nil {
+			e.answer <- journal.ErrUnwritable
+			continue
+		}
+		e.answer <- e.write(e.ctx, b.journal) // it comes back when its context ends
+	}
+}
+
 func (b *book) rouse() {
 	select {
 	case b.wake <- struct{}{}:
@@ -128,8 +175,12 @@ func (b *book) write() {
 	defer close(b.done)
 	retry := time.NewTicker(b.retry)
 	defer retry.Stop()
+	writes := true
 	for {
-		b.drain()
+		if writes {
+			b.drain()
+		}
+		b.answer()
 		b.mu.Lock()
 		stopping := b.stopping
 		b.mu.Unlock()
@@ -139,8 +190,11 @@ func (b *book) write() {
 			}
 			return
 		}
+		writes = true
 		select {
 		case <-b.wake:
+		case <-b.asked:
+			writes = false // a disk that refuses is not tried again for each question
 		case <-retry.C:
 		}
 	}
@@ -316,6 +370,52 @@ func (b *book) PutLookup(ctx context.Context, l journal.Lookup) error {
 // PutAttempt implements checkin.Book.
 func (b *book) PutAttempt(ctx context.Context, a journal.Attempt) error {
 	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.PutAttempt(ctx, a) })
+}
+
+// PutAmendment implements checkin.Book.
+func (b *book) PutAmendment(ctx context.Context, a journal.Amendment) error {
+	return b.put(ctx, &entry{checkin: a.CheckinID, write: func(ctx context.Context, j *journal.Journal) error { return j.PutAmendment(ctx, a) }})
+}
+
+// DropLookup implements checkin.Book.
+func (b *book) DropLookup(ctx context.Context, id string) error {
+	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.DropLookup(ctx, id) })
+}
+
+// Checkin implements checkin.Book.
+func (b *book) Checkin(ctx context.Context, owner, id, jobID string) (journal.Checkin, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (journal.Checkin, error) {
+		return j.Checkin(ctx, owner, id, jobID)
+	})
+}
+
+// Checkins implements checkin.Book.
+func (b *book) Checkins(ctx context.Context, owner string, since time.Time, limit int) ([]journal.Checkin, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Checkin, error) {
+		return j.Checkins(ctx, owner, since, limit)
+	})
+}
+
+// Amendments implements checkin.Book.
+func (b *book) Amendments(ctx context.Context, checkinIDs ...string) ([]journal.Amendment, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Amendment, error) {
+		return j.Amendments(ctx, checkinIDs...)
+	})
+}
+
+func read[T any](ctx context.Context, b *book, ask func(ctx context.Context, j *journal.Journal) (T, error)) (v T, err error) {
+	got := make(chan T, 1)
+	err = b.ask(ctx, func(ctx context.Context, j *journal.Journal) error {
+		v, err := ask(ctx, j)
+		if err == nil {
+			got <- v
+		}
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return <-got, nil
 }
 
 // SignerSeen implements checkin.Book. A sight that could not be counted at once is caught up; how often the signer was seen

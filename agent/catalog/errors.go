@@ -36,11 +36,18 @@ const (
 	NeedExpired   ID = "NEED_EXPIRED"
 	Cancelled     ID = "CANCELLED"
 
-	KeyMalformed  ID = "KEY_MALFORMED"
-	QRForeign     ID = "QR_FOREIGN"
-	KeyMissing    ID = "KEY_MISSING"
-	KeyRejected   ID = "KEY_REJECTED"
-	KeyUnsuitable ID = "KEY_UNSUITABLE"
+	CheckinUnfinished ID = "CHECKIN_UNFINISHED"
+	CheckinVoid       ID = "CHECKIN_VOID"
+	JournalUnreadable ID = "JOURNAL_UNREADABLE"
+
+	KeyMalformed ID = "KEY_MALFORMED"
+	QRForeign    ID = "QR_FOREIGN"
+
+	PaperQRForeign ID = "PAPER_QR_FOREIGN"
+	PaperQRMissing ID = "PAPER_QR_MISSING"
+	KeyMissing     ID = "KEY_MISSING"
+	KeyRejected    ID = "KEY_REJECTED"
+	KeyUnsuitable  ID = "KEY_UNSUITABLE"
 
 	CardRemoved      ID = "CARD_REMOVED"
 	CardMute         ID = "CARD_MUTE"
@@ -205,6 +212,18 @@ var entries = []Entry{
 		Text{"Lượt tiếp nhận đã được hủy.", "The check-in was cancelled."},
 		Text{"Phần mềm hủy, hoặc cửa sổ của nó đã đóng quá 15 giây.", "The program cancelled it, or its window was closed for over 15 seconds."},
 		Text{"Bắt đầu lượt mới nếu cần.", "Start a new one if needed."}},
+	{CheckinUnfinished, -32036, "job", false,
+		Text{"Lượt tiếp nhận này chưa xong.", "This check-in is not over yet."},
+		Text{"Chỉ thu hồi hoặc tra cứu lại được một lượt đã kết thúc.", "Only a check-in that is over can be taken back or looked up again."},
+		Text{"Chờ lượt kết thúc, hoặc hủy lượt rồi làm lại.", "Wait until it is over, or cancel it first."}},
+	{CheckinVoid, -32037, "job", false,
+		Text{"Lượt tiếp nhận này đã bị thu hồi.", "This check-in was taken back."},
+		Text{"Lượt đã thu hồi vẫn được lưu nhưng không nhận thêm thông tin.", "It is kept, and nothing more can be added to it."},
+		Text{"Bắt đầu lượt mới với đúng bệnh nhân.", "Start a new check-in with the right patient."}},
+	{JournalUnreadable, -32038, "agent", true,
+		Text{"Không đọc được sổ lượt tiếp nhận trên ổ đĩa.", "The check-ins on the disk cannot be read."},
+		Text{"Ổ đĩa hỏng hoặc không phản hồi; lượt này không còn trong bộ nhớ.", "The disk is faulty or does not answer, and the agent no longer remembers this check-in by itself."},
+		Text{"Tiếp tục công việc và thử lại sau; báo bộ phận CNTT kiểm tra ổ đĩa.", "Go on and try again later; ask IT to check the disk."}},
 
 	// Keys.
 	{KeyMalformed, -32050, "key", false,
@@ -215,6 +234,14 @@ var entries = []Entry{
 		Text{"Mã QR vừa quét không phải của thẻ căn cước.", "The QR code that was scanned is not an ID card's."},
 		Text{"Quét nhầm mã khác, hoặc bộ gõ tiếng Việt (Unikey…) làm hỏng dữ liệu từ máy quét.", "Another code was scanned, or a Vietnamese keyboard driver mangled the scanner's data."},
 		Text{"Quét mã QR trên thẻ căn cước; nếu vẫn lỗi, tắt bộ gõ tiếng Việt hoặc nhập 6 số cuối của số căn cước.", "Scan the QR code on the ID card; if it stays, switch the Vietnamese keyboard driver off or type the last 6 digits of the number."}},
+	{PaperQRForeign, -32055, "key", false,
+		Text{"Mã QR vừa quét không phải của thẻ BHYT giấy.", "The QR code that was scanned is not a paper insurance card's."},
+		Text{"Quét nhầm mã khác, hoặc bộ gõ tiếng Việt (Unikey…) làm hỏng dữ liệu từ máy quét.", "Another code was scanned, or a Vietnamese keyboard driver mangled the scanner's data."},
+		Text{"Quét mã QR trên thẻ BHYT, hoặc nhập mã thẻ, họ tên và ngày sinh in trên thẻ.", "Scan the QR code on the insurance card, or type the code, name and date of birth that are printed on it."}},
+	{PaperQRMissing, -32056, "key", false,
+		Text{"Chưa quét thẻ BHYT giấy.", "The paper insurance card has not been scanned."},
+		Text{"Lượt bằng thẻ giấy cần mã QR của thẻ, hoặc mã thẻ nhập tay.", "A check-in by paper card needs the card's QR code, or its code typed in."},
+		Text{"Quét mã QR trên thẻ BHYT của bệnh nhân.", "Scan the QR code on the patient's insurance card."}},
 	{KeyMissing, -32052, "key", false,
 		Text{"Chưa có mã để mở chip.", "There is no key yet to open the chip."},
 		Text{"Chip chỉ mở bằng CAN, MRZ hoặc mã QR của chính thẻ đó.", "A chip opens only with the CAN, MRZ or QR code of that card."},

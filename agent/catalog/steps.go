@@ -24,6 +24,11 @@ const (
 	StepPaperAdmission   = "ADMIT_WITH_PAPERS"
 	StepTryAgain         = "TRY_AGAIN"
 	StepTempCardFlow     = "CHILD_WITHOUT_CARD"
+	StepComparePapers    = "COMPARE_PAPERS"
+	StepCheckVNeID       = "CHECK_VNEID_SCREEN"
+	StepEmergency        = "TREAT_FIRST"
+	StepIdentifyLater    = "IDENTIFY_LATER"
+	StepNewCheckin       = "START_NEW_CHECKIN"
 )
 
 // Ids of warnings, as results carry them.
@@ -68,6 +73,11 @@ var steps = map[string]Text{
 	StepCallSupervisor:   {"Tiếp nhận bằng giấy tờ và báo người phụ trách.", "Admit with papers and tell your supervisor."},
 	StepPaperAdmission:   {"Tiếp nhận bằng giấy tờ.", "Admit with papers."},
 	StepTryAgain:         {"Thử lại một lần.", "Try once more."},
+	StepComparePapers:    {"So thẻ BHYT giấy với giấy tờ tùy thân có ảnh của bệnh nhân.", "Compare the paper card with an identity paper that has a photo."},
+	StepCheckVNeID:       {"Xem trực tiếp trong ứng dụng VNeID trên điện thoại của bệnh nhân; không nhận ảnh chụp màn hình.", "Look at the VNeID app itself on the patient's phone; a screenshot does not count."},
+	StepEmergency:        {"Cấp cứu: tiếp nhận và điều trị ngay, không chờ giấy tờ.", "Emergency: admit and treat at once, without waiting for papers."},
+	StepIdentifyLater:    {"Bổ sung giấy tờ và thẻ BHYT trước khi bệnh nhân ra viện; khi đó tiếp nhận lại và gắn với mã lượt khám này.", "Add papers and insurance card before discharge; then check in again and link it to the same visit."},
+	StepNewCheckin:       {"Bắt đầu lượt mới với đúng bệnh nhân.", "Start a new check-in with the right patient."},
 	StepTempCardFlow:     {"Trẻ em chưa có thẻ: tiếp nhận bằng giấy khai sinh hoặc giấy chứng sinh.", "Child without a card: admit with the birth certificate or birth slip."},
 }
 

@@ -15,6 +15,7 @@ type write struct {
 	disclosure *journal.Disclosure
 	lookup     *journal.Lookup
 	attempt    *journal.Attempt
+	amendment  *journal.Amendment
 }
 
 func (w write) to(ctx context.Context, b Book) error {
@@ -27,6 +28,8 @@ func (w write) to(ctx context.Context, b Book) error {
 		return b.PutLookup(ctx, *w.lookup)
 	case w.attempt != nil:
 		return b.PutAttempt(ctx, *w.attempt)
+	case w.amendment != nil:
+		return b.PutAmendment(ctx, *w.amendment)
 	}
 	return nil
 }

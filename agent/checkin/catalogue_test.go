@@ -85,11 +85,13 @@ func TestEveryIDIsProvoked(t *testing.T) {
 	wrong.Key = &KeyInput{CAN: "999999"}
 
 	scripts := map[catalog.ID]script{
-		catalog.BadRequest:   refused(func(r *Request) { r.JobID = "" }, all),
-		catalog.NotAvailable: refused(func(r *Request) { r.Means = MeansVNeID }, all),
-		catalog.Forbidden:    refused(func(*Request) {}, Rights{}),
-		catalog.KeyMalformed: refused(func(r *Request) { r.Key.CAN = "1" }, all),
-		catalog.QRForeign:    refused(func(r *Request) { r.Key = &KeyInput{QR: "https://example.org"} }, all),
+		catalog.BadRequest:     refused(func(r *Request) { r.JobID = "" }, all),
+		catalog.NotAvailable:   refused(func(r *Request) { r.Face = "required" }, all),
+		catalog.Forbidden:      refused(func(*Request) {}, Rights{}),
+		catalog.KeyMalformed:   refused(func(r *Request) { r.Key.CAN = "1" }, all),
+		catalog.PaperQRForeign: refused(func(r *Request) { r.Means, r.Key = MeansPaperCard, &KeyInput{QR: "https://example.org"} }, all),
+		catalog.PaperQRMissing: ends(nothing, Request{JobID: "j1", Means: MeansPaperCard}),
+		catalog.QRForeign:      refused(func(r *Request) { r.Key = &KeyInput{QR: "https://example.org"} }, all),
 		catalog.JobIDTaken: func(b *bench, c *client) catalog.ID {
 			c.start(chipRequest("j1"))
 			return refused(func(r *Request) { r.Desk = "other" }, all)(b, c)
@@ -123,6 +125,23 @@ func TestEveryIDIsProvoked(t *testing.T) {
 			return failure(c.result("j1"))
 		},
 		catalog.Internal: reads(fmt.Errorf("surprise")),
+
+		catalog.CheckinUnfinished: func(b *bench, c *client) catalog.ID {
+			c.start(chipRequest("j1"))
+			return idOf(second(b.e.Void(context.Background(), his, VoidRequest{JobID: "j1", Reason: "test"})))
+		},
+		catalog.CheckinVoid: func(b *bench, c *client) catalog.ID {
+			c.start(byNumber("j1"))
+			c.result("j1")
+			if _, err := b.e.Void(context.Background(), his, VoidRequest{JobID: "j1", Reason: "test"}); err != nil {
+				return idOf(err)
+			}
+			return idOf(second(b.e.Link(context.Background(), his, LinkRequest{JobID: "j1", Visit: &Visit{MaLK: "LK1"}})))
+		},
+		catalog.JournalUnreadable: func(b *bench, c *client) catalog.ID {
+			b.book.fail = func(context.Context, any) error { return journal.ErrUnwritable }
+			return idOf(second(b.e.Link(context.Background(), his, LinkRequest{JobID: "yesterday", Visit: &Visit{MaLK: "LK1"}})))
+		},
 
 		catalog.KeyMissing:    ends(func(b *bench) { b.desk.put("A", an()) }, keyless),
 		catalog.KeyRejected:   ends(func(b *bench) { b.desk.put("A", an()) }, wrong),

@@ -61,6 +61,13 @@ type Book interface {
 	SignerSeen(ctx context.Context, sha256 string) (int, error)
 	PutLookup(ctx context.Context, l journal.Lookup) error
 	PutAttempt(ctx context.Context, a journal.Attempt) error
+	PutAmendment(ctx context.Context, a journal.Amendment) error
+	DropLookup(ctx context.Context, id string) error
+
+	// Checkin, Checkins and Amendments read, as journal.Journal does.
+	Checkin(ctx context.Context, owner, id, jobID string) (journal.Checkin, error)
+	Checkins(ctx context.Context, owner string, since time.Time, limit int) ([]journal.Checkin, error)
+	Amendments(ctx context.Context, checkinIDs ...string) ([]journal.Amendment, error)
 }
 
 // Config is what an engine works with. Readers and Read are needed, everything else may be left out.
@@ -131,6 +138,7 @@ type Engine struct {
 	slots    map[string]*slot
 	subs     map[Owner]map[*subscriber]struct{}
 	grace    map[Owner]*time.Timer
+	asking   map[*job]bool // look-ups of insurance.check
 	changed  chan struct{} // closed and replaced when anything above moves
 	settled  *time.Timer   // when readers that were out of sight count as empty
 	stopping bool
@@ -149,6 +157,7 @@ type Engine struct {
 	subWG sync.WaitGroup
 
 	served reader.Watchers // of who is served
+	moved  reader.Watchers // of anything that Queue tells
 }
 
 type jobKey struct {
@@ -205,7 +214,7 @@ func New(c Config) *Engine {
 	}
 	e := &Engine{
 		cfg: c, jobs: map[jobKey]*job{}, perOwner: map[Owner]int{}, infos: map[string]reader.Info{}, slots: map[string]*slot{},
-		subs: map[Owner]map[*subscriber]struct{}{}, grace: map[Owner]*time.Timer{}, changed: make(chan struct{}),
+		subs: map[Owner]map[*subscriber]struct{}{}, grace: map[Owner]*time.Timer{}, asking: map[*job]bool{}, changed: make(chan struct{}),
 		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), gone: make(chan struct{}),
 	}
 	rand.Read(e.salt[:]) // never fails (crypto/rand)
@@ -255,6 +264,7 @@ func (e *Engine) locked(do func()) {
 func (e *Engine) broadcast() {
 	close(e.changed)
 	e.changed = make(chan struct{})
+	e.moved.Notify()
 }
 
 // sweep forgets finished jobs that are too old, and those that are too many of their owner or of all, the oldest first. The
@@ -280,7 +290,7 @@ func (e *Engine) sweep() {
 
 // Start begins a check-in for an owner, within its rights. The same job id with the same request answers the same, as long
 // as the job is remembered (Config.Retain after its end). Errors are of the catalogue: BAD_REQUEST, NOT_AVAILABLE,
-// FORBIDDEN, KEY_MALFORMED, QR_FOREIGN, JOB_ID_TAKEN, TOO_MANY_JOBS, AGENT_STOPPING.
+// FORBIDDEN, KEY_MALFORMED, QR_FOREIGN, PAPER_QR_FOREIGN, JOB_ID_TAKEN, TOO_MANY_JOBS, AGENT_STOPPING.
 func (e *Engine) Start(ctx context.Context, o Owner, r Rights, lang catalog.Lang, req Request) (Accepted, error) {
 	return e.start(ctx, o, r, lang, req, false)
 }
@@ -315,7 +325,15 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 	if err := permit(r, &req); err != nil {
 		return Accepted{}, err
 	}
-	key, kerr := parseKey(req.Key)
+	var key lds.Key
+	var kerr *catalog.Error
+	scanned := false
+	if req.Means == MeansPaperCard && req.Key != nil {
+		req.Subject, kerr = parsePaper(req.Key)
+		scanned = true
+	} else {
+		key, kerr = parseKey(req.Key)
+	}
 	if kerr != nil {
 		return Accepted{}, kerr
 	}
@@ -345,7 +363,8 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 	}
 	j := &job{
 		e: e, key: id, digest: digest, lang: lang, req: req, readOnly: readOnly, cardKey: key, fields: fields,
-		picture: picture && req.Means == MeansChip, limited: limited, state: Waiting, phase: PhaseWaiting,
+		picture: picture && req.Means == MeansChip, limited: limited, state: Waiting, phase: PhaseWaiting, ref: rand.Text(),
+		amended: amended{visit: req.Visit}, subject: req.Subject, scanned: scanned,
 		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}),
 		rawFiles: rawFiles(req.Files, r.Fields), checkinID: newID(e.cfg.Now()), startedAt: e.cfg.Now(), started: time.Now(),
 	}
@@ -369,7 +388,7 @@ func permit(r Rights, req *Request) *catalog.Error {
 	if req.Means == MeansChip && !r.Read {
 		return catalog.New(catalog.Forbidden, map[string]any{"right": "read"})
 	}
-	if req.Means == MeansNumber && !r.Read && !r.Insurance {
+	if req.Means != MeansChip && !r.Read && !r.Insurance {
 		return catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
 	}
 	switch req.Insurance {
@@ -427,7 +446,8 @@ func (e *Engine) find(o Owner, id string) (*job, error) {
 }
 
 // Provide answers a need, or brings the key of a job that still waits for its card. Errors are of the catalogue:
-// JOB_UNKNOWN, JOB_NOT_WAITING, BAD_REQUEST, KEY_MALFORMED, QR_FOREIGN; after any of them the need stays open.
+// JOB_UNKNOWN, JOB_NOT_WAITING, BAD_REQUEST, KEY_MALFORMED, QR_FOREIGN, PAPER_QR_FOREIGN; after any of them the need stays
+// open.
 func (e *Engine) Provide(ctx context.Context, o Owner, p Provision) error {
 	if err := ctx.Err(); err != nil {
 		return Explain(err)
@@ -438,14 +458,28 @@ func (e *Engine) Provide(ctx context.Context, o Owner, p Provision) error {
 	if err != nil {
 		return err
 	}
+	return e.provide(j, p)
+}
+
+// provide answers a need of a job. The mutex is held.
+func (e *Engine) provide(j *job, p Provision) error {
 	switch {
 	case p.Key != nil && p.Reader != "":
 		return bad("key", "either a key or a reader")
 	case p.Key != nil:
-		open := j.need != nil && j.need.Need == NeedKey
-		early := j.req.Means == MeansChip && !j.state.Final() && j.cardKey.Empty() && !j.reading
-		if !open && !early {
+		if !j.wantsKey() {
 			return catalog.New(catalog.JobNotWaiting, nil)
+		}
+		if j.req.Means == MeansPaperCard {
+			s, kerr := parsePaper(p.Key)
+			switch {
+			case kerr != nil:
+				return kerr
+			case s == nil:
+				return bad("key", "missing")
+			}
+			j.subject, j.scanned = s, true
+			break
 		}
 		key, kerr := parseKey(p.Key)
 		if kerr != nil {
@@ -500,7 +534,12 @@ func (e *Engine) Recorded(checkinID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, j := range e.jobs {
-		if j.checkinID == checkinID && j.result != nil && !j.result.Recorded {
+		if j.checkinID != checkinID || j.result == nil {
+			continue
+		}
+		j.unamended = false
+		if !j.result.Recorded {
+			j.unwritten = false
 			r := *j.result
 			r.Recorded = true
 			r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w Warning) bool { return w.ID == catalog.WarnNotRecorded })
@@ -654,10 +693,14 @@ func (e *Engine) Close(ctx context.Context) error {
 			j.cancel(catalog.New(catalog.AgentStopping, nil))
 		}
 	}
+	for j := range e.asking {
+		j.cancel(catalog.New(catalog.AgentStopping, nil))
+	}
 	e.mu.Unlock()
 	err := wait(ctx, &e.wg)
 	e.stop()
 	e.served.Close()
+	e.moved.Close()
 	if werr := wait(ctx, &e.loops); err == nil {
 		err = werr
 	}
@@ -689,10 +732,11 @@ func wait(ctx context.Context, wg *sync.WaitGroup) error {
 	}
 }
 
+const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
 // newID makes the id of a check-in: 26 characters, sortable by time (the ULID form: 48 bits of milliseconds and 80 random
 // bits in Crockford's base 32).
 func newID(at time.Time) string {
-	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	var b [16]byte
 	ms := uint64(at.UnixMilli())
 	for i := range 6 {
@@ -710,7 +754,7 @@ func newID(at time.Time) string {
 				v |= b[n/8] >> (7 - n%8) & 1
 			}
 		}
-		out[i] = alphabet[v]
+		out[i] = idAlphabet[v]
 	}
 	return string(out)
 }

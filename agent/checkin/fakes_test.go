@@ -352,6 +352,63 @@ func (b *book) PutCheckin(ctx context.Context, c journal.Checkin) error       { 
 func (b *book) PutDisclosure(ctx context.Context, d journal.Disclosure) error { return b.put(ctx, d) }
 func (b *book) PutLookup(ctx context.Context, l journal.Lookup) error         { return b.put(ctx, l) }
 func (b *book) PutAttempt(ctx context.Context, a journal.Attempt) error       { return b.put(ctx, a) }
+func (b *book) PutAmendment(ctx context.Context, a journal.Amendment) error   { return b.put(ctx, a) }
+func (b *book) DropLookup(ctx context.Context, id string) error               { return b.put(ctx, dropped(id)) }
+
+// dropped is a look-up that was taken out of the queue.
+type dropped string
+
+// The journal's own tests hold it to the same answers.
+func (b *book) Checkin(ctx context.Context, owner, id, jobID string) (journal.Checkin, error) {
+	if err := b.readable(ctx); err != nil {
+		return journal.Checkin{}, err
+	}
+	for _, c := range slices.Backward(entries[journal.Checkin](b)) {
+		if c.Owner == owner && (id != "" && c.ID == id || id == "" && c.JobID == jobID) {
+			return c, nil
+		}
+	}
+	return journal.Checkin{}, journal.ErrNone
+}
+
+func (b *book) Checkins(ctx context.Context, owner string, since time.Time, limit int) (out []journal.Checkin, _ error) {
+	if err := b.readable(ctx); err != nil {
+		return nil, err
+	}
+	for _, c := range entries[journal.Checkin](b) {
+		if c.Owner == owner && !c.StartedAt.Before(since) {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b journal.Checkin) int { return a.StartedAt.Compare(b.StartedAt) })
+	return out[:min(limit, len(out))], nil
+}
+
+func (b *book) Amendments(ctx context.Context, ids ...string) (out []journal.Amendment, _ error) {
+	if err := b.readable(ctx); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		for _, a := range entries[journal.Amendment](b) {
+			if a.CheckinID == id {
+				out = append(out, a)
+			}
+		}
+	}
+	return out, nil
+}
+
+// readable asks fail about a question, which is nil.
+func (b *book) readable(ctx context.Context) error {
+	b.mu.Lock()
+	fail := b.fail
+	b.mu.Unlock()
+	if fail == nil {
+		return nil
+	}
+	return fail(ctx, nil)
+}
+
 func (b *book) SignerSeen(ctx context.Context, sum string) (int, error) {
 	b.mu.Lock()
 	fail := b.fail

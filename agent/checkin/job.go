@@ -1,6 +1,7 @@
 package checkin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ type job struct {
 	e         *Engine
 	key       jobKey
 	checkinID string
+	ref       string // by which the desk's console names it
 	digest    [32]byte
 	accepted  Accepted
 	lang      catalog.Lang
@@ -58,12 +60,17 @@ type job struct {
 	looking   bool
 	signer    *int
 	timings   Timings
-	unwritten bool // something of it is not in the book
-	noBook    bool // the disk kept it waiting once, and must not again
-	lastTold  time.Time
-	ended     time.Time
-	result    *Result
-	files     map[lds.FileID][]byte // for TakeFiles
+	attempt   *journal.Attempt // of the look-up
+	subject   *Subject         // the person, where the means is not a chip
+	scanned   bool             // subject is what a code says, and not what the client said
+	unwritten bool             // something of it is not in the book
+	unamended bool             // something that was added to it after its end is not
+	amended
+	noBook   bool // the disk kept it waiting once, and must not again
+	lastTold time.Time
+	ended    time.Time
+	result   *Result
+	files    map[lds.FileID][]byte // for TakeFiles
 }
 
 // run is the life of a job.
@@ -78,7 +85,7 @@ func (j *job) run() {
 		if j.req.Means == MeansChip {
 			err = j.chip()
 		} else {
-			err = j.number()
+			err = j.desk()
 		}
 	}()
 	func() {
@@ -210,12 +217,18 @@ func (j *job) pause(d time.Duration) error {
 // emit numbers an event and hands it out. params gets the number. The mutex is held.
 func (j *job) emit(method string, params func(seq int) any) {
 	j.seq++
-	b, err := json.Marshal(params(j.seq))
+	p := params(j.seq)
+	b, err := json.Marshal(p)
 	if err != nil { // nothing that we build ourselves can fail to encode
 		j.log("event.unencodable", map[string]any{"method": method})
 		return
 	}
-	j.e.publish(j.key.owner, Event{Method: method, JobID: j.key.id, Params: b})
+	ev := Event{Method: method, JobID: j.key.id, Params: b}
+	if r, ok := p.(Result); ok {
+		ev.Picture = r.Portrait
+	}
+	j.e.publish(j.key.owner, ev)
+	j.e.moved.Notify()
 }
 
 // hints are what the desk does while a phase lasts.
@@ -315,8 +328,9 @@ func (j *job) options() ResultOptions {
 	return ResultOptions{
 		Lang: j.lang, JobID: j.key.id, CheckinID: j.checkinID, Means: j.req.Means, Fields: append([]string{}, j.fields...),
 		PortraitWanted: j.picture, Portrait: j.portrait, PortraitErr: j.pictErr, Eligibility: j.eligible, SignerSeen: j.signer,
-		Subject: j.req.Subject, Limited: j.limited, Recorded: !j.unwritten, Simulated: j.e.cfg.Simulated, Virtual: j.virtual,
-		Operator: j.req.Operator, Desk: j.req.Desk, Visit: j.req.Visit, StartedAt: j.startedAt, Timings: j.timings,
+		Subject: j.said(), Limited: j.limited, Recorded: !j.unwritten, Simulated: j.e.cfg.Simulated, Virtual: j.virtual,
+		Operator: j.req.Operator, Desk: j.req.Desk, Visit: copyOf(j.visit), Decisions: slices.Clone(j.decisions), StartedAt: j.startedAt,
+		Timings: j.timings,
 	}
 }
 
@@ -398,6 +412,7 @@ func (j *job) conclude(err error) {
 // over is the last that happens to a job. The mutex is held.
 func (j *job) over(r Result) {
 	e := j.e
+	j.onto(&r) // what came while it was written down
 	j.phase, j.need, j.state = PhaseDone, nil, r.State
 	j.emit(EventResult, func(seq int) any {
 		r.Seq = seq
@@ -459,5 +474,5 @@ func (j *job) row(r Result, raw []byte) *journal.Checkin {
 	}
 }
 
-// String is the owner as the book names it.
-func (o Owner) String() string { return o.Client + " " + o.Session }
+// String is the owner as the book names it: the client, and the user rather than the session (see Owner).
+func (o Owner) String() string { return o.Client + " " + cmp.Or(o.User, o.Session) }

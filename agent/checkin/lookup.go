@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/journal"
+	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
 )
 
@@ -148,6 +151,7 @@ func (j *job) ask(q insurance.Request) {
 		j.log("insurance.failed", map[string]any{"error": string(id), "asked": !unasked})
 	}
 	j.write(write{attempt: &attempt})
+	e.locked(func() { j.attempt = &attempt })
 	j.disclose(j.key.owner.String(), "eligibility")
 
 	select {
@@ -170,17 +174,244 @@ func (j *job) disclose(to string, fields ...string) {
 	j.write(write{disclosure: &journal.Disclosure{CheckinID: j.checkinID, At: j.e.cfg.Now(), To: to, Fields: fields}})
 }
 
-// number is a check-in by number: the person on the HIS's word, and what the insurer says of them.
-func (j *job) number() error {
-	s := j.req.Subject
-	j.e.mu.Lock()
-	j.state, j.tapped = Running, j.started
-	j.progress(PhaseInsurance, 0)
-	j.e.mu.Unlock()
-	if x := j.req.Expect; x != nil && x.Number != s.Number {
+// said is the person as the owner may know it: all of what the owner said itself, and of what a code says that somebody scanned
+// no more than the job's fields, and the card's code. The mutex is held.
+func (j *job) said() *Subject {
+	if j.subject == nil || !j.scanned {
+		return copyOf(j.subject)
+	}
+	i := Filter(&lds.Identity{Number: j.subject.Number, FullName: j.subject.FullName, DateOfBirth: j.subject.DateOfBirth, Sex: j.subject.Sex}, j.fields)
+	return &Subject{Number: i.Number, CardCode: j.subject.CardCode, FullName: i.FullName, DateOfBirth: i.DateOfBirth, Sex: i.Sex}
+}
+
+// names lists what a subject holds.
+func (s *Subject) names() []string {
+	return sent(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
+}
+
+// desk is a check-in without a chip: the person on the HIS's word or as a paper card's code says, and what the insurer says of
+// them, as far as there is enough to ask with. An emergency waits for nothing and nobody.
+func (j *job) desk() error {
+	e := j.e
+	var s *Subject
+	e.locked(func() {
+		j.state, j.tapped = Running, j.started
+		if s = j.subject; s == nil && j.req.Means == MeansPaperCard {
+			j.progress(PhaseWaiting, 0)
+		} else {
+			j.progress(PhaseInsurance, 0)
+		}
+	})
+	if s == nil && j.req.Means == MeansPaperCard {
+		if err := j.awaitPaper(); err != nil {
+			return err
+		}
+		e.locked(func() {
+			s, j.tapped = j.subject, time.Now()
+			j.progress(PhaseInsurance, 0)
+		})
+	}
+	if s == nil {
+		s = &Subject{}
+	}
+	if x := j.req.Expect; x != nil && (s.Number != "" || j.req.Means == MeansNumber) && x.Number != s.Number {
 		return catalog.New(catalog.PersonUnexpected, nil)
 	}
+	if j.scanned { // what the client said itself is disclosed to nobody
+		var told *Subject
+		e.locked(func() { told = j.said() })
+		j.disclose(j.key.owner.String(), told.names()...)
+	}
 	close(j.told) // by whoever asked
-	j.lookUp(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
+	q := insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex}
+	if enough := q.FullName != "" && q.DateOfBirth != "" && q.Number+q.CardCode != ""; !enough && j.incomplete() {
+		return nil
+	}
+	j.lookUp(q)
 	return nil
+}
+
+// incomplete says that nobody can be asked about this person, if the means is one where that is nobody's mistake; it is then
+// known what the insurance is: unknown, until somebody knows more.
+func (j *job) incomplete() bool {
+	e := j.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case j.req.Means != MeansNoCard && j.req.Means != MeansEmergency && j.req.Means != MeansPaperCard:
+		return false // the insurer's client says itself what is missing
+	case j.req.Insurance == "supplied" || j.req.Insurance == "off" || e.cfg.Insurer == nil:
+		return false
+	}
+	j.eligible = &insurance.Eligibility{State: insurance.Unknown, Source: e.cfg.Insurer.Name(), Reason: string(catalog.InsuranceRequest)}
+	return true
+}
+
+// awaitPaper asks the desk for the QR code of the paper card.
+func (j *job) awaitPaper() error {
+	until := time.Now().Add(j.needLimit())
+	err := j.await(func() time.Time { return until }, func() bool {
+		if j.subject != nil {
+			j.clearNeed()
+			return true
+		}
+		j.needs(NeedKey, catalog.PaperQRMissing, nil, until)
+		return false
+	})
+	if errors.Is(err, errExpired) {
+		return catalog.New(catalog.PaperQRMissing, nil)
+	}
+	return err
+}
+
+// CheckRequest is insurance.check: about the person of a check-in, or about somebody who is named.
+type CheckRequest struct {
+	JobID       string `json:"jobId,omitempty"`
+	CheckinID   string `json:"checkinId,omitempty"`
+	Number      string `json:"number,omitempty"`
+	CardCode    string `json:"cardCode,omitempty"`
+	FullName    string `json:"fullName,omitempty"`
+	DateOfBirth string `json:"dateOfBirth,omitempty"`
+	Sex         string `json:"sex,omitempty"`
+}
+
+// Check answers insurance.check.
+type Check struct {
+	Eligibility insurance.Eligibility `json:"eligibility"`
+	Attempt     Attempt               `json:"attempt"`
+	Recorded    bool                  `json:"recorded"`
+}
+
+// Attempt is the dated proof that somebody was asked (NĐ 188/2025 Đ38).
+type Attempt struct {
+	At       time.Time `json:"at"`
+	Outcome  string    `json:"outcome"` // answered, not_asked, cancelled, or the id of an error
+	Code     string    `json:"code,omitempty"`
+	LookupID string    `json:"lookupId"`
+}
+
+// eligibilityAmendment is a later answer in the book.
+type eligibilityAmendment struct {
+	Eligibility insurance.Eligibility `json:"eligibility"`
+	Raw         []byte                `json:"raw,omitempty"` // as it came
+}
+
+// CheckInsurance asks the insurer now, and waits for the answer, at most Config.InsuranceWait. What is asked about a check-in
+// becomes part of it. Errors are of the catalogue: BAD_REQUEST, FORBIDDEN, JOB_UNKNOWN, CHECKIN_UNFINISHED, CHECKIN_VOID,
+// JOURNAL_UNREADABLE, AGENT_STOPPING. An insurer that does not answer is none: the eligibility says so.
+func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lang catalog.Lang, r CheckRequest) (Check, error) {
+	if !rights.Insurance {
+		return Check{}, catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
+	}
+	s := Subject{Number: r.Number, CardCode: r.CardCode, FullName: r.FullName, DateOfBirth: r.DateOfBirth, Sex: r.Sex}
+	var f *file
+	id := newID(e.cfg.Now())
+	if r.JobID != "" || r.CheckinID != "" {
+		if s != (Subject{}) {
+			return Check{}, bad("number", "either a check-in or a person")
+		}
+		if err := checkName(r.JobID, r.CheckinID); err != nil {
+			return Check{}, err
+		}
+		var err error
+		if f, err = e.file(ctx, o, r.JobID, r.CheckinID); err != nil {
+			return Check{}, err
+		}
+		switch {
+		case f.result.State == Void:
+			return Check{}, catalog.New(catalog.CheckinVoid, nil)
+		case !f.result.State.Final(): // it asks itself
+			return Check{}, catalog.New(catalog.CheckinUnfinished, nil)
+		}
+		s, id = f.person, f.result.CheckinID
+	} else {
+		if err := s.check(); err != nil {
+			field, _ := err.Detail["field"].(string)
+			problem, _ := err.Detail["problem"].(string)
+			return Check{}, bad(strings.TrimPrefix(field, "subject."), problem)
+		}
+		if s.Number+s.CardCode == "" {
+			return Check{}, bad("number", "missing")
+		}
+	}
+	if e.cfg.Insurer == nil {
+		return Check{Eligibility: insurance.Eligibility{State: insurance.Off}, Attempt: Attempt{At: e.cfg.Now(), Outcome: outcomeNotAsked, LookupID: id}, Recorded: true}, nil
+	}
+	// A job that nobody can see: it asks, and leaves in the book what every look-up leaves there.
+	j := &job{
+		e: e, key: jobKey{owner: o}, checkinID: id, lang: lang, state: Complete, startedAt: e.cfg.Now(), started: time.Now(),
+		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}),
+	}
+	close(j.told)
+	j.ctx, j.cancel = context.WithCancelCause(ctx)
+	defer j.cancel(nil)
+	stopping := false
+	e.locked(func() {
+		if stopping = e.stopping; !stopping {
+			e.asking[j] = true
+			e.wg.Add(1)
+		}
+	})
+	if stopping {
+		return Check{}, catalog.New(catalog.AgentStopping, nil)
+	}
+	defer e.wg.Done()
+	defer e.locked(func() { delete(e.asking, j) })
+	j.ask(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
+	if j.eligible == nil || j.attempt == nil { // nobody waits any more
+		return Check{}, Explain(context.Cause(j.ctx))
+	}
+	out := Check{
+		Eligibility: *j.eligible, Recorded: !j.unwritten,
+		Attempt: Attempt{At: j.attempt.At, Outcome: j.attempt.Outcome, Code: j.attempt.Code, LookupID: id},
+	}
+	if f == nil || j.eligible.State == insurance.Pending { // what was known of it before is better than that
+		return out, nil
+	}
+	e.drop(id)
+	_, recorded, err := e.amend(ctx, o, r.JobID, r.CheckinID, func(f *file) (string, any, error) {
+		if f.void != nil {
+			return "", nil, nil
+		}
+		f.result.Eligibility = j.eligible
+		if f.job != nil && f.job.result != nil {
+			f.job.eligible = j.eligible
+			f.job.answered()
+		}
+		return amendEligibility, eligibilityAmendment{*j.eligible, j.eligible.Raw}, nil
+	})
+	out.Recorded = out.Recorded && recorded && err == nil
+	return out, nil
+}
+
+// answered puts a later answer of the insurer into the result that a finished job gives. The mutex is held.
+func (j *job) answered() {
+	r := *j.result
+	r.Eligibility = j.eligible
+	r.Claim = claim(r.Identity, r.Subject, r.Eligibility)
+	var failure *catalog.Error
+	if r.Error != nil {
+		failure = catalog.New(r.Error.ID, nil)
+	}
+	r.Next = words(nextIDs(r, failure), j.lang, catalog.StepText, func(id, text string) Step { return Step{id, text} })
+	r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w Warning) bool { return w.ID == catalog.WarnNameDiffers })
+	if len(r.Eligibility.Differences) > 0 {
+		r.Warnings = append(r.Warnings, words([]string{catalog.WarnNameDiffers}, j.lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })...)
+	}
+	j.result = &r
+}
+
+// personOf is whom a result is about, as far as it says: what an owner was told, or told us.
+func personOf(r Result) Subject {
+	var s Subject
+	switch {
+	case r.Subject != nil:
+		s = *r.Subject
+	case r.Identity != nil:
+		s = Subject{Number: r.Identity.Number, FullName: r.Identity.FullName, DateOfBirth: r.Identity.DateOfBirth, Sex: r.Identity.Sex}
+	}
+	if e := r.Eligibility; s.CardCode == "" && e != nil && e.Card != nil {
+		s.CardCode = e.Card.Code
+	}
+	return s
 }

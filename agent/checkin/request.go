@@ -1,6 +1,8 @@
 package checkin
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -65,15 +67,14 @@ func (r *Request) check() *catalog.Error {
 			most         int
 		}{{"operator.id", r.Operator.ID, maxReference}, {"operator.source", r.Operator.Source, 32}}...)
 	}
-	if r.Visit != nil {
-		texts = append(texts, []struct {
-			field, value string
-			most         int
-		}{{"visit.maLk", r.Visit.MaLK, maxReference}, {"visit.maBn", r.Visit.MaBN, maxReference}}...)
-	}
 	for _, t := range texts {
 		if e := text(t.field, t.value, t.most); e != nil {
 			return e
+		}
+	}
+	if r.Visit != nil {
+		if e := r.Visit.check(); e != nil {
+			return Explain(e)
 		}
 	}
 	if r.JobID == "" {
@@ -83,29 +84,8 @@ func (r *Request) check() *catalog.Error {
 	if strings.ContainsFunc(r.JobID, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return bad("jobId", "only printable ASCII without spaces")
 	}
-	switch r.Means {
-	case MeansChip, MeansNumber:
-	case MeansPaperCard, MeansVNeID, MeansNoCard, MeansEmergency:
-		return catalog.New(catalog.NotAvailable, map[string]any{"field": "means"})
-	case "":
-		return bad("means", "missing")
-	default:
-		return bad("means", "unknown")
-	}
-	if r.Means == MeansNumber {
-		switch {
-		case r.Subject == nil:
-			return bad("subject", "missing")
-		case r.Key != nil:
-			return bad("key", "only a chip has a key")
-		}
-	} else if r.Subject != nil {
-		return bad("subject", "a chip speaks for itself")
-	}
-	if r.Subject != nil {
-		if e := r.Subject.check(); e != nil {
-			return e
-		}
+	if e := r.checkMeans(); e != nil {
+		return e
 	}
 	if r.Expect != nil {
 		r.Expect.Number = compact(r.Expect.Number)
@@ -167,11 +147,66 @@ func (r *Request) check() *catalog.Error {
 	return nil
 }
 
+// checkMeans looks at who the person is said to be, and by what.
+func (r *Request) checkMeans() *catalog.Error {
+	switch r.Means {
+	case MeansChip, MeansNumber, MeansPaperCard, MeansVNeID, MeansNoCard, MeansEmergency:
+	case "":
+		return bad("means", "missing")
+	default:
+		return bad("means", "unknown")
+	}
+	if r.Means == MeansChip {
+		if r.Subject != nil {
+			return bad("subject", "a chip speaks for itself")
+		}
+		return nil
+	}
+	s := r.Subject
+	switch {
+	case r.Key != nil && r.Means != MeansPaperCard:
+		return bad("key", "only a chip and a paper card have a key")
+	case r.Key != nil && s != nil:
+		return bad("subject", "either the card's QR code or what is written on it")
+	case s == nil && (r.Means == MeansEmergency || r.Means == MeansPaperCard):
+		// Whoever comes by ambulance has no name yet; and a paper card may still be scanned.
+		return nil
+	case s == nil:
+		return bad("subject", "missing")
+	}
+	if e := s.check(); e != nil {
+		return e
+	}
+	missing := func(field, value string) *catalog.Error {
+		if value == "" {
+			return bad("subject."+field, "missing")
+		}
+		return nil
+	}
+	switch r.Means {
+	case MeansNumber:
+		return missing("number", s.Number+s.CardCode)
+	case MeansPaperCard:
+		return missing("cardCode", s.CardCode)
+	case MeansVNeID:
+		return cmp.Or(missing("number", s.Number), missing("fullName", s.FullName), missing("dateOfBirth", s.DateOfBirth))
+	case MeansNoCard:
+		return cmp.Or(missing("fullName", s.FullName), missing("dateOfBirth", s.DateOfBirth))
+	}
+	return nil
+}
+
+func (v *Visit) check() error {
+	if e := cmp.Or(text("visit.maLk", v.MaLK, maxReference), text("visit.maBn", v.MaBN, maxReference)); e != nil {
+		return e
+	}
+	return nil
+}
+
 func (s *Subject) check() *catalog.Error {
 	s.Number, s.CardCode = compact(s.Number), strings.ToUpper(compact(s.CardCode))
+	s.FullName = strings.TrimSpace(s.FullName)
 	switch {
-	case s.Number == "" && s.CardCode == "":
-		return bad("subject.number", "missing")
 	case s.Number != "" && !twelveDigits.MatchString(s.Number):
 		return bad("subject.number", "not twelve digits")
 	case s.CardCode != "" && !insuranceCard.MatchString(s.CardCode):
@@ -236,6 +271,28 @@ func ParseKey(in KeyInput) (lds.Key, error) {
 		return lds.Key{}, err
 	}
 	return k, nil
+}
+
+// parsePaper makes the person of a paper card's QR code.
+func parsePaper(in *KeyInput) (*Subject, *catalog.Error) {
+	if in == nil || *in == (KeyInput{}) {
+		return nil, nil
+	}
+	if only := (KeyInput{QR: in.QR}); *in != only {
+		return nil, bad("key", "a paper card has a QR code only")
+	}
+	c, err := insurance.ParsePaperCard(in.QR)
+	detail := map[string]any{"field": "key.qr"}
+	if _, problem, _ := strings.Cut(fmt.Sprint(err), ": "); err != nil && problem != "" { // in our own words, without anything of the code
+		detail["problem"] = problem
+	}
+	switch {
+	case errors.Is(err, insurance.ErrPaperCardMangled):
+		return nil, catalog.New(catalog.KeyMalformed, detail)
+	case err != nil:
+		return nil, catalog.New(catalog.PaperQRForeign, detail)
+	}
+	return &Subject{CardCode: c.Code, FullName: c.FullName, DateOfBirth: c.DateOfBirth, Sex: c.Sex}, nil
 }
 
 // parseKey makes a key of what the client gave; an empty input is an empty key. At most one kind is allowed.

@@ -33,6 +33,7 @@ type ResultOptions struct {
 	Operator         *Operator
 	Desk             string
 	Visit            *Visit
+	Decisions        []Decision
 	StartedAt        time.Time
 	FinishedAt       time.Time
 	Timings          Timings
@@ -115,7 +116,7 @@ func assemble(v *view, o ResultOptions) Result {
 	r := Result{
 		JobID: o.JobID, CheckinID: o.CheckinID, State: Complete, Recorded: o.Recorded, Simulated: o.Simulated, Means: o.Means,
 		StartedAt: o.StartedAt, FinishedAt: o.FinishedAt, Operator: o.Operator, Desk: o.Desk, Visit: o.Visit, Timings: o.Timings,
-		Portrait: o.Portrait, Eligibility: o.Eligibility,
+		Portrait: o.Portrait, Eligibility: o.Eligibility, Decisions: o.Decisions,
 	}
 	if o.Virtual {
 		r.Reader = "virtual"
@@ -145,6 +146,10 @@ func assemble(v *view, o ResultOptions) Result {
 	if person {
 		r.Portrait, r.Eligibility, o.Subject = nil, nil, nil
 	}
+	if o.Subject != nil && *o.Subject != (Subject{}) {
+		r.Subject = o.Subject
+	}
+	r.DecisionNeeded = undecided(r)
 	r.Claim = claim(r.Identity, o.Subject, r.Eligibility)
 	r.Warnings = words(warningIDs(r, v, o), o.Lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })
 	r.Next = words(nextIDs(r, failure), o.Lang, catalog.StepText, func(id, text string) Step { return Step{id, text} })
@@ -249,7 +254,7 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 		}
 	default:
 		if r.Verdicts == nil || r.Means != MeansChip {
-			add(catalog.StepProceed)
+			add(meansSteps(r)...)
 			break
 		}
 		v := r.Verdicts.Verdicts
@@ -278,10 +283,7 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 					add(catalog.StepTellIT)
 				}
 			case insurance.Unknown:
-				if e.Reason == string(catalog.InsuranceRequest) {
-					add(catalog.StepFixInput)
-				}
-				add(catalog.StepAskInsuranceCard)
+				add(unknownSteps(r)...)
 			}
 		}
 		if len(e.Differences) > 0 {
@@ -301,6 +303,52 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id == catalog.StepProceed })
 	}
 	return ids
+}
+
+// meansSteps says what to do with a person who came without a chip, before anything of insurance is known.
+func meansSteps(r Result) []string {
+	switch r.Means {
+	case MeansPaperCard: // it has no photo (Luật BHYT Đ28 k1)
+		return []string{catalog.StepProceed, catalog.StepComparePapers}
+	case MeansVNeID:
+		return []string{catalog.StepProceed, catalog.StepCheckVNeID}
+	case MeansNoCard:
+		if underSix(r) {
+			return []string{catalog.StepProceed, catalog.StepTempCardFlow}
+		}
+		return []string{catalog.StepProceed, catalog.StepCheckPapers}
+	case MeansEmergency: // papers may come until discharge (Luật BHYT Đ28 k1)
+		return []string{catalog.StepEmergency, catalog.StepIdentifyLater}
+	}
+	return []string{catalog.StepProceed}
+}
+
+// unknownSteps says what to do where the insurer says nothing, or could not be asked.
+func unknownSteps(r Result) []string {
+	unasked := r.Eligibility.Reason == string(catalog.InsuranceRequest)
+	switch {
+	case r.Means == MeansEmergency, r.Means == MeansNoCard && unasked && underSix(r):
+		return nil // the means has said it
+	case r.Means == MeansNoCard && unasked:
+		return []string{catalog.StepAskInsuranceCard}
+	case unasked:
+		return []string{catalog.StepFixInput, catalog.StepAskInsuranceCard}
+	}
+	return []string{catalog.StepAskInsuranceCard}
+}
+
+// underSix says that the person has not turned six, for whom other papers do (Luật BHYT Đ12 k3). A year alone is taken for its
+// last day, which is in the child's favour.
+func underSix(r Result) bool {
+	if r.Subject == nil || len(r.Subject.DateOfBirth) < 4 {
+		return false
+	}
+	birth := r.Subject.DateOfBirth + "-12-31"[max(0, len(r.Subject.DateOfBirth)-4):]
+	if len(r.Subject.DateOfBirth) == 7 {
+		birth = r.Subject.DateOfBirth + "-28"
+	}
+	t, err := time.ParseInLocation(time.DateOnly, birth, insurance.Vietnam)
+	return err == nil && r.StartedAt.Before(t.AddDate(6, 0, 0))
 }
 
 // claim gives values as the ministry writes them (QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT, table XML0): only what is known, and of

@@ -11,9 +11,15 @@ import (
 
 // Owner is whom a job belongs to: one client program or web origin within one session of the operating system. It is
 // comparable; two tabs of one origin are the same owner.
+//
+// A session ends, and what was checked in yesterday must still be found. So a check-in in the book belongs to the client and
+// to User, which outlast the agent, the session and the PC's restart: see Owner.String. A desktop program with a new token is
+// a new client.
 type Owner struct {
 	Client  string // the origin, or "desktop:" and the id of the token
 	Session string // the operating system's session, as the gate found it
+	// User is whose session it is: "uid:1000", a SID. Empty is Session itself.
+	User string
 }
 
 // Means is how the person is identified. The values go over the wire and are frozen.
@@ -91,7 +97,7 @@ type Subject struct {
 // Operator is who sits at the desk, and on whose word.
 type Operator struct {
 	ID     string `json:"id"`
-	Source string `json:"source,omitempty"` // "his"
+	Source string `json:"source,omitempty"` // "his", "console", "assertion"
 }
 
 // Visit is the HIS's own reference.
@@ -140,19 +146,34 @@ type Accepted struct {
 	State     State  `json:"state"`
 }
 
-// Picture is a portrait that anybody can show.
+// Picture is a portrait that anybody can show. To a session that wants pictures as binary frames it goes without Data, but
+// with Bytes and Frame, and the frame follows.
 type Picture struct {
 	MIME   string `json:"mime"`
 	Width  int    `json:"width"`
 	Height int    `json:"height"`
-	Data   []byte `json:"data"` // base64 on the wire
+	Data   []byte `json:"data,omitempty"`  // base64 on the wire
+	Bytes  int    `json:"bytes,omitempty"` // length of the picture in the binary frame
+	Frame  uint32 `json:"frame,omitempty"` // number of the binary frame, from 1, per connection
 }
 
 // FaceVerdict is the verdict about the face; until face verification is there it is always not_done.
 type FaceVerdict struct {
+	Status      lds.Status   `json:"status"`
+	Reason      lds.Reason   `json:"reason,omitempty"`
+	Basis       lds.Basis    `json:"basis,omitempty"`
+	Decision    string       `json:"decision,omitempty"` // match, no_match, review, cannot_tell
+	Score       float64      `json:"score,omitempty"`
+	Threshold   float64      `json:"threshold,omitempty"`
+	Model       string       `json:"model,omitempty"`
+	AttackCheck *AttackCheck `json:"attackCheck,omitempty"`
+}
+
+// AttackCheck says how hard it was looked whether a living person sat before the camera.
+type AttackCheck struct {
+	Level  string     `json:"level"`
 	Status lds.Status `json:"status"`
 	Reason lds.Reason `json:"reason,omitempty"`
-	Basis  lds.Basis  `json:"basis,omitempty"`
 }
 
 // Verdicts of a check-in.
@@ -196,6 +217,7 @@ type Result struct {
 	Visit       *Visit                 `json:"visit,omitempty"`
 	Reader      string                 `json:"reader,omitempty"` // "virtual" where it is no real hardware
 	Identity    *lds.Identity          `json:"identity,omitempty"`
+	Subject     *Subject               `json:"subject,omitempty"` // where the means is not a chip: on whose word, says the means
 	Portrait    *Picture               `json:"portrait,omitempty"`
 	Verdicts    *Verdicts              `json:"verdicts,omitempty"`
 	Eligibility *insurance.Eligibility `json:"eligibility,omitempty"`
@@ -204,6 +226,10 @@ type Result struct {
 	Warnings    []Warning              `json:"warnings"`
 	Timings     Timings                `json:"timings"`
 	Error       *catalog.Wire          `json:"error,omitempty"` // what ended a failed job
+
+	DecisionNeeded []string   `json:"decisionNeeded,omitempty"` // what a person must decide on (DecideRequest.About), and has not
+	Decisions      []Decision `json:"decisions,omitempty"`
+	Void           *Voiding   `json:"void,omitempty"` // why it was taken back
 }
 
 // Need is job.needs: what a job waits for before it goes on.
@@ -252,9 +278,10 @@ const (
 // Event is a notification for the owner of a job. Method is job.progress, job.partial, job.needs or job.result; Params is
 // already encoded, so that one event is encoded once however many sockets get it.
 type Event struct {
-	Method string
-	JobID  string
-	Params json.RawMessage
+	Method  string
+	JobID   string
+	Params  json.RawMessage
+	Picture *Picture // that Params holds as "portrait", for who would rather have it beside them; never changed
 }
 
 // JobStatus is job.status.

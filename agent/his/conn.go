@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,9 @@ type conn struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	out      chan []byte // frames for the writer
+	out      chan frame    // for the writer
+	slow     chan struct{} // a value for each slow request that is being served
+	frames   atomic.Uint32 // pictures sent as binary frames
 	outBytes atomic.Int64
 
 	// order is held while a job is started until its answer is queued, and by whoever queues a notification: so the
@@ -75,6 +78,7 @@ type session struct {
 	rights   checkin.Rights
 	lang     catalog.Lang
 	operator *checkin.Operator
+	binary   bool // pictures travel as binary frames
 }
 
 // subscriptions say which notifications a session gets.
@@ -86,7 +90,7 @@ type subscriptions struct {
 func newConn(s *Server, ws *websocket.Conn, who *admission) *conn {
 	c := &conn{
 		s: s, ws: ws, who: who, challenge: make([]byte, 32),
-		out: make(chan []byte, s.c.Limits.QueueFrames), bucket: newBucket(s.c.Limits.RequestsPerSecond),
+		out: make(chan frame, s.c.Limits.QueueFrames), slow: make(chan struct{}, maxSlow), bucket: newBucket(s.c.Limits.RequestsPerSecond),
 	}
 	_, _ = rand.Read(c.challenge) // never fails (crypto/rand)
 	// Not derived from the server's: end alone ends it, and so has always said how before anybody notices.
@@ -253,6 +257,10 @@ func (c *conn) handle(frame []byte) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.c.RequestTimeout)
+	if m.slow {
+		c.serveSlowly(ctx, cancel, m, r)
+		return
+	}
 	defer cancel()
 	if m.ordered {
 		c.order.Lock()
@@ -260,15 +268,47 @@ func (c *conn) handle(frame []byte) {
 	}
 	result, e := c.call(ctx, r.method, m, r)
 	c.note(r.method, outcome(e))
-	if r.id != nil {
-		c.send(answer(r.id, result, e, c.lang()))
-	}
+	c.answer(r.id, result, e)
 	if e != nil && e.ID == catalog.TokenRejected {
 		c.s.count(e.ID)
 		if c.wrong++; c.wrong >= maxWrongTokens {
 			c.end(CloseTokenRejected, string(e.ID))
 		}
 	}
+}
+
+// maxSlow bounds the slow requests of one socket that are served at a time.
+const maxSlow = 4
+
+// serveSlowly serves a request beside those that come behind it.
+func (c *conn) serveSlowly(ctx context.Context, cancel context.CancelFunc, m method, r request) {
+	select {
+	case c.slow <- struct{}{}:
+	default:
+		cancel()
+		c.s.count(catalog.RateLimited)
+		c.answer(r.id, nil, catalog.New(catalog.RateLimited, nil))
+		return
+	}
+	c.wg.Go(func() {
+		defer cancel()
+		defer func() { <-c.slow }()
+		result, e := c.call(ctx, r.method, m, r)
+		c.note(r.method, outcome(e))
+		c.answer(r.id, result, e)
+	})
+}
+
+// answer queues the answer to a request; a notification (no id) gets none.
+func (c *conn) answer(id json.RawMessage, result any, e *catalog.Error) {
+	if id == nil {
+		return
+	}
+	if p, ok := result.(pictured); ok && e == nil {
+		c.queue(frame{text: answer(id, p.result, nil, c.lang()), picture: p.frame})
+		return
+	}
+	c.send(answer(id, result, e, c.lang()))
 }
 
 // call runs a method. A panic stays within its request.
@@ -326,14 +366,22 @@ func (c *conn) revoked() {
 	c.end(CloseTokenRejected, string(catalog.TokenRejected))
 }
 
-// send queues a frame and never waits: a client that lets its queue fill up is disconnected.
-func (c *conn) send(frame []byte) {
-	if frame == nil || c.ctx.Err() != nil {
+// frame is a text frame, and the binary one that follows it directly, if any.
+type frame struct{ text, picture []byte }
+
+func (f frame) size() int64 { return int64(len(f.text) + len(f.picture)) }
+
+// send queues a text frame.
+func (c *conn) send(text []byte) { c.queue(frame{text: text}) }
+
+// queue never waits: a client that lets its queue fill up is disconnected.
+func (c *conn) queue(f frame) {
+	if f.text == nil || c.ctx.Err() != nil {
 		return
 	}
-	if c.outBytes.Add(int64(len(frame))) <= c.s.c.Limits.QueueBytes {
+	if c.outBytes.Add(f.size()) <= c.s.c.Limits.QueueBytes {
 		select {
-		case c.out <- frame:
+		case c.out <- f:
 			return
 		default:
 		}
@@ -353,10 +401,13 @@ func (c *conn) notify(method string, params any) {
 func (c *conn) write() {
 	ping := time.NewTicker(c.s.c.PingInterval)
 	defer ping.Stop()
-	write := func(frame []byte, deadline time.Time) bool {
-		c.outBytes.Add(-int64(len(frame)))
+	write := func(f frame, deadline time.Time) bool {
+		c.outBytes.Add(-f.size())
 		_ = c.ws.SetWriteDeadline(deadline)
-		err := c.ws.WriteMessage(websocket.TextMessage, frame)
+		err := c.ws.WriteMessage(websocket.TextMessage, f.text)
+		if err == nil && f.picture != nil {
+			err = c.ws.WriteMessage(websocket.BinaryMessage, f.picture)
+		}
 		if err == nil {
 			return true
 		}
@@ -369,8 +420,8 @@ func (c *conn) write() {
 	}
 	for {
 		select {
-		case frame := <-c.out:
-			if !write(frame, time.Now().Add(c.s.c.WriteTimeout)) {
+		case f := <-c.out:
+			if !write(f, time.Now().Add(c.s.c.WriteTimeout)) {
 				return
 			}
 		case <-ping.C:
@@ -388,8 +439,8 @@ func (c *conn) write() {
 			deadline := time.Now().Add(closeGrace)
 			for c.endCode != CloseSlow {
 				select {
-				case frame := <-c.out:
-					if !write(frame, deadline) {
+				case f := <-c.out:
+					if !write(f, deadline) {
 						return
 					}
 				default:
@@ -442,7 +493,7 @@ func (c *conn) relay(events <-chan checkin.Event) {
 			if e.Method == checkin.EventPartial || e.Method == checkin.EventResult {
 				c.note(e.Method, "sent") // these carry what was read
 			}
-			c.notify(e.Method, e.Params)
+			c.tell(e)
 		}
 	}
 }

@@ -67,6 +67,7 @@ func FuzzHandle(f *testing.F) {
 				c.subs.Store(&subscriptions{})
 			}
 			c.handle([]byte(frame))
+			c.wg.Wait() // what is slow is answered beside
 			if want := map[bool]int{true: 1, false: 0}[q.id != nil]; len(c.out) != want {
 				t.Fatalf("%d answers to a frame with id %q", len(c.out), q.id)
 			}
@@ -77,7 +78,7 @@ func FuzzHandle(f *testing.F) {
 					Result  json.RawMessage
 					Error   *struct{ Data catalog.Wire }
 				}
-				raw := <-c.out
+				raw := (<-c.out).text
 				if json.Unmarshal(raw, &m) != nil || m.JSONRPC != "2.0" || m.ID == nil || (m.Result == nil) == (m.Error == nil) {
 					t.Fatalf("answer %s", raw)
 				}

@@ -43,6 +43,9 @@ type fakeEngine struct {
 	jobs map[checkin.Owner]map[string]checkin.State
 	subs map[checkin.Owner]map[chan checkin.Event]bool
 	reqs []checkin.Request
+
+	insurer chan struct{}   // where it is set, each look-up takes a value
+	result  *checkin.Result // of every job, where it is set
 }
 
 func newFakeEngine() *fakeEngine {
@@ -121,7 +124,60 @@ func (e *fakeEngine) Status(_ context.Context, o checkin.Owner, id string) (chec
 	if st.Final() {
 		phase = checkin.PhaseDone
 	}
-	return checkin.JobStatus{JobID: id, CheckinID: "c-" + id, State: st, Phase: phase}, nil
+	return checkin.JobStatus{JobID: id, CheckinID: "c-" + id, State: st, Phase: phase, Result: e.result}, nil
+}
+
+func (e *fakeEngine) Link(_ context.Context, o checkin.Owner, r checkin.LinkRequest) (checkin.Linked, error) {
+	st, err := e.Status(context.Background(), o, r.JobID)
+	if err != nil {
+		return checkin.Linked{}, err
+	}
+	if r.Visit == nil {
+		return checkin.Linked{}, catalog.New(catalog.BadRequest, map[string]any{"field": "visit"})
+	}
+	return checkin.Linked{CheckinID: st.CheckinID, Visit: *r.Visit, Recorded: true}, nil
+}
+
+func (e *fakeEngine) Decide(_ context.Context, o checkin.Owner, r checkin.DecideRequest) (checkin.Decided, error) {
+	st, err := e.Status(context.Background(), o, r.JobID)
+	if err != nil {
+		return checkin.Decided{}, err
+	}
+	d := checkin.Decision{About: r.About, Decision: r.Decision, Reason: r.Reason, Note: r.Note, Operator: r.Operator}
+	return checkin.Decided{CheckinID: st.CheckinID, Decisions: []checkin.Decision{d}, Recorded: true}, nil
+}
+
+func (e *fakeEngine) Void(_ context.Context, o checkin.Owner, r checkin.VoidRequest) (checkin.Voided, error) {
+	st, err := e.Status(context.Background(), o, r.JobID)
+	if err != nil {
+		return checkin.Voided{}, err
+	}
+	return checkin.Voided{CheckinID: st.CheckinID, State: checkin.Void, Recorded: true}, nil
+}
+
+func (e *fakeEngine) List(_ context.Context, o checkin.Owner, r checkin.ListRequest) (checkin.List, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := checkin.List{Checkins: []checkin.Summary{}}
+	for id, st := range e.jobs[o] {
+		list.Checkins = append(list.Checkins, checkin.Summary{CheckinID: "c-" + id, JobID: id, State: st})
+	}
+	return list, nil
+}
+
+// CheckInsurance waits until the insurer is let answer.
+func (e *fakeEngine) CheckInsurance(ctx context.Context, _ checkin.Owner, r checkin.Rights, _ catalog.Lang, _ checkin.CheckRequest) (checkin.Check, error) {
+	if !r.Insurance {
+		return checkin.Check{}, catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
+	}
+	if e.insurer != nil {
+		select {
+		case <-e.insurer:
+		case <-ctx.Done():
+			return checkin.Check{}, catalog.New(catalog.AgentStopping, nil)
+		}
+	}
+	return checkin.Check{Attempt: checkin.Attempt{Outcome: "answered", LookupID: "l-1"}}, nil
 }
 
 func (e *fakeEngine) Attach(ctx context.Context, o checkin.Owner) <-chan checkin.Event {

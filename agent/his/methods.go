@@ -22,6 +22,7 @@ type method struct {
 	early   bool // may come before session.open
 	ordered bool // its answer goes before any notification that it causes
 	pairing bool // may come from an origin that is not allowed yet
+	slow    bool // it may take seconds, and what comes behind it on the same socket does not wait for it
 }
 
 // table is every method of the protocol: the whole of what a client can reach.
@@ -54,6 +55,16 @@ func (s *Server) table() map[string]method {
 			return run(ctx, c, params)
 		}}
 	}
+	add("checkin.link", method{run: linkCheckin, slow: true})
+	add("checkin.decide", method{run: decideCheckin, slow: true})
+	add("checkin.void", method{run: voidCheckin, slow: true})
+	add("checkin.list", method{run: listCheckins, slow: true})
+	add("insurance.check", method{run: checkInsurance, slow: true})
+	if s.c.Bundle == nil {
+		add("diagnostics.bundle", method{})
+	} else {
+		add("diagnostics.bundle", method{run: makeBundle, slow: true})
+	}
 	add("sim.insert", simulated(simInsert))
 	add("sim.remove", simulated(simRemove))
 	add("sim.fault", simulated(simFault))
@@ -65,8 +76,7 @@ func (s *Server) table() map[string]method {
 		add("pairing.confirm", method{run: confirmPairing, early: true, pairing: true})
 	}
 	for _, name := range []string{
-		"checkin.link", "checkin.decide", "checkin.void", "checkin.list", "visit.update", "visit.close",
-		"face.frame", "face.verify", "consent.record", "insurance.check", "evidence.get", "diagnostics.bundle",
+		"visit.update", "visit.close", "face.frame", "face.verify", "consent.record", "evidence.get",
 	} {
 		add(name, method{})
 	}
@@ -131,6 +141,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		Operator      *checkin.Operator `json:"operator"`
 		Lang          string            `json:"language"`
 		Subscriptions *[]string         `json:"subscriptions"`
+		Pictures      string            `json:"pictures"`
 	}
 	if err := decode(params, &p); err != nil {
 		return nil, err
@@ -140,6 +151,9 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 	}
 	if !short(p.Client.Name, 100) || !short(p.Client.Version, 100) {
 		return nil, badField("client")
+	}
+	if p.Pictures != "" && p.Pictures != picturesInline && p.Pictures != picturesBinary {
+		return nil, badField("pictures")
 	}
 	if p.Operator != nil {
 		if p.Operator.ID == "" || !short(p.Operator.ID, 100) {
@@ -175,7 +189,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 	}
 	s := &session{
 		id: strings.ToLower(rand.Text()), token: token, operator: vouched(token, p.Operator), lang: catalog.VI,
-		owner: checkin.Owner{Client: client, Session: c.who.session},
+		owner: checkin.Owner{Client: client, Session: c.who.session, User: c.s.c.User(c.who.session)}, binary: p.Pictures == picturesBinary,
 		rights: checkin.Rights{
 			Read: token.Has(keys.RightRead), Insurance: token.Has(keys.RightInsurance),
 			Simulator: token.Has(keys.RightSimulator) && c.s.c.Simulator != nil, Fields: slices.Clone(token.Fields),
@@ -367,7 +381,7 @@ func jobStatus(ctx context.Context, c *conn, params json.RawMessage) (any, error
 	if err != nil {
 		return nil, err
 	}
-	return c.s.c.Engine.Status(ctx, c.session.owner, id)
+	return c.withFrame(c.s.c.Engine.Status(ctx, c.session.owner, id))
 }
 
 // maxResumed bounds the jobs that one socket without a subscription to all follows one by one.
@@ -391,7 +405,7 @@ func resumeJob(ctx context.Context, c *conn, params json.RawMessage) (any, error
 		}
 	}
 	c.subs.Store(&subscriptions{readers: old.readers, jobs: old.jobs, resumed: resumed})
-	return st, nil
+	return c.withFrame(st, nil)
 }
 
 func simInsert(ctx context.Context, c *conn, params json.RawMessage) (any, error) {

@@ -48,6 +48,11 @@ type Engine interface {
 	Cancel(ctx context.Context, o checkin.Owner, jobID string) (checkin.JobStatus, error)
 	Status(ctx context.Context, o checkin.Owner, jobID string) (checkin.JobStatus, error)
 	Attach(ctx context.Context, o checkin.Owner) <-chan checkin.Event
+	Link(ctx context.Context, o checkin.Owner, r checkin.LinkRequest) (checkin.Linked, error)
+	Decide(ctx context.Context, o checkin.Owner, r checkin.DecideRequest) (checkin.Decided, error)
+	Void(ctx context.Context, o checkin.Owner, r checkin.VoidRequest) (checkin.Voided, error)
+	List(ctx context.Context, o checkin.Owner, r checkin.ListRequest) (checkin.List, error)
+	CheckInsurance(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.CheckRequest) (checkin.Check, error)
 }
 
 // Readers are the readers of this PC; any reader.Monitor is one.
@@ -131,6 +136,10 @@ type Config struct {
 	Pairing       Pairing      // lets an administrator bring in an origin; nil: pairing.* is not available
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
+	// User names whose session that is, by what outlasts it: nil is SessionUser.
+	User func(session string) string
+	// Bundle makes the redacted diagnostics bundle; nil: diagnostics.bundle is not available.
+	Bundle func(ctx context.Context) (Bundle, error)
 	// Log gets what happened, without personal data and without anything that a client sent.
 	Log func(event string, fields map[string]any)
 
@@ -150,6 +159,7 @@ type Server struct {
 	ctx    context.Context // ends when the server is closed
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // websockets
+	bundle chan struct{}  // holds a value while a bundle is made
 	open   atomic.Int64   // websockets
 
 	mu       sync.Mutex
@@ -196,6 +206,9 @@ func New(c Config) (*Server, error) {
 	if c.Session == nil {
 		c.Session = PeerSession
 	}
+	if c.User == nil {
+		c.User = SessionUser
+	}
 	if c.Log == nil {
 		c.Log = func(string, map[string]any) {}
 	}
@@ -203,6 +216,7 @@ func New(c Config) (*Server, error) {
 		c:        c,
 		refusals: map[catalog.ID]*refusalCount{},
 		buckets:  map[asker]*bucket{},
+		bundle:   make(chan struct{}, 1),
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: 5 * time.Second,
 			ReadBufferSize:   4 << 10,

@@ -1,4 +1,4 @@
-// Package journal is the agent's one encrypted database: check-ins, disclosures and the look-up queue. It stores bytes and
+// Package journal is the agent's one encrypted database: check-ins and what was added to them, disclosures and the look-up queue. It stores bytes and
 // knows no other package's types.
 //
 // # What it promises
@@ -31,6 +31,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -55,6 +56,9 @@ var ErrNewer = errors.New("journal was written by a newer version")
 // ErrInvalid says that a row breaks a bound: see the constants. Asking again with the same row is useless.
 var ErrInvalid = errors.New("journal row is not valid")
 
+// ErrNone says that there is no such row.
+var ErrNone = errors.New("journal has no such row")
+
 // ErrClosed says that the journal was closed.
 var ErrClosed = errors.New("journal is closed")
 
@@ -65,6 +69,8 @@ const (
 	MaxFields = 64      // Disclosure.Fields
 	MaxRows   = 1000    // what one list call gives at most
 	MaxOwner  = 1024    // Checkin.Owner, Disclosure.To: an origin and a session
+
+	MaxAmendments = 256 // that are given of one check-in
 )
 
 // Options open a journal.
@@ -204,6 +210,73 @@ func (j *Journal) Checkins(ctx context.Context, owner string, since time.Time, l
 		return Checkin{ID: r.text(), Owner: r.text(), JobID: r.text(), State: r.text(), StartedAt: r.time(), FinishedAt: r.time(), Body: r.blob()}
 	}, `SELECT id, owner, job, state, started, finished, body FROM checkins WHERE owner=? AND started>=? ORDER BY started, id LIMIT ?`,
 		owner, since, clamp(limit))
+}
+
+// Checkin gives one check-in of an owner: by its id or, where that is empty, the last one of a job id (a HIS may use one again).
+// ErrNone says that this owner has none of that name.
+func (j *Journal) Checkin(ctx context.Context, owner, id, jobID string) (Checkin, error) {
+	sql, name := `SELECT id, owner, job, state, started, finished, body FROM checkins WHERE owner=? AND id=?`, id
+	if id == "" {
+		sql, name = `SELECT id, owner, job, state, started, finished, body FROM checkins WHERE owner=? AND job=? ORDER BY started DESC, id DESC LIMIT 1`, jobID
+	}
+	rows, err := list(ctx, j, func(r *row) Checkin {
+		return Checkin{ID: r.text(), Owner: r.text(), JobID: r.text(), State: r.text(), StartedAt: r.time(), FinishedAt: r.time(), Body: r.blob()}
+	}, sql, owner, name)
+	if err != nil {
+		return Checkin{}, err
+	}
+	if len(rows) == 0 {
+		return Checkin{}, ErrNone
+	}
+	return rows[0], nil
+}
+
+// Amendment is what was added to a check-in after its end: its visit, a decision, that it is void. It is only ever added, so
+// that what was said first stays on record. Body is the caller's own encoding.
+type Amendment struct {
+	CheckinID string
+	At        time.Time
+	Kind      string
+	Body      []byte
+}
+
+// PutAmendment writes an amendment durably before it returns. The check-in itself may be written later.
+func (j *Journal) PutAmendment(ctx context.Context, a Amendment) error {
+	var b bounds
+	b.id("check-in id", a.CheckinID)
+	b.id("kind", a.Kind)
+	b.body(a.Body)
+	b.time("time", a.At)
+	if b.err != nil {
+		return b.err
+	}
+	return j.do(ctx, func(db *conn) error {
+		return db.exec(`INSERT INTO amendments (checkin, at, kind, body) VALUES (?,?,?,?)`, a.CheckinID, a.At, a.Kind, a.Body)
+	})
+}
+
+// Amendments gives those of some check-ins, in the order of the check-ins, and of each the oldest first, at most MaxAmendments.
+// More than MaxRows check-ins are not looked at.
+func (j *Journal) Amendments(ctx context.Context, checkinIDs ...string) ([]Amendment, error) {
+	ids := slices.Clone(checkinIDs[:min(len(checkinIDs), MaxRows)])
+	answer := make(chan []Amendment, 1)
+	err := j.do(ctx, func(db *conn) error {
+		var out []Amendment
+		for _, id := range ids {
+			err := db.query(func(r *row) {
+				out = append(out, Amendment{CheckinID: r.text(), At: r.time(), Kind: r.text(), Body: r.blob()})
+			}, `SELECT checkin, at, kind, body FROM amendments WHERE checkin=? ORDER BY seq LIMIT ?`, id, MaxAmendments)
+			if err != nil {
+				return err
+			}
+		}
+		answer <- out
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return <-answer, nil
 }
 
 // Disclosure says that personal data went to somebody.

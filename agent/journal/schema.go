@@ -59,6 +59,16 @@ CREATE TABLE attempts (
 	code    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX attempts_by_lookup ON attempts (lookup, seq);
+`, `
+CREATE TABLE amendments (
+	seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+	checkin TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	kind    TEXT NOT NULL,
+	body    BLOB NOT NULL
+) STRICT;
+CREATE INDEX amendments_by_checkin ON amendments (checkin, seq);
+CREATE INDEX checkins_by_job ON checkins (owner, job, started, id);
 `}
 
 // create makes an empty journal in an empty file.

@@ -22,7 +22,7 @@ func (c *conn) mayCheckIn() error {
 
 // operatorOf is who is responsible for something: whom the request names, on the client's word, or the session's operator.
 func (c *conn) operatorOf(asked *checkin.Operator) (*checkin.Operator, error) {
-	if asked == nil || c.session.operator != nil && c.session.operator.Source != "his" {
+	if asked == nil || c.session.token.Operator != "" {
 		return c.session.operator, nil // who is vouched for stays who it is
 	}
 	if asked.ID == "" || !short(asked.ID, 100) {

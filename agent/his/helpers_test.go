@@ -22,6 +22,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/reader"
 )
@@ -284,9 +285,9 @@ func (f fakeSimulator) Remove(context.Context, string) error {
 }
 
 func (f fakeSimulator) Fault(_ context.Context, params json.RawMessage) error {
-	var p struct{ Fault string }
-	if json.Unmarshal(params, &p) != nil || p.Fault == "" {
-		return catalog.New(catalog.BadRequest, map[string]any{"field": "fault"})
+	var p struct{ Gateway string }
+	if json.Unmarshal(params, &p) != nil || p.Gateway == "" {
+		return catalog.New(catalog.BadRequest, map[string]any{"field": "params"})
 	}
 	return nil
 }
@@ -404,9 +405,10 @@ func (r *rig) expand(s string) string {
 
 // client is a HIS.
 type client struct {
-	t  testing.TB
-	ws *websocket.Conn
-	n  int
+	t     testing.TB
+	ws    *websocket.Conn
+	n     int
+	check schematest.Checker
 }
 
 // dial connects; origin is "" for a desktop program, whose token is then the named one.
@@ -464,8 +466,11 @@ type message struct {
 
 func (c *client) next() (m message, err error) {
 	_ = c.ws.SetReadDeadline(time.Now().Add(20 * time.Second)) // a broken agent must not hang the test
-	_, raw, err := c.ws.ReadMessage()
-	if err == nil {
+	kind, raw, err := c.ws.ReadMessage()
+	if err == nil && kind == websocket.TextMessage {
+		if unknown := c.check.Received(raw); unknown != nil {
+			c.t.Errorf("%v\n%.2000s", unknown, raw)
+		}
 		err = json.Unmarshal(raw, &m)
 	}
 	return m, err
@@ -474,7 +479,12 @@ func (c *client) next() (m message, err error) {
 func (c *client) send(method string, params any) int {
 	c.t.Helper()
 	c.n++
-	raw, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": c.n, "method": method, "params": params})
+	frame := map[string]any{"jsonrpc": "2.0", "id": c.n, "method": method}
+	if params != nil {
+		frame["params"] = params
+	}
+	raw, _ := json.Marshal(frame)
+	c.check.Sent(raw)
 	if err := c.ws.WriteMessage(websocket.TextMessage, raw); err != nil {
 		c.t.Fatal(err)
 	}

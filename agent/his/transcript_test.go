@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/reader"
 )
 
@@ -22,6 +23,7 @@ import (
 //	# comment
 //	mode run              no simulator (before connect)
 //	connect web           as https://his.example; "connect desktop" brings $DESKTOP; "connect NAME" another token
+//	lax                   members that the protocol does not know are sent from here on, and ignored
 //	> {…}                 the client sends this text frame; $WEB and so on are tokens
 //	binary 00ff           the client sends a binary frame; "bytes 00ff" sends these bytes as text
 //	repeat N TEXT         the client sends one text frame of N times TEXT
@@ -47,6 +49,7 @@ func play(t *testing.T, file string) {
 	var r *rig
 	var ws *websocket.Conn
 	simulator := true
+	var frames *schematest.Checker
 	for i, line := range strings.Split(string(raw), "\n") {
 		fail := func(format string, args ...any) {
 			t.Helper()
@@ -77,8 +80,12 @@ func play(t *testing.T, file string) {
 			if ws, _, err = websocket.DefaultDialer.DialContext(t.Context(), "ws://127.0.0.1:"+strconv.Itoa(r.port)+"/v1", h); err != nil {
 				fail("%v", err)
 			}
+			frames = &schematest.Checker{}
 			defer ws.Close()
+		case "lax":
+			frames.Lax = true
 		case ">":
+			frames.Sent([]byte(r.expand(rest)))
 			if err := ws.WriteMessage(websocket.TextMessage, []byte(r.expand(rest))); err != nil {
 				fail("%v", err)
 			}
@@ -116,6 +123,9 @@ func play(t *testing.T, file string) {
 			_, got, err := ws.ReadMessage()
 			if err != nil {
 				fail("%v", err)
+			}
+			if unknown := frames.Received(got); unknown != nil {
+				t.Errorf("%s:%d: %v\n%s", file, i+1, unknown, got)
 			}
 			var g, w any
 			if err := json.Unmarshal([]byte(rest), &w); err != nil {

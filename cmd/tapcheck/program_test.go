@@ -17,6 +17,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/his/client"
+	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 )
 
 // program is the real binary, running.
@@ -149,7 +150,7 @@ type session struct {
 // open connects and opens a session. An origin makes it a web page's.
 func (p *program) open(origin, token string) *session {
 	p.t.Helper()
-	o := client.Options{Addr: p.addr(), Origin: origin}
+	o := client.Options{Addr: p.addr(), Origin: origin, Trace: p.trace()}
 	params := map[string]any{"protocol": 1, "client": map[string]string{"name": "test", "version": "1"}, "language": "vi"}
 	if origin == "" {
 		o.Bearer = token
@@ -166,6 +167,18 @@ func (p *program) open(origin, token string) *session {
 		p.t.Fatalf("session.open: %v", err)
 	}
 	return s
+}
+
+// trace holds every frame of one connection, in both directions, to the protocol's document.
+func (p *program) trace() func(sent bool, frame []byte) {
+	frames := &schematest.Checker{}
+	return func(sent bool, frame []byte) {
+		if sent {
+			frames.Sent(frame)
+		} else if err := frames.Received(frame); err != nil {
+			p.t.Errorf("%v\n%.2000s", err, frame)
+		}
+	}
 }
 
 func (s *session) call(method string, params, result any) error {

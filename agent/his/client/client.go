@@ -28,6 +28,9 @@ type Options struct {
 	Addr   string // host:port of the agent, such as 127.0.0.1:27480
 	Origin string // of a web page; empty for a desktop program
 	Bearer string // token of a desktop program; never together with Origin
+	// Trace, where it is set, gets every text frame as it goes out (sent) and comes in, before anything else is done with
+	// it. Frames hold tokens and personal data. It may be called by several goroutines.
+	Trace func(sent bool, frame []byte)
 }
 
 // Error is an error that the agent answered.
@@ -58,6 +61,7 @@ type Notification struct {
 // Client is one connection. Call may be used by several goroutines.
 type Client struct {
 	conn  *websocket.Conn
+	trace func(sent bool, frame []byte)
 	notes chan Notification
 	done  chan struct{}
 
@@ -92,7 +96,10 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		}
 		return nil, err
 	}
-	c := &Client{conn: conn, notes: make(chan Notification, 256), done: make(chan struct{}), open: map[int]chan frame{}}
+	if o.Trace == nil {
+		o.Trace = func(bool, []byte) {}
+	}
+	c := &Client{conn: conn, trace: o.Trace, notes: make(chan Notification, 256), done: make(chan struct{}), open: map[int]chan frame{}}
 	go c.receive()
 	return c, nil
 }
@@ -118,9 +125,13 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 		Method  string `json:"method"`
 		Params  any    `json:"params,omitempty"`
 	}{"2.0", id, method, params}
-	err := c.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	raw, err := json.Marshal(request)
 	if err == nil {
-		err = c.conn.WriteJSON(request)
+		c.trace(true, raw)
+		err = c.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	}
+	if err == nil {
+		err = c.conn.WriteMessage(websocket.TextMessage, raw)
 	}
 	c.mu.Unlock()
 	defer func() {
@@ -163,7 +174,11 @@ func (c *Client) receive() {
 	defer close(c.notes)
 	for {
 		var f frame
-		err := c.conn.ReadJSON(&f)
+		kind, raw, err := c.conn.ReadMessage()
+		if err == nil && kind == websocket.TextMessage {
+			c.trace(false, raw)
+			err = json.Unmarshal(raw, &f)
+		}
 		if err == nil && f.Method != "" {
 			select {
 			case c.notes <- Notification{f.Method, f.Params}:

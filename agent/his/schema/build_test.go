@@ -340,8 +340,7 @@ func (b *builder) document() (Object, error) {
 	for _, m := range protocol.object("methods") {
 		operation(m.Name, m.Value, true)
 	}
-	id := Object{{"oneOf", []any{ref(refPrefix + "RequestId"), Object{{"type", "null"}}}}, {"description", "The request's; null where it had none that can be used."}}
-	message("error", "An error", "The answer to a request that failed.", frame([]any{"id", "error"}, Member{"id", id}, Member{"error", ref(refPrefix + "ErrorObject")}), failures)
+	message("error", "An error", "The answer to a request that failed.", frame([]any{"id", "error"}, Member{"id", ref(refPrefix + "RequestId")}, Member{"error", ref(refPrefix + "ErrorObject")}), failures)
 	for _, m := range examples {
 		if operations.Get(m.Name) == nil {
 			b.fail("examples of %s, which is none", m.Name)

@@ -9,7 +9,7 @@ export type ProtocolVersion = 1;
 
 /**
  * The client's own id of a request, echoed in its answer as it was written. At most 128 bytes. The same id may be used
- * again.
+ * again. Use no null, which is the id of an answer to what has none.
  */
 export type RequestId = string | number;
 
@@ -251,11 +251,13 @@ export type PairingStartParams = Record<string, never>;
 export interface PairingStartResult {
   /** Until when the code can be confirmed, RFC 3339; two minutes. */
   expiresAt: string;
+  /** How many wrong codes end it. */
+  tries: number;
 }
 
 /** The code, as the administrator reads it out. */
 export interface PairingConfirmParams {
-  /** Six digits. Five tries. */
+  /** The six digits. */
   code: string;
 }
 
@@ -263,13 +265,31 @@ export interface PairingConfirmParams {
 export interface PairingConfirmResult {
   /** Keep it where only this origin can read it. It is shown this once; the agent keeps a hash. */
   token: string;
+  /** Its id, for the list that the administrator revokes by. No secret. */
+  tokenId: string;
   /** When it ends, RFC 3339; absent: it does not end. */
   expiresAt?: string;
-  /** What it carries: read, insurance, face, evidence, history, simulator. */
-  rights?: string[];
+  /** What it carries. */
+  rights: Right[];
   /** Its ceiling of fields. */
-  fields?: FieldName[];
+  fields: FieldName[];
+  publicKey: JWK;
+  /**
+   * As in agent.hello. Keep it with publicKey, and have the agent prove both (agent.prove) before the token is sent
+   * again.
+   */
+  instanceId: string;
 }
+
+/** What a token allows. */
+export type Right =
+  | "read"
+  | "insurance"
+  | "face"
+  | "evidence"
+  | "history"
+  | "simulator"
+  | (string & {});
 
 /** Nothing. */
 export type AgentStatusParams = Record<string, never>;
@@ -721,7 +741,7 @@ export interface Picture {
   /** Pixels. */
   height: number;
   /** The picture, base64. Absent where pictures are binary. */
-  data?: string;
+  data: string;
   /** Size of the binary frame's picture in bytes, where pictures are binary. Not served yet. */
   bytes?: number;
   /** Number of the binary frame that follows directly, where pictures are binary. Not served yet. */
@@ -1523,21 +1543,21 @@ export interface Methods {
   "job.resume": { params: JobRef; result: JobStatus };
   /** Ends it; cancelling what has ended changes nothing. */
   "job.cancel": { params: JobRef; result: JobStatus };
-  /** The visit that the HIS opened after the card was read. */
+  /** The visit that the HIS opened after the card was read. Not served yet: NOT_AVAILABLE. */
   "checkin.link": { params: CheckinLinkParams; result: CheckinLinkResult };
-  /** Accepted in spite of what the agent says, or rejected, with a coded reason. */
+  /** Accepted in spite of what the agent says, or rejected, with a coded reason. Not served yet: NOT_AVAILABLE. */
   "checkin.decide": { params: CheckinDecideParams; result: CheckinDecideResult };
-  /** A wrong patient or a duplicate; it is kept and marked. */
+  /** A wrong patient or a duplicate; it is kept and marked. Not served yet: NOT_AVAILABLE. */
   "checkin.void": { params: CheckinVoidParams; result: CheckinVoidResult };
-  /** Check-ins since a time, without anything about the persons. */
+  /** Check-ins since a time, without anything about the persons. Not served yet: NOT_AVAILABLE. */
   "checkin.list": { params: CheckinListParams; result: CheckinListResult };
-  /** For a job, or by number, name and date of birth. */
+  /** For a job, or by number, name and date of birth. Not served yet: NOT_AVAILABLE. */
   "insurance.check": { params: InsuranceCheckParams; result: InsuranceCheckResult };
   /** All readers, what they are like, and whether a card is there. */
   "reader.list": { params: ReaderListParams; result: ReaderListResult };
   /** Coded warnings with cause and cure, and how many requests were refused. */
   "agent.status": { params: AgentStatusParams; result: AgentStatusResult };
-  /** What support needs to see of this PC, redacted. */
+  /** What support needs to see of this PC, redacted. Not served yet: NOT_AVAILABLE. */
   "diagnostics.bundle": { params: DiagnosticsBundleParams; result: DiagnosticsBundleResult };
   /** Triggers the look-ups that the law wants then. Not served yet: NOT_AVAILABLE. */
   "visit.update": { params: VisitUpdateParams; result: VisitResult };

@@ -46,6 +46,8 @@ type Options struct {
 	Trust    func() (*trust.Store, *trust.Report, error)
 	// Simulation is set in `demo` only: every result is then marked simulated.
 	Simulation *Simulation
+	// SettingsFile is where the settings came from, for the console to change; "" where there is no file.
+	SettingsFile string
 	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
 	PortFiles []string
 	// Ready is told once, when the first client can connect.
@@ -122,11 +124,15 @@ func Run(ctx context.Context, o Options) (err error) {
 		defer stop()
 		err = errors.Join(err, engine.Close(last))
 	}()
+	healthNow := func(l catalog.Lang) []his.HealthItem { faults(engine, b, state); return healthItems(state, l) }
+	d, err := openConsole(o, consolePage, tokens, engine, healthNow, log)
+	if err != nil {
+		return folderError(err)
+	}
 	hc := his.Config{
-		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: tokens, Identity: k, Origins: o.Settings.HIS.Origins,
+		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
-		Health:  func(l catalog.Lang) []his.HealthItem { faults(engine, b, state); return healthItems(state, l) },
-		Pairing: keys.NewPairing(tokens),
+		Health: healthNow, Pairing: d.pairing, Pages: d.pages(),
 		Limits: his.Limits{
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},
@@ -169,6 +175,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		defer hc.Access.Flush() // what the last clients did
 		tasks.Go(func() { hc.Access.Run(ctx) })
 	}
+	tasks.Go(func() { d.console.Run(ctx) })
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served := make(chan error, 1)

@@ -47,6 +47,9 @@ var rooms = map[string][]string{
 	"insurance/bhyt/localgateway": {"insurance", "insurance/bhyt"},
 	// A private pcscd, for tests of reader/pcsc and of the whole agent.
 	"reader/pcsc/pcsctest": {},
+
+	// The server of the desk's own page, and the page.
+	"agent/console": {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
 }
 
 // gmrtd says which packages of gmrtd may be used, and where. Its reader, its access protocols and its secure messaging

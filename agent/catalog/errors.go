@@ -76,6 +76,15 @@ const (
 	InsuranceRejected    ID = "INSURANCE_REJECTED"
 	InsuranceGarbage     ID = "INSURANCE_GARBAGE"
 	InsuranceRequest     ID = "INSURANCE_REQUEST"
+
+	ConsoleLoginFailed  ID = "CONSOLE_LOGIN_FAILED"
+	ConsoleSessionEnded ID = "CONSOLE_SESSION_ENDED"
+	ConsoleLocked       ID = "CONSOLE_LOCKED"
+	ConsoleTooManyTries ID = "CONSOLE_TOO_MANY_TRIES"
+	ConsoleSetupSecret  ID = "CONSOLE_SETUP_SECRET"
+	ConsoleForbidden    ID = "CONSOLE_FORBIDDEN"
+	ConsoleAccount      ID = "CONSOLE_ACCOUNT_INVALID"
+	ConsoleSettingsFile ID = "CONSOLE_SETTINGS_UNWRITABLE"
 )
 
 var entries = []Entry{
@@ -360,4 +369,38 @@ var entries = []Entry{
 		Text{"Thiếu thông tin để tra cứu thẻ BHYT.", "Data that the insurance look-up needs are missing."},
 		Text{"Cần số căn cước hoặc mã thẻ, họ tên và ngày sinh.", "It needs the number or card code, the name and the date of birth."},
 		Text{"Bổ sung họ tên và ngày sinh rồi tra cứu lại.", "Add name and date of birth and look up again."}},
+
+	// The desk's own page.
+	{ConsoleLoginFailed, -32100, "access", false,
+		Text{"Đăng nhập không thành công.", "The login failed."},
+		Text{"Tên, PIN, mật khẩu hoặc mã xác thực không đúng, mã đã dùng rồi, hoặc tài khoản đã bị tắt; không nói rõ điều nào để không giúp người đoán mò.", "Name, PIN, password or code is wrong, the code was used before, or the account is switched off; which of them is not said, for it would help who guesses."},
+		Text{"Nhập lại tên và PIN. Nếu quên, nhờ quản trị viên đặt lại trong trang Tài khoản.", "Type name and PIN again. If it is forgotten, an administrator sets a new one under Accounts."}},
+	{ConsoleSessionEnded, -32101, "access", false,
+		Text{"Phiên đăng nhập đã kết thúc.", "The login has ended."},
+		Text{"Đã đăng xuất, quá 12 giờ, tài khoản hoặc PIN đã thay đổi, Tapcheck khởi động lại, hoặc mã phiên thuộc phiên Windows/Linux khác.", "Logged out, more than 12 hours, the account or its PIN was changed, Tapcheck was restarted, or the token belongs to another session of the PC."},
+		Text{"Đăng nhập lại.", "Log in again."}},
+	{ConsoleLocked, -32102, "access", false,
+		Text{"Màn hình tiếp nhận đang khóa.", "The console is locked."},
+		Text{"Không ai thao tác trong thời gian ghi ở console.idle_ms, hoặc người dùng đã khóa.", "Nobody touched it for the time of console.idle_ms, or its user locked it."},
+		Text{"Nhập PIN để mở khóa.", "Type the PIN to unlock it."}},
+	{ConsoleTooManyTries, -32103, "access", true,
+		Text{"Đã nhập sai nhiều lần; cần chờ trước khi thử lại.", "There were too many wrong tries; wait before the next one."},
+		Text{"Thời gian chờ tăng dần theo tài khoản và theo phiên đăng nhập của máy; detail.retryAfterMs là thời gian còn lại.", "The delay grows by account and by session of the PC; detail.retryAfterMs is what is left of it."},
+		Text{"Chờ hết thời gian hiển thị rồi nhập lại; nếu quên PIN, nhờ quản trị viên đặt lại.", "Wait for the time shown and try again; if the PIN is forgotten, an administrator sets a new one."}},
+	{ConsoleSetupSecret, -32104, "access", false,
+		Text{"Mã thiết lập không đúng hoặc không còn hiệu lực.", "The setup secret is wrong or no longer valid."},
+		Text{"Mã nằm trong tệp console-setup-secret.txt của thư mục dữ liệu, chỉ quản trị máy đọc được; tệp mất sau khi đã có quản trị viên. Sau 100 lần sai phải khởi động lại Tapcheck.", "It stands in the file console-setup-secret.txt of the data folder, which only the PC's administrator can read, and is gone once there is an administrator. After 100 wrong tries Tapcheck must be restarted."},
+		Text{"Bộ phận CNTT mở tệp đó, chép mã rồi nhập lại.", "IT opens that file, copies the secret and types it again."}},
+	{ConsoleForbidden, -32105, "access", false,
+		Text{"Chỉ quản trị viên làm được việc này.", "Only an administrator can do that."},
+		Text{"Tài khoản đang đăng nhập là của nhân viên tiếp nhận.", "The account that is logged in is an operator's."},
+		Text{"Nhờ quản trị viên đăng nhập và thực hiện.", "Ask an administrator to log in and do it."}},
+	{ConsoleAccount, -32106, "request", false,
+		Text{"Không lưu được tài khoản này.", "This account cannot be saved."},
+		Text{"Tên sai dạng hoặc đã có, PIN quá dễ đoán hoặc không đủ 6 chữ số, mật khẩu ngắn hơn 12 ký tự, hoặc đó là quản trị viên cuối cùng; detail.what cho biết điều nào.", "The name has the wrong form or is taken, the PIN has less than 6 digits or is easily guessed, the password has less than 12 characters, or it is the last administrator; detail.what says which."},
+		Text{"Sửa mục được nêu rồi lưu lại.", "Correct what is named and save again."}},
+	{ConsoleSettingsFile, -32107, "agent", false,
+		Text{"Không ghi được tệp cấu hình.", "The settings file cannot be written."},
+		Text{"Tài khoản của dịch vụ không có quyền ghi tệp hoặc thư mục, ổ đĩa đầy, hoặc mục này viết ở dạng chỉ sửa tay được; detail.problem nói rõ.", "The service's account may not write the file or its folder, the disk is full, or the setting is written in a form that can only be changed by hand; detail.problem says which."},
+		Text{"Bộ phận CNTT sửa tệp cấu hình trực tiếp rồi khởi động lại Tapcheck.", "IT edits the settings file and restarts Tapcheck."}},
 }

@@ -27,6 +27,9 @@ func TestEveryIDIsProvoked(t *testing.T) {
 		catalog.HostDenied, catalog.OriginDenied, catalog.PeerDenied, catalog.SessionRequired, catalog.SessionOpen,
 		catalog.TokenRejected, catalog.ProtocolVersion, catalog.RateLimited, catalog.TooManyClients,
 		catalog.PairingClosed, catalog.PairingCode, catalog.PairingEnded, catalog.PairingBusy,
+		// Of the desk's own page: agent/console.
+		catalog.ConsoleLoginFailed, catalog.ConsoleSessionEnded, catalog.ConsoleLocked, catalog.ConsoleTooManyTries, catalog.ConsoleSetupSecret,
+		catalog.ConsoleForbidden, catalog.ConsoleAccount, catalog.ConsoleSettingsFile,
 	}
 	// Explained for programs without an engine; the engine itself answers with recorded: false and never fails for it.
 	explained := map[catalog.ID]error{catalog.JournalRefused: fmt.Errorf("check-in: %w", journal.ErrUnwritable)}

@@ -180,6 +180,9 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 	case !c.s.c.Tokens.Valid(token.ID):
 		return nil, catalog.New(catalog.TokenRejected, nil)
 	}
+	if token.Session != "" && token.Session != c.who.session {
+		return nil, catalog.New(catalog.TokenRejected, nil)
+	}
 	client := c.who.origin
 	switch {
 	case client == "":

@@ -88,6 +88,8 @@ type Token struct {
 	// Who is vouched for in the session that was just asked about, and by whom: OperatorConsole or OperatorAssertion.
 	Operator       string `json:"-"`
 	OperatorSource string `json:"-"`
+	// Session is the operating system's session in which alone the token works; empty: in any. Of the console's logins.
+	Session string `json:"-"`
 }
 
 // Who vouches for an operator. The values go over the wire and are frozen.

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -42,6 +43,7 @@ type Settings struct {
 	Trust     Trust     `toml:"trust"`
 	Compat    Compat    `toml:"compat"`
 	Scanner   Scanner   `toml:"scanner"`
+	Console   Console   `toml:"console"`
 }
 
 // Log settings.
@@ -71,19 +73,19 @@ type Checkin struct {
 // Insurance settings.
 type Insurance struct {
 	Provider     string `toml:"provider" allowed:"bhyt or off" doc:"Who is asked for eligibility."`
-	URL          string `toml:"url" allowed:"https://host or https://host:port, or http on 127.0.0.1, without a path" doc:"Base address of the gateway."`
+	URL          string `toml:"url" change:"file" allowed:"https://host or https://host:port, or http on 127.0.0.1, without a path" doc:"Base address of the gateway."`
 	Username     string `toml:"username" allowed:"up to 64 characters, needed with provider bhyt" doc:"The facility's transaction account, such as 01004_BV."`
-	PasswordFile string `toml:"password_file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds the account's password."`
+	PasswordFile string `toml:"password_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds the account's password."`
 	StaffName    string `toml:"staff_name" allowed:"up to 128 characters, needed with provider bhyt" doc:"Registered staff member in whose name is looked up."`
-	StaffFile    string `toml:"staff_number_file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds that staff member's citizen number."`
+	StaffFile    string `toml:"staff_number_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds that staff member's citizen number."`
 	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
 }
 
 // Trust settings.
 type Trust struct {
-	Folder     string `toml:"folder" allowed:"path of a folder" doc:"The hospital's own CSCA certificates, master and revocation lists; pinned signers in its subfolder pinned."`
-	Embedded   bool   `toml:"embedded_lists" allowed:"true or false" doc:"Trust the public ICAO master lists that come with the program. They hold no CSCA of the citizen card."`
-	RejectWeak bool   `toml:"reject_weak" allowed:"true or false" doc:"Fail cards signed with SHA-1 or with short RSA keys, in place of a warning."`
+	Folder     string `toml:"folder" change:"file" allowed:"path of a folder" doc:"The hospital's own CSCA certificates, master and revocation lists; pinned signers in its subfolder pinned."`
+	Embedded   bool   `toml:"embedded_lists" change:"file" allowed:"true or false" doc:"Trust the public ICAO master lists that come with the program. They hold no CSCA of the citizen card."`
+	RejectWeak bool   `toml:"reject_weak" change:"file" allowed:"true or false" doc:"Fail cards signed with SHA-1 or with short RSA keys, in place of a warning."`
 }
 
 // Compat settings are for a HIS that speaks to another box or waits for a webhook. Everything is off by default.
@@ -92,9 +94,9 @@ type Compat struct {
 	SocketIOPort     int      `toml:"socketio_port" allowed:"1024 to 65535, none of his.ports" doc:"Loopback port of that dialect."`
 	SocketIOOrigins  []string `toml:"socketio_origins" allowed:"a list of origins such as https://his.hospital.example, without path or pattern" doc:"Web pages that may listen to it. It has no tokens: whoever is named here gets every card that no other program waits for."`
 	SocketIOPrograms bool     `toml:"socketio_programs" allowed:"true or false" doc:"Let programs that are no web page listen too. They bring no token either: any program of the person who sits at the PC can then read along."`
-	WebhookURL       string   `toml:"webhook_url" allowed:"https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off" doc:"Where each card that no program waits for is sent to, as JSON."`
-	WebhookSecret    string   `toml:"webhook_secret_file" allowed:"path of a file that only the service may read" doc:"File that holds the secret with which the webhook is signed (HMAC-SHA256)."`
-	MappingFile      string   `toml:"mapping_file" allowed:"path of a file" doc:"The hospital's own names and formats of fields: see tapcheck config mapping."`
+	WebhookURL       string   `toml:"webhook_url" change:"file" allowed:"https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off" doc:"Where each card that no program waits for is sent to, as JSON."`
+	WebhookSecret    string   `toml:"webhook_secret_file" change:"file" allowed:"path of a file that only the service may read" doc:"File that holds the secret with which the webhook is signed (HMAC-SHA256)."`
+	MappingFile      string   `toml:"mapping_file" change:"file" allowed:"path of a file" doc:"The hospital's own names and formats of fields: see tapcheck config mapping."`
 	Fields           []string `toml:"fields" allowed:"a list of the fields that tapcheck token add --fields knows; empty is what admission needs" doc:"Ceiling of what leaves by these ways."`
 }
 
@@ -104,6 +106,17 @@ type Scanner struct {
 	Baud   int    `toml:"baud" allowed:"1200 to 921600" doc:"Speed of that port. Most USB scanners do not care."`
 	HID    bool   `toml:"hid" allowed:"true or false" doc:"Read scanners in the HID point-of-sale mode."`
 }
+
+// Console settings of the desk's own page. They are in force as soon as an administrator saves them there.
+type Console struct {
+	Login            string   `toml:"login" live:"true" allowed:"pin, os or both" doc:"How operators log in: with a PIN, as the user who is logged in to the PC, or either."`
+	IdleMs           int      `toml:"idle_ms" live:"true" allowed:"30000 to 3600000" doc:"How long nobody may touch the console before it locks."`
+	ClipboardClearMs int      `toml:"clipboard_clear_ms" live:"true" allowed:"0, or 5000 to 600000" doc:"When a copied field is cleared from the clipboard; 0 is never."`
+	CopyOrder        []string `toml:"copy_order" live:"true" allowed:"up to 40 names of different fields, such as number or fullName" doc:"Fields that are copied in one keystroke, in this order."`
+}
+
+// IdleTime is how long nobody may touch the console before it locks.
+func (c Console) IdleTime() time.Duration { return time.Duration(c.IdleMs) * time.Millisecond }
 
 // Default are the settings of an empty file.
 func Default() Settings {
@@ -117,6 +130,8 @@ func Default() Settings {
 		Trust:     Trust{Embedded: true},
 		Compat:    Compat{SocketIOPort: 8000},
 		Scanner:   Scanner{Baud: 9600},
+		Console: Console{Login: "pin", IdleMs: 300_000, ClipboardClearMs: 60_000,
+			CopyOrder: []string{"number", "fullName", "dateOfBirth", "sex", "residence", "issuedAt", "expiresAt", "eligibility.card.code"}},
 	}
 }
 
@@ -284,6 +299,10 @@ func (s Settings) check() (bad []string) {
 	}), "compat.fields")
 	fail(len(s.Scanner.Serial) <= 256 && !strings.ContainsFunc(s.Scanner.Serial, unicode.IsControl), "scanner.serial")
 	fail(in(s.Scanner.Baud, 1200, 921_600), "scanner.baud")
+	fail(s.Console.Login == "pin" || s.Console.Login == "os" || s.Console.Login == "both", "console.login")
+	fail(in(s.Console.IdleMs, 30_000, 3_600_000), "console.idle_ms")
+	fail(s.Console.ClipboardClearMs == 0 || in(s.Console.ClipboardClearMs, 5_000, 600_000), "console.clipboard_clear_ms")
+	fail(fieldsOK(s.Console.CopyOrder), "console.copy_order")
 	return bad
 }
 
@@ -302,6 +321,20 @@ func webhookOK(s string) bool {
 	}
 	host := u.Hostname()
 	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "::1" || host == "localhost")
+}
+
+var fieldForm = regexp.MustCompile(`^[a-z][A-Za-z]{0,31}(\.[a-z][A-Za-z]{0,31}){0,2}$`)
+
+// fieldsOK judges the names of fields of a result by their form: the page leaves out what it does not know.
+func fieldsOK(names []string) bool {
+	seen := map[string]bool{}
+	for _, n := range names {
+		if !fieldForm.MatchString(n) || seen[n] {
+			return false
+		}
+		seen[n] = true
+	}
+	return len(names) <= 40
 }
 
 func portsOK(ports []int) bool {
@@ -325,7 +358,10 @@ func gatewayOK(s string) bool {
 }
 
 // setting is one entry of the schema, taken from the struct's tags.
-type setting struct{ allowed, doc, kind string }
+type setting struct {
+	allowed, doc, kind string
+	live, fileOnly     bool
+}
 
 func schema() map[string]setting {
 	m := map[string]setting{}
@@ -338,7 +374,10 @@ func schema() map[string]setting {
 				walk(f.Type, name+".")
 				continue
 			}
-			m[name] = setting{allowed: f.Tag.Get("allowed"), doc: f.Tag.Get("doc"), kind: f.Type.String()}
+			m[name] = setting{
+				allowed: f.Tag.Get("allowed"), doc: f.Tag.Get("doc"), kind: f.Type.String(),
+				live: f.Tag.Get("live") == "true", fileOnly: f.Tag.Get("change") == "file",
+			}
 		}
 	}
 	walk(reflect.TypeFor[Settings](), "")

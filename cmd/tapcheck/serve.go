@@ -43,7 +43,7 @@ func (runCmd) Run(a *app) error {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
-		PortFiles: portFiles(dir),
+		SettingsFile: a.config, PortFiles: portFiles(dir),
 		Ready: func(r agent.Ready) {
 			fmt.Fprintf(a.Stderr, "%s ws://%s/v1\n", a.say("Sẵn sàng tại", "Ready at"), r.Addr)
 		},

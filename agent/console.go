@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"context"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/console"
+	"github.com/tapcheck/tapcheck/agent/his"
+	"github.com/tapcheck/tapcheck/agent/keys"
+)
+
+// desk is what the agent serves to its own page.
+type desk struct {
+	console *console.Console
+	pairing *keys.Pairing
+}
+
+// openConsole makes the console, and the secret for its first administrator where there is none yet.
+func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, health func(catalog.Lang) []his.HealthItem, log func(string, map[string]any)) (*desk, error) {
+	accounts, err := console.OpenAccounts(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := console.OpenSetup(o.DataDir, accounts)
+	if err != nil {
+		return nil, err
+	}
+	if secret != "" {
+		log("console.setup", map[string]any{"file": filepath.Base(secret)}) // in the data folder; its content is never told
+	}
+	d := &desk{pairing: keys.NewPairing(tokens)}
+	d.console, err = console.New(console.Config{
+		DataDir: o.DataDir, Version: o.Version, Simulated: o.Simulation != nil, Camera: true, Settings: o.Settings, SettingsFile: o.SettingsFile,
+		Page: page, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
+		Health: func(l catalog.Lang) (list []console.HealthItem) {
+			for _, h := range health(l) {
+				list = append(list, console.HealthItem(h))
+			}
+			return list
+		},
+	})
+	return d, err
+}
+
+// pages are the parts of the agent's port that the console serves.
+func (d *desk) pages() []his.Page {
+	return []his.Page{
+		{Prefix: "/console/", Handler: d.console.Handler()},
+		{Prefix: "/console/api/", Handler: d.console.API(), Own: true},
+	}
+}
+
+// scan gives what a scanner of this PC has read to the job that needs a key, or else to the console. session is the
+// operating system's at which the scanner is; "" is the one whose console was used last.
+func (d *desk) scan(ctx context.Context, engine *checkin.Engine, session, text string) {
+	if session != "" && engine.OfferScan(ctx, session, text) {
+		return
+	}
+	d.console.Scan(session, text)
+}
+
+// consolePage are the page's files (agent/console/page).
+var consolePage fs.FS = noPage{}
+
+// noPage is a page that is not there.
+type noPage struct{}
+
+// Open implements fs.FS.
+func (noPage) Open(string) (fs.File, error) { return nil, fs.ErrNotExist }

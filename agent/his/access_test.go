@@ -41,7 +41,7 @@ func TestAccessLogTellsWhoDidWhat(t *testing.T) {
 	web.call("job.status", map[string]string{"jobId": "Nguyễn Văn An"})
 	desk.call("checkin.start", map[string]any{"jobId": "j", "means": "chip"})
 	desk.expectMethod("job.progress")
-	r.engine.event("job.result", checkin.Result{JobID: "j"})
+	r.engine.event("job.result", checkin.Result{JobID: "j", State: checkin.Complete, Means: checkin.MeansChip, Next: []checkin.Step{}, Warnings: []checkin.Warning{}})
 	desk.expectMethod("job.result")
 	web.expectMethod("job.result") // the fake tells every owner
 	stranger := r.dial("https://his.example", "")

@@ -1,6 +1,7 @@
 package his
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -29,7 +30,10 @@ import (
 var said = map[string]any{
 	"Accepted": checkin.Accepted{}, "Progress": checkin.Progress{}, "Need": checkin.Need{}, "JobStatus": checkin.JobStatus{}, "Result": checkin.Result{},
 	"Step": checkin.Step{}, "Warning": checkin.Warning{}, "Timings": checkin.Timings{}, "Picture": checkin.Picture{}, "Verdicts": checkin.Verdicts{},
-	"FaceVerdict": checkin.FaceVerdict{}, "Rights": checkin.Rights{}, "Operator": checkin.Operator{},
+	"FaceVerdict": checkin.FaceVerdict{}, "AttackCheck": checkin.AttackCheck{}, "Decision": checkin.Decision{}, "Voiding": checkin.Voiding{},
+	"CheckinLinkResult": checkin.Linked{}, "CheckinDecideResult": checkin.Decided{}, "CheckinVoidResult": checkin.Voided{}, "CheckinListResult": checkin.List{},
+	"CheckinSummary": checkin.Summary{}, "InsuranceCheckResult": checkin.Check{}, "Attempt": checkin.Attempt{}, "BundleFile": BundleFile{},
+	"Rights": checkin.Rights{}, "Operator": checkin.Operator{},
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
 	"Eligibility": insurance.Eligibility{}, "InsuranceCard": insurance.Card{}, "Route": insurance.Route{}, "Difference": insurance.Difference{},
@@ -40,7 +44,8 @@ var said = map[string]any{
 // asked are those of what clients send. Go cannot say what must be there; the checks of the engine do.
 var asked = map[string]any{
 	"CheckinStartParams": checkin.Request{}, "JobProvideParams": checkin.Provision{}, "KeyInput": checkin.KeyInput{}, "Expect": checkin.Expect{},
-	"Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{},
+	"CheckinLinkParams": checkin.LinkRequest{}, "CheckinDecideParams": checkin.DecideRequest{}, "CheckinVoidParams": checkin.VoidRequest{},
+	"CheckinListParams": checkin.ListRequest{}, "InsuranceCheckParams": checkin.CheckRequest{}, "Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{},
 	"JWK":       keys.JWK{},  // which a HIS backend's key may be too
 	"Discovery": discovery{}, // of which a page that is not allowed gets less
 }
@@ -162,7 +167,7 @@ func (m member) differs(f schema.Field, names map[reflect.Type]string) string {
 		return "is one value"
 	}
 	want := map[reflect.Kind]string{
-		reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.Uint16: "integer", reflect.Float64: "number",
+		reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.Uint16: "integer", reflect.Uint32: "integer", reflect.Float64: "number",
 	}[t.Kind()]
 	if t.Kind() == reflect.Struct {
 		want = names[t]
@@ -191,6 +196,7 @@ func TestValuesAreTheConstants(t *testing.T) {
 		{"AccessVerdict.keyFrom", "icao/lds", "KeyFrom"},
 		{"Eligibility.state", "insurance", "State"},
 		{"Difference.kind", "insurance", "DiffersIn*"},
+		{"About", "agent/checkin", "About*"},
 		{"Reader.state", "reader", "State"},
 		{"Right", "agent/keys", "Right*"},
 		{"Operator.source", "agent/keys", "Operator*"},
@@ -349,6 +355,7 @@ func TestMethodsAreTheDocuments(t *testing.T) {
 // everything makes a server that serves all that there is.
 func everything(c *Config) {
 	c.Pairing = keys.NewPairing(c.Tokens.(*keys.TokenStore))
+	c.Bundle = func(context.Context) (Bundle, error) { return Bundle{}, nil }
 }
 
 // TestNumbersAreTheDocuments: close codes and limits as they are said are those that hold.

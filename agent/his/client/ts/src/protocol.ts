@@ -489,15 +489,19 @@ export interface CardReadParams {
 }
 
 /**
- * What opens the chip: at most one of can, mrz, qr, number and documentNumber. Secret and personal: it is never
- * echoed, logged or kept. Without a key the job asks for one (job.needs key) once it has a card.
+ * What opens the chip, or with means paper_card the text of its QR code (qr): at most one of can, mrz, qr, number and
+ * documentNumber. Secret and personal: it is never echoed, logged or kept. Without a key the job asks for one
+ * (job.needs key) once it has a card.
  */
 export interface KeyInput {
   /** Card access number: six digits. Of the Vietnamese card these are the last six digits of its number. */
   can?: string;
   /** Machine readable zone as it was scanned or typed, with or without line breaks. */
   mrz?: string;
-  /** Text of the QR code of a Vietnamese identity card, exactly as the scanner gives it. */
+  /**
+   * Text of the QR code of a Vietnamese identity card (with means paper_card of the insurance card), exactly as the
+   * scanner gives it.
+   */
   qr?: string;
   /**
    * Personal number of a Vietnamese card, twelve digits; alone, or with dateOfBirth and expiresAt where a chip opens
@@ -518,7 +522,11 @@ export interface Expect {
   number: string;
 }
 
-/** The person where the means is not a chip, on the client's word. */
+/**
+ * The person where the means is not a chip, on the client's word. number needs number or cardCode; paper_card needs
+ * cardCode (or its QR code as key.qr, or neither: it is then asked for); vneid needs number, fullName and dateOfBirth;
+ * no_card needs fullName and dateOfBirth; emergency needs nothing.
+ */
 export interface Subject {
   /** Personal number, twelve digits; blanks between them do not matter. */
   number?: string;
@@ -668,6 +676,7 @@ export interface Result {
   /** Absent: a real reader. `virtual`: no real hardware. */
   reader?: "virtual" | (string & {});
   identity?: Identity;
+  subject?: Subject;
   portrait?: Picture;
   verdicts?: Verdicts;
   eligibility?: Eligibility;
@@ -678,10 +687,11 @@ export interface Result {
   warnings: Warning[];
   timings: Timings;
   error?: ErrorData;
-  /** What operators decided about it (checkin.decide). Not served yet. */
+  /** What a person has to decide about and has not (checkin.decide). The result is never withheld for it. */
+  decisionNeeded?: About[];
+  /** What operators decided about it, oldest first. */
   decisions?: Decision[];
-  /** What a person has to decide: face. The result is never withheld for it. Not served yet. */
-  decisionNeeded?: string[];
+  void?: Voiding;
   /** Signed evidence for the HIS backend (JWS, compact). Not served yet. */
   evidence?: string;
 }
@@ -741,10 +751,10 @@ export interface Picture {
   /** Pixels. */
   height: number;
   /** The picture, base64. Absent where pictures are binary. */
-  data: string;
-  /** Size of the binary frame's picture in bytes, where pictures are binary. Not served yet. */
+  data?: string;
+  /** Size of the binary frame's picture in bytes, where pictures are binary. */
   bytes?: number;
-  /** Number of the binary frame that follows directly, where pictures are binary. Not served yet. */
+  /** Number of the binary frame that follows directly, where pictures are binary. */
   frame?: number;
 }
 
@@ -865,20 +875,19 @@ export interface FaceVerdict {
   basis?: Basis;
   /**
    * What the comparison came to. `match`: the same person. `no_match`: another person. `review`: a person must look.
-   * `cannot_tell`: the picture says too little. Not served yet.
+   * `cannot_tell`: the picture says too little.
    */
   decision?: "match" | "no_match" | "review" | "cannot_tell" | (string & {});
-  /** Similarity, 0 to 1. Not served yet. */
+  /** Similarity, 0 to 1. */
   score?: number;
-  /** From this score on it is a match. Not served yet. */
+  /** From this score on it is a match. */
   threshold?: number;
-  /** The model that compared. Not served yet. */
+  /** The model that compared. */
   model?: string;
-  /** Not served yet. */
   attackCheck?: AttackCheck;
 }
 
-/** Whether a living person stood before the camera. Not served yet. */
+/** Whether a living person stood before the camera. */
 export interface AttackCheck {
   /**
    * How it was looked at. `none`: not looked at. `passive`: by the picture. `active_challenge`: the person did what
@@ -886,6 +895,7 @@ export interface AttackCheck {
    */
   level: "none" | "passive" | "active_challenge" | (string & {});
   status: VerdictStatus;
+  reason?: ReasonId;
 }
 
 /** What the insurer says. In a request with insurance supplied it is what the HIS was told. */
@@ -982,26 +992,31 @@ export interface Timings {
   completeMs?: number;
 }
 
-/** A check-in, by its own or the client's id, and the visit that it belongs to. */
+/** A check-in, by exactly one of its two ids, and the visit that it belongs to. */
 export interface CheckinLinkParams {
   jobId?: JobId;
   checkinId?: CheckinId;
   visit: Visit;
 }
 
-/** The visit as it is now on record. */
+/** The visit as it is now. */
 export interface CheckinLinkResult {
   checkinId: CheckinId;
   visit: Visit;
+  /** The record of it is durable. */
+  recorded: boolean;
 }
 
-/** What an operator decided, and why. */
+/** What a decision is about. */
+export type About = "face" | "identity" | "chip" | "document" | "insurance" | (string & {});
+
+/** A check-in, by exactly one of its two ids; what an operator decided, and why. */
 export interface CheckinDecideParams {
   jobId?: JobId;
   checkinId?: CheckinId;
   /**
-   * What was decided about. `face`: the face. `identity`: who the person is. `chip`: the chip's proofs. `document`:
-   * the card and its validity. `insurance`: the insurance.
+   * What it is about. `face`: the face. `identity`: who the person is. `chip`: the chip's proofs. `document`: the card
+   * and its validity. `insurance`: the insurance.
    */
   about: "face" | "identity" | "chip" | "document" | "insurance";
   /** Which way. `accept`: accepted in spite of what the agent says. `reject`: not accepted. */
@@ -1026,17 +1041,17 @@ export interface CheckinDecideParams {
 /** All decisions about this check-in. */
 export interface CheckinDecideResult {
   checkinId: CheckinId;
-  /** In the order in which they were made. */
+  /** Oldest first; the last one about something counts. */
   decisions: Decision[];
+  /** What a person still has to decide about. */
+  decisionNeeded?: About[];
+  /** The record of it is durable. */
+  recorded: boolean;
 }
 
 /** One decision of an operator. */
 export interface Decision {
-  /**
-   * What it is about. `face`: the face. `identity`: who the person is. `chip`: the chip's proofs. `document`: the card
-   * and its validity. `insurance`: the insurance.
-   */
-  about: "face" | "identity" | "chip" | "document" | "insurance" | (string & {});
+  about: About;
   /** Which way. `accept`: accepted. `reject`: not accepted. */
   decision: "accept" | "reject" | (string & {});
   /**
@@ -1059,7 +1074,7 @@ export interface Decision {
   at: string;
 }
 
-/** A check-in that was a mistake. */
+/** A check-in that was a mistake, by exactly one of its two ids. */
 export interface CheckinVoidParams {
   jobId?: JobId;
   checkinId?: CheckinId;
@@ -1067,28 +1082,44 @@ export interface CheckinVoidParams {
   reason: "wrong_patient" | "duplicate" | "test" | "other";
   /** In the operator's own words, at most 500 bytes. Kept in the record. */
   note?: string;
+  operator?: Operator;
 }
 
 /** The check-in is kept, and marked. */
 export interface CheckinVoidResult {
   checkinId: CheckinId;
   state: State;
+  /** The record of it is durable. */
+  recorded: boolean;
 }
 
-/** From when on. */
+/** Why a check-in was taken back. The first reason stays. */
+export interface Voiding {
+  /** Why. `wrong_patient`: another patient. `duplicate`: done twice. `test`: a trial. `other`: something else. */
+  reason: "wrong_patient" | "duplicate" | "test" | "other" | (string & {});
+  /** In the operator's words. */
+  note?: string;
+  operator?: Operator;
+  /** When, RFC 3339. */
+  at: string;
+}
+
+/** From when on, and how many. */
 export interface CheckinListParams {
-  /** Check-ins that began at or after this time, RFC 3339. */
-  since: string;
-  /** At most so many; default and most 500. */
+  /** Check-ins that began at or after this time, RFC 3339; absent: in the last 24 hours. */
+  since?: string;
+  /** At most so many; absent: 100. */
   limit?: number;
 }
 
-/** Check-ins of this client, oldest first. */
+/** Check-ins of this client, oldest first, without anything about the persons. */
 export interface CheckinListResult {
-  /** Without anything about the person. */
+  /** Oldest first. */
   checkins: CheckinSummary[];
-  /** There are more; ask again since the last one's startedAt. */
+  /** True: there are later ones; ask again since the last one's startedAt. Absent: these are all. */
   more?: boolean;
+  /** True: the disk could not be read, and these are only what the agent still remembers. */
+  incomplete?: boolean;
 }
 
 /** One check-in, without anything about the person. */
@@ -1109,34 +1140,44 @@ export interface CheckinSummary {
   eligibilityState?: string;
   /** The record is durable. */
   recorded: boolean;
-  /** What operators decided about it. */
+  /** What operators decided about it, oldest first. */
   decisions?: Decision[];
+  /** What a person still has to decide about. */
+  decisionNeeded?: About[];
+  void?: Voiding;
 }
 
-/** Whom to ask about. Either a job, or a number or card code with name and date of birth. */
+/** Whom to ask about: a check-in, by exactly one of its two ids, or a person. */
 export interface InsuranceCheckParams {
   jobId?: JobId;
+  checkinId?: CheckinId;
   /** Personal number, twelve digits. */
   number?: string;
-  /** Insurance card: fifteen characters or ten digits. */
+  /** Insurance card, fifteen characters or ten digits. */
   cardCode?: string;
   /** Name, at most 200 bytes. */
   fullName?: string;
   dateOfBirth?: PartialDate;
+  /** Sex as the card states it. `male`: male. `female`: female. `unspecified`: not stated. */
+  sex?: "male" | "female" | "unspecified";
 }
 
 /** What the insurer says, and the proof that it was asked. */
 export interface InsuranceCheckResult {
   eligibility: Eligibility;
   attempt: Attempt;
+  /** The record of it is durable. */
+  recorded: boolean;
 }
 
 /** One look-up, as it is on record. */
 export interface Attempt {
   /** When, RFC 3339. */
   at: string;
-  /** What came of it: answered, or the id of the error. */
+  /** What came of it: answered, not_asked, cancelled, or the id of the error. */
   outcome: string;
+  /** Raw result code of the insurer. */
+  code?: string;
   /** Id of its record on this PC. */
   lookupId: string;
 }
@@ -1551,21 +1592,21 @@ export interface Methods {
   "job.resume": { params: JobRef; result: JobStatus };
   /** Ends it; cancelling what has ended changes nothing. */
   "job.cancel": { params: JobRef; result: JobStatus };
-  /** The visit that the HIS opened after the card was read. Not served yet: NOT_AVAILABLE. */
+  /** The visit that the HIS opened after the card was read. */
   "checkin.link": { params: CheckinLinkParams; result: CheckinLinkResult };
-  /** Accepted in spite of what the agent says, or rejected, with a coded reason. Not served yet: NOT_AVAILABLE. */
+  /** Accepted in spite of what the agent says, or rejected, with a coded reason. */
   "checkin.decide": { params: CheckinDecideParams; result: CheckinDecideResult };
-  /** A wrong patient or a duplicate; it is kept and marked. Not served yet: NOT_AVAILABLE. */
+  /** A wrong patient or a duplicate; it is kept and marked. */
   "checkin.void": { params: CheckinVoidParams; result: CheckinVoidResult };
-  /** Check-ins since a time, without anything about the persons. Not served yet: NOT_AVAILABLE. */
+  /** Check-ins since a time, without anything about the persons. */
   "checkin.list": { params: CheckinListParams; result: CheckinListResult };
-  /** For a job, or by number, name and date of birth. Not served yet: NOT_AVAILABLE. */
+  /** For a job, or by number, name and date of birth. */
   "insurance.check": { params: InsuranceCheckParams; result: InsuranceCheckResult };
   /** All readers, what they are like, and whether a card is there. */
   "reader.list": { params: ReaderListParams; result: ReaderListResult };
   /** Coded warnings with cause and cure, and how many requests were refused. */
   "agent.status": { params: AgentStatusParams; result: AgentStatusResult };
-  /** What support needs to see of this PC, redacted. Not served yet: NOT_AVAILABLE. */
+  /** What support needs to see of this PC, redacted. */
   "diagnostics.bundle": { params: DiagnosticsBundleParams; result: DiagnosticsBundleResult };
   /** Triggers the look-ups that the law wants then. Not served yet: NOT_AVAILABLE. */
   "visit.update": { params: VisitUpdateParams; result: VisitResult };

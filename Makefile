@@ -37,6 +37,23 @@ test: setup lint test-go test-builds ## everything that a change must pass
 $(STATICCHECK): installer/tools/go.mod
 	$(GO) build -modfile=installer/tools/go.mod -o $@ honnef.co/go/tools/cmd/staticcheck
 
+bin/esbuild: installer/tools/go.mod
+	$(GO) build -modfile=installer/tools/go.mod -o $@ github.com/evanw/esbuild/cmd/esbuild
+
+# The builds of the browser client, from its TypeScript. They are committed, so that nobody needs this to build the program.
+CLIENT      = agent/his/client/ts
+CLIENT_DIST = $(CURDIR)/$(CLIENT)/dist
+ESBUILD     = $(CURDIR)/bin/esbuild src/index.ts --bundle --target=es2022 --charset=utf8 --log-level=warning \
+	--banner:js="// Tapcheck $$(cat $(CURDIR)/installer/VERSION), the client for web pages. Apache-2.0. Made by make client."
+
+.PHONY: client
+client: bin/esbuild ## the browser client's ES module, plain script and types, from agent/his/client/ts/src
+	@rm -rf $(CLIENT_DIST)
+	cd $(CLIENT) && $(ESBUILD) --format=esm --outfile=$(CLIENT_DIST)/tapcheck.mjs
+	cd $(CLIENT) && $(ESBUILD) --format=iife --global-name=Tapcheck --outfile=$(CLIENT_DIST)/tapcheck.js
+	cd $(CLIENT) && node node_modules/typescript/bin/tsc -p tsconfig.build.json --outDir $(CLIENT_DIST)/types
+	echo 'export * from "./types/index.js";' >$(CLIENT_DIST)/tapcheck.d.ts
+
 .PHONY: lint
 lint: $(STATICCHECK) ## formatting, vet for Linux and Windows, staticcheck
 	@un=$$(gofmt -l agent cmd icao insurance reader); test -z "$$un" || { echo "not gofmt'ed: $$un"; exit 1; }

@@ -19,6 +19,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his"
+	"github.com/tapcheck/tapcheck/agent/his/client/ts"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/portrait"
@@ -137,6 +138,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},
 	}
+	hc.Pages = []his.Page{{Prefix: ts.Prefix, Handler: ts.Handler(), Shared: true, CSP: ts.CSP()}}
 	if o.Simulation != nil {
 		hc.Simulator = o.Simulation
 	}

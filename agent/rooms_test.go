@@ -50,6 +50,9 @@ var rooms = map[string][]string{
 
 	// The server of the desk's own page, and the page.
 	"agent/console": {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
+
+	// Files for browsers, and nothing that the agent knows.
+	"agent/his/client/ts": {},
 }
 
 // gmrtd says which packages of gmrtd may be used, and where. Its reader, its access protocols and its secure messaging

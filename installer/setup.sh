@@ -3,7 +3,8 @@
 #
 #   installer/setup.sh build   PC/SC headers. Without them, and without the right to install them, the build goes on by
 #                              the tag nopcsc: virtual readers only. Says so on standard error.
-#   installer/setup.sh test    also a real pcscd and the virtual reader driver; ends with 1 where it may not install them.
+#   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
+#                              TypeScript compiler (npm); ends with 1 where it may not install them.
 #   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
 set -eu
 
@@ -59,6 +60,15 @@ install() {
 	rm -f "$log"
 }
 
+# typescript: the compiler that checks the types of the browser client, by its lockfile. Its own files are the only ones it
+# brings, and none of its scripts run. Node is taken as it is found; Debian's will do.
+typescript() {
+	command -v npm >/dev/null 2>&1 || install nodejs npm || return 1
+	client=$(dirname "$0")/../agent/his/client/ts
+	cmp -s "$client/package-lock.json" "$client/node_modules/.locked" && return 0
+	(cd "$client" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 && cp package-lock.json node_modules/.locked)
+}
+
 case "${1:-}" in
 tags)
 	headers || echo nopcsc
@@ -70,7 +80,8 @@ build)
 	;;
 test)
 	toolchain
-	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd || exit 1
+	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium || exit 1
+	typescript || exit 1
 	;;
 *)
 	say "usage: installer/setup.sh build|test|tags"

@@ -34,7 +34,7 @@ func (s *Server) table() map[string]method {
 		}
 		t[name] = m
 	}
-	add("agent.prove", method{run: prove, early: true})
+	add("agent.prove", method{run: prove, early: true, pairing: true})
 	add("session.open", method{run: openSession, early: true, ordered: true})
 	add("agent.status", method{run: status})
 	add("reader.list", method{run: listReaders})

@@ -1,0 +1,7 @@
+import type { Picture } from "./protocol.js";
+/** A picture of a session with binary pictures. */
+export interface BinaryPicture extends Picture {
+    content?: Uint8Array<ArrayBuffer>;
+}
+/** An address for <img src>. Of a binary picture it is to be released with URL.revokeObjectURL. */
+export declare function pictureURL(p: Picture): string;

@@ -138,7 +138,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},
 	}
-	hc.Pages = []his.Page{{Prefix: ts.Prefix, Handler: ts.Handler(), Shared: true, CSP: ts.CSP()}}
+	hc.Pages = append(hc.Pages, his.Page{Prefix: ts.Prefix, Handler: ts.Handler(), Shared: true, CSP: ts.CSP()})
 	if o.Simulation != nil {
 		hc.Simulator = o.Simulation
 	}

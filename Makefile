@@ -77,6 +77,11 @@ test-builds: ## the builds that no test runs: without PC/SC, without cgo, for Wi
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/tapcheck
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) test -exec true ./... >/dev/null
 
+.PHONY: test-examples
+test-examples: ## the C# and Java clients, compiled and run against the agent
+	@installer/setup.sh examples
+	$(GO) test -count=1 -tags examples -run TestForeignClients ./cmd/tapcheck
+
 .PHONY: bench
 bench: build ## APDUs, bytes and times on a modelled link, against the floor; start-up time and memory
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao

@@ -5,6 +5,7 @@
 #                              the tag nopcsc: virtual readers only. Says so on standard error.
 #   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
 #                              TypeScript compiler (npm); ends with 1 where it may not install them.
+#   installer/setup.sh examples  the compilers and runtimes of the C# and Java clients.
 #   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
 set -eu
 
@@ -83,8 +84,15 @@ test)
 	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium || exit 1
 	typescript || exit 1
 	;;
+examples)
+	toolchain
+	# A JDK of any kind will do; Debian's own is taken where there is none.
+	command -v javac >/dev/null 2>&1 || install default-jdk-headless || exit 1
+	install mono-mcs mono-runtime libmono-system-net-http4.0-cil libmono-system-numerics4.0-cil libmono-system-runtime-serialization4.0-cil \
+		libmono-system-windows-forms4.0-cil xvfb xauth || exit 1
+	;;
 *)
-	say "usage: installer/setup.sh build|test|tags"
+	say "usage: installer/setup.sh build|test|examples|tags"
 	exit 2
 	;;
 esac

@@ -102,7 +102,7 @@ func TestProofInPACEOfAnotherDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.CA, p.MoreCA = nil, nil
+	p.CA, p.MoreCA, p.SparseDG14 = nil, nil, true
 	genuine, err := chip.Issue(p, who, issuer(), chip.IssueOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,11 @@
 // (Options.Terminal).
 //
 // Where PACE itself proved the chip (chip authentication mapping), that proof is the chip authentication verdict, with "PACE-CAM" as its
-// protocol, if the key for it is in DG14 or EF.CardSecurity was asked for; else chip authentication is run, which is cheaper than reading
-// EF.CardSecurity; and that is read where the card has no chip authentication.
+// protocol, if its key is in DG14 too. EF.CardSecurity, where the standard has the key, is signed by the state and names no document, so
+// that by it alone one card's chip would be good for another card's files: then chip authentication is run, and where the card has none the
+// verdict is not_verifiable, KEY_NOT_BOUND.
+//
+// What stands in the other files is in Document.Contents, if it was asked for (Options.Extra) and matches its signed hash.
 //
 // # What it promises
 //

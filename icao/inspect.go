@@ -11,6 +11,8 @@ import (
 // tell: nobody can ask saved files for a secret, so access, chip and active authentication are not_done, unless the card
 // has no such feature or the key's file is not the one that was signed. Validity is judged at Options.Now.
 //
+// EF.CardSecurity is judged by its own signature, in Contents.CardSecurity.
+//
 // All files are judged, whatever else is wrong with them: the verdict is there with every error. Errors are those that
 // Read has for the same files.
 func Inspect(files map[lds.FileID][]byte, o Options) (*Document, error) {
@@ -39,10 +41,18 @@ func Inspect(files map[lds.FileID][]byte, o Options) (*Document, error) {
 			*verdict = lds.ExchangeVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
 		}
 	}
+	if _, ok := files[lds.CardSecurity]; ok && v.ChipAuthentication.Status == lds.NotPresent {
+		// A chip that proves itself in PACE; with what key, this file says.
+		v.ChipAuthentication = lds.ExchangeVerdict{Status: lds.NotDone, Reason: lds.ReasonNotReached}
+		if r.cardSecurity().Infos == nil {
+			v.ChipAuthentication = lds.ExchangeVerdict{Status: lds.Failed, Reason: lds.ReasonPassiveAuthFailed, Exchange: lds.NotDone}
+		}
+	}
 	if r.plan.lists(2) && r.doc.Files[lds.DG(2)] != nil {
 		_ = r.portrait() // its faults are in Missing
 	}
 	r.judge()
+	r.decode()
 	r.doc.DoneAfter = r.since()
 	return r.doc, err
 }

@@ -1,6 +1,7 @@
 package icao
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ func (r *reading) judge() trust.Judgement {
 		if id == lds.SOD || id == lds.CardAccess && r.ch != nil {
 			continue // the EF.SOD is judged already; what came of the EF.CardAccess, the access verdict says
 		}
-		if !wellFormed(id, r.doc.Files[id]) {
+		if !wellFormed(id, r.doc.Files[id]) || id == lds.CardSecurity && r.cardSecurity().Verdict.Reason == lds.ReasonMalformed {
 			j.Verdict.Status, j.Verdict.Reason = lds.Failed, lds.ReasonMalformed
 			j.Verdict.Detail = string(id) + " is malformed"
 			j.Consistent, j.Anchored = false, false
@@ -78,6 +79,19 @@ func wellFormed(id lds.FileID, raw []byte) bool {
 		_, _, err = lds.Expect(body, 0x30)
 	}
 	return err == nil
+}
+
+// cardSecurity judges the EF.CardSecurity that is there; one of no file is MALFORMED.
+func (r *reading) cardSecurity() trust.CardSecurity {
+	file := r.doc.Files[lds.CardSecurity]
+	if r.signed == nil || !bytes.Equal(file, r.of) {
+		s := r.o.Trust.InspectCardSecurity(file, r.doc.Files[lds.DG(1)], r.now())
+		if r.doc.Files[lds.DG(1)] == nil {
+			return s // what it says of the state has yet to come
+		}
+		r.signed, r.of = &s, file
+	}
+	return *r.signed
 }
 
 // alone judges one data group, with DG1 for the issuing state, whatever may be wrong with others.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
@@ -12,9 +11,11 @@ import (
 // mappingProof judges the proof that came with PACE with chip authentication mapping (ICAO 9303-11 §4.4.3.5.2), where that was run. done says
 // that chip authentication need not be run any more: the verdict is written.
 //
-// The chip's key for it stands in EF.CardSecurity, which costs some twelve commands and the way back to the master file, at the time when the
-// desk waits. So: if the signed DG14 has the key, or EF.CardSecurity was read anyway, the proof counts at once; else chip authentication
-// is run, which takes three commands and proves the same; only where the card has none of that, EF.CardSecurity is fetched.
+// The proof says whose chip is at the other end of the session, by a key that stands in EF.CardSecurity; that file is signed by itself, and
+// names no document. Whoever has got at the key of one chip could therefore show it with the files of every other document of that
+// state. So the proof counts where the key also stands in DG14, which the EF.SOD covers and §9.2.11 wants to repeat all
+// SecurityInfos. Else chip authentication is run with a key of DG14, which takes three commands and proves what is missing. Only where the
+// card has none of that, EF.CardSecurity is fetched, for a proof that fails is one; one that holds is not_verifiable, KEY_NOT_BOUND.
 func (r *reading) mappingProof(dg14 []byte, v *lds.ExchangeVerdict) (done bool, err error) {
 	if ran, _ := r.ch.ChipAuthenticationMapping(nil); ran.Exchange == lds.NotPresent {
 		return false, nil
@@ -22,23 +23,21 @@ func (r *reading) mappingProof(dg14 []byte, v *lds.ExchangeVerdict) (done bool, 
 	if dg14 != nil && !r.sound(lds.DG(14), dg14) {
 		return false, nil // whatever the chip has proved, its files are not its own
 	}
-	offered := false
 	if dg14 != nil {
-		set, _, err := lds.Expect(dg14, 0x6E)
-		if err == nil {
-			// Only a proof that holds counts: the key that DG14 has under this id may be chip authentication's.
-			if ex, key := r.ch.ChipAuthenticationMapping(set); ex.Exchange == lds.Passed {
+		offered := r.ch.OffersChipAuthentication(dg14)
+		if set, _, err := lds.Expect(dg14, 0x6E); err == nil {
+			// Where chip authentication is offered, a proof that does not fit says nothing: the key that DG14 has under this id may be the other's.
+			if ex, key := r.ch.ChipAuthenticationMapping(set); ex.Exchange == lds.Passed || ex.Exchange == lds.Failed && !offered {
 				r.keepMapping(ex, set, key)
 				*v = r.exchanged(14, dg14, ex, lds.ReasonChipAuthFailed)
 				return true, nil
 			}
 		}
-		offered = offersChipAuthentication(dg14)
+		if offered {
+			return false, nil
+		}
 	}
 	file := r.doc.Files[lds.CardSecurity]
-	if file == nil && offered {
-		return false, nil
-	}
 	if file == nil {
 		if file, err = r.want(lds.CardSecurity); err != nil {
 			return false, err
@@ -57,21 +56,18 @@ func (r *reading) mappingProof(dg14 []byte, v *lds.ExchangeVerdict) (done bool, 
 		*v = lds.ExchangeVerdict{Status: lds.NotDone, Reason: lds.ReasonFileUnreadable, Protocol: ran.Protocol}
 		return true, nil
 	}
-	signed := r.o.Trust.InspectCardSecurity(file, r.doc.Files[lds.DG(1)], r.now())
+	signed := r.cardSecurity()
 	ex, key := r.ch.ChipAuthenticationMapping(signed.Infos)
-	switch {
-	case signed.Infos == nil && offered:
-		return false, nil
-	case signed.Infos == nil:
+	if signed.Infos == nil {
 		*v = lds.ExchangeVerdict{Status: lds.Failed, Reason: lds.ReasonPassiveAuthFailed, Exchange: lds.NotDone, Protocol: ex.Protocol}
 		return true, nil
-	case ex.Exchange == lds.NotDone && offered:
-		return false, nil
 	}
 	r.keepMapping(ex, signed.Infos, key)
-	// Nothing in EF.CardSecurity names the document: its key says something about this one only if both are of a trusted state.
 	anchored := signed.Anchored && r.alone(lds.DG(1), r.doc.Files[lds.DG(1)]).Anchored
 	*v = r.worth(ex, signed.Verdict, anchored, lds.ReasonChipAuthFailed)
+	if v.Status == lds.Passed {
+		v.Status, v.Reason = lds.NotVerifiable, lds.ReasonKeyNotBound
+	}
 	return true, nil
 }
 
@@ -80,14 +76,6 @@ func (r *reading) keepMapping(ex lds.ExchangeVerdict, infos, key []byte) {
 	if ex.Exchange == lds.Passed {
 		r.doc.caKey, r.doc.camInfos = key, infos
 	}
-}
-
-// offersChipAuthentication says whether DG14 has a key for chip authentication (id-PK of ICAO 9303-11 §9.2.7).
-func offersChipAuthentication(dg14 []byte) bool {
-	infos, err := lds.ParseDG14(dg14)
-	return err == nil && slices.ContainsFunc(infos, func(i lds.SecurityInfo) bool {
-		return strings.HasPrefix(i.Protocol, "0.4.0.127.0.7.2.2.1.")
-	})
 }
 
 // admit runs terminal authentication if the caller has certificates for it and wants what it opens. What the card refuses is noted with the files

@@ -21,7 +21,7 @@ func TestEveryPassport(t *testing.T) {
 	}{
 		{"passport-pace-gm", "ECDH-GM AES-128 P-256", "CA ECDH AES-128 P-256", "AA ECDSA P-256 SHA-256", []lds.FileID{"DG11", "DG12"}},
 		{"passport-pace-im", "ECDH-IM AES-256 brainpoolP384r1", "CA ECDH AES-256 brainpoolP384r1", "", nil},
-		{"passport-pace-cam", "ECDH-CAM AES-128 brainpoolP256r1", "CA ECDH AES-128 brainpoolP256r1", "", nil},
+		{"passport-pace-cam", "ECDH-CAM AES-128 brainpoolP256r1", "PACE-CAM AES-128 brainpoolP256r1", "", nil},
 		{"passport-dh-gm", "DH-GM AES-128 MODP-2048/256", "CA DH AES-128 MODP-2048/256", "", nil},
 		{"passport-dh-im", "DH-IM AES-128 MODP-1024/160", "CA DH 3DES MODP-1024/160", "", nil},
 		{"passport-eac", "ECDH-GM AES-128 brainpoolP256r1", "CA ECDH AES-128 brainpoolP256r1", "", nil},
@@ -68,9 +68,20 @@ func mappingOnly(change func(*chip.Profile), o chip.Options) card {
 	}}
 }
 
-// The proof of PACE with chip authentication mapping counts as much as the signature over EF.CardSecurity does.
+// unbound is a card whose DG14 lacks the key of the mapping, so that nothing signed ties it to the document.
+func unbound(change func(*chip.Profile), o chip.Options) card {
+	return mappingOnly(func(p *chip.Profile) {
+		p.SparseDG14 = true
+		if change != nil {
+			change(p)
+		}
+	}, o)
+}
+
+// The proof of PACE with chip authentication mapping counts as much as the signature over the key does, and only for the document that the
+// signature is about.
 func TestProofInPACE(t *testing.T) {
-	l, _ := mappingOnly(nil, chip.Options{}).insert(t)
+	l, _ := unbound(nil, chip.Options{}).insert(t)
 	spoiled := bytes.Clone(l.chip.Files()["EF_CardSecurity"])
 	spoiled[len(spoiled)-1] ^= 1
 	after := func(file []byte) chip.Options {
@@ -88,17 +99,30 @@ func TestProofInPACE(t *testing.T) {
 		protocol string
 	}{
 		{name: "the only proof", card: mappingOnly(nil, chip.Options{}), status: lds.Passed, exchange: lds.Passed, protocol: "PACE-CAM"},
-		{name: "read anyway", card: card{profile: "passport-pace-cam"}, extra: extra, status: lds.Passed, exchange: lds.Passed, protocol: "PACE-CAM"},
-		{name: "cheaper otherwise", card: card{profile: "passport-pace-cam"}, status: lds.Passed, exchange: lds.Passed, protocol: "CA ECDH"},
+		{name: "EF.CardSecurity read, too", card: card{profile: "passport-pace-cam"}, extra: extra, status: lds.Passed, exchange: lds.Passed, protocol: "PACE-CAM"},
+		{name: "chip authentication is there as well", card: card{profile: "passport-pace-cam"}, status: lds.Passed, exchange: lds.Passed, protocol: "PACE-CAM"},
 		{name: "nobody trusted", card: mappingOnly(nil, chip.Options{}), nobody: true, status: lds.NotVerifiable, reason: lds.ReasonKeyNotAnchored, exchange: lds.Passed, protocol: "PACE-CAM"},
 		{name: "a forger's own", card: mappingOnly(func(p *chip.Profile) { p.Forged = true }, chip.Options{}), status: lds.NotVerifiable, reason: lds.ReasonKeyNotAnchored, exchange: lds.Passed, protocol: "PACE-CAM"},
 		{name: "a copy", card: mappingOnly(func(p *chip.Profile) { p.Clone = "wrong-key" }, chip.Options{}), status: lds.Failed, reason: lds.ReasonChipAuthFailed, exchange: lds.Failed, protocol: "PACE-CAM"},
-		{name: "EF.CardSecurity with another signature", card: mappingOnly(nil, after(spoiled)), status: lds.Failed, reason: lds.ReasonPassiveAuthFailed, exchange: lds.NotDone, protocol: "PACE-CAM"},
-		{name: "EF.CardSecurity that is none", card: mappingOnly(nil, after([]byte{0x30, 0x00})), status: lds.Failed, reason: lds.ReasonPassiveAuthFailed, exchange: lds.NotDone, protocol: "PACE-CAM"},
-		{name: "EF.CardSecurity gone", card: mappingOnly(func(p *chip.Profile) { p.Absent = []string{"EF_CardSecurity"} }, chip.Options{}), status: lds.NotDone, reason: lds.ReasonFileUnreadable, protocol: "PACE-CAM"},
-		{name: "no way back to the master file", card: mappingOnly(func(p *chip.Profile) { p.SelectMF = "6D00" }, chip.Options{}), status: lds.NotDone, reason: lds.ReasonFileUnreadable, protocol: "PACE-CAM"},
-		{name: "no way back, but read in time", card: mappingOnly(func(p *chip.Profile) { p.SelectMF = "6D00" }, chip.Options{}), extra: extra, status: lds.Passed, exchange: lds.Passed, protocol: "PACE-CAM"},
-		{name: "another signature, and chip authentication", card: card{profile: "passport-pace-cam", options: after(spoiled)}, extra: extra, status: lds.Passed, exchange: lds.Passed, protocol: "CA ECDH"},
+		{name: "a copy, chip authentication is there as well", card: card{profile: "passport-pace-cam", change: func(p *chip.Profile, _ *chip.Persona) { p.Clone = "wrong-key" }},
+			status: lds.Failed, reason: lds.ReasonChipAuthFailed, exchange: lds.Failed, protocol: "CA ECDH"},
+		{name: "EF.CardSecurity gone, and not needed", card: mappingOnly(func(p *chip.Profile) { p.Absent = []string{"EF_CardSecurity"} }, chip.Options{}), status: lds.Passed, exchange: lds.Passed, protocol: "PACE-CAM"},
+
+		{name: "unbound", card: unbound(nil, chip.Options{}), status: lds.NotVerifiable, reason: lds.ReasonKeyNotBound, exchange: lds.Passed, protocol: "PACE-CAM"},
+		{name: "unbound, and chip authentication", card: card{profile: "passport-pace-cam", change: func(p *chip.Profile, _ *chip.Persona) { p.SparseDG14 = true }},
+			status: lds.Passed, exchange: lds.Passed, protocol: "CA ECDH"},
+		{name: "unbound, and chip authentication, EF.CardSecurity read before", extra: extra, card: card{profile: "passport-pace-cam", change: func(p *chip.Profile, _ *chip.Persona) { p.SparseDG14 = true }},
+			status: lds.Passed, exchange: lds.Passed, protocol: "CA ECDH"},
+		{name: "unbound, nobody trusted", card: unbound(nil, chip.Options{}), nobody: true, status: lds.NotVerifiable, reason: lds.ReasonKeyNotAnchored, exchange: lds.Passed, protocol: "PACE-CAM"},
+		{name: "unbound, a forger's own", card: unbound(func(p *chip.Profile) { p.Forged = true }, chip.Options{}), status: lds.NotVerifiable, reason: lds.ReasonKeyNotAnchored, exchange: lds.Passed, protocol: "PACE-CAM"},
+		{name: "unbound, a copy", card: unbound(func(p *chip.Profile) { p.Clone = "wrong-key" }, chip.Options{}), status: lds.Failed, reason: lds.ReasonChipAuthFailed, exchange: lds.Failed, protocol: "PACE-CAM"},
+		{name: "EF.CardSecurity with another signature", card: unbound(nil, after(spoiled)), status: lds.Failed, reason: lds.ReasonPassiveAuthFailed, exchange: lds.NotDone, protocol: "PACE-CAM"},
+		{name: "EF.CardSecurity that is none", card: unbound(nil, after([]byte{0x30, 0x00})), status: lds.Failed, reason: lds.ReasonPassiveAuthFailed, exchange: lds.NotDone, protocol: "PACE-CAM"},
+		{name: "EF.CardSecurity gone", card: unbound(func(p *chip.Profile) { p.Absent = []string{"EF_CardSecurity"} }, chip.Options{}), status: lds.NotDone, reason: lds.ReasonFileUnreadable, protocol: "PACE-CAM"},
+		{name: "no way back to the master file", card: unbound(func(p *chip.Profile) { p.SelectMF = "6D00" }, chip.Options{}), status: lds.NotDone, reason: lds.ReasonFileUnreadable, protocol: "PACE-CAM"},
+		{name: "no way back, but read in time", card: unbound(func(p *chip.Profile) { p.SelectMF = "6D00" }, chip.Options{}), extra: extra, status: lds.NotVerifiable, reason: lds.ReasonKeyNotBound, exchange: lds.Passed, protocol: "PACE-CAM"},
+		{name: "another signature, and chip authentication", card: card{profile: "passport-pace-cam", options: after(spoiled), change: func(p *chip.Profile, _ *chip.Persona) { p.SparseDG14 = true }},
+			extra: extra, status: lds.Passed, exchange: lds.Passed, protocol: "CA ECDH"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, who := c.card.insert(t)

@@ -68,6 +68,7 @@ type Document struct {
 	Missing  map[lds.FileID]error // wanted files that could not be had, with why: typed as in lds
 	Identity *lds.Identity        // nil until consistent
 	Portrait *lds.Portrait        // nil without one
+	Contents Contents             // the other files, decoded
 	Verdicts lds.Verdicts
 	Anchored bool
 	// Warnings are what the desk should know beyond the verdicts: an exchange that failed although its key proves nothing.
@@ -111,6 +112,9 @@ type reading struct {
 	fetch func(lds.FileID) ([]byte, error)
 	doc   *Document
 	insp  *trust.Inspection
+	// signed is the judgement of the EF.CardSecurity in of, once somebody has asked for it.
+	signed *trust.CardSecurity
+	of     []byte
 	// cardAccess is the EF.CardAccess of this session; Resume may bring another one.
 	cardAccess []byte
 	plan       plan
@@ -240,13 +244,19 @@ func (r *reading) run() error {
 		return err
 	}
 	for _, id := range r.o.Extra {
-		if a, ok := id.Address(); ok && !a.InMF {
+		a, ok := id.Address()
+		if n := id.Number(); n != 0 && !r.plan.lists(n) {
+			r.doc.Missing[id] = &lds.FileError{File: id, Err: lds.ErrFileAbsent} // and no chip is asked for what it has not
+			continue
+		}
+		if ok && !a.InMF {
 			if _, err := r.want(id); err != nil {
 				return err
 			}
 		}
 	}
 	r.judge()
+	r.decode()
 	r.plan.finish()
 	r.report(PhasePortrait, "", 0, 0)
 	return nil
@@ -535,9 +545,12 @@ func (r *reading) chip() error {
 		if err != nil {
 			ex = lds.ExchangeVerdict{Exchange: lds.NotDone, Reason: lds.ReasonRefusedByCard, Protocol: ex.Protocol}
 		}
-		if ex.Exchange == lds.Failed && dg14 == nil && r.plan.lists(14) && strings.HasPrefix(ex.Protocol, "AA ECDSA") {
-			// The hash of the signature stands in DG14 (ICAO 9303-11 §9.2.5), which the card did not give: we may have taken another one.
+		if dg14 == nil && r.plan.lists(14) && strings.HasPrefix(ex.Protocol, "AA ECDSA") && (ex.Exchange == lds.Failed || ex.Reason == lds.ReasonHashNotNamed && ex.Exchange != lds.Passed) {
+			// The hash of the signature stands in DG14 (ICAO 9303-11 §9.2.4), which the card did not give: we may have taken another one.
 			ex = lds.ExchangeVerdict{Exchange: lds.NotDone, Reason: lds.ReasonFileUnreadable, Protocol: ex.Protocol}
+		}
+		if ex.Reason == lds.ReasonHashNotNamed {
+			r.warn(lds.ReasonHashNotNamed)
 		}
 		ex.Challenge = kind
 		if ex.Exchange == lds.Passed {

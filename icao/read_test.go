@@ -128,7 +128,7 @@ func TestReadEveryCard(t *testing.T) {
 		{name: "another key put into DG14", card: card{profile: "cccd-mk", options: chip.Options{Issue: chip.IssueOptions{
 			ReplaceAfter: map[string][]byte{"DG14": {0x6E, 0x02, 0x31, 0x00}}}}},
 			want: genuine("passive", "failed HASH_MISMATCH", "chip", "failed PASSIVE_AUTH_FAILED / not_done",
-				"validity", "passed  unanchored", "key", "passed  unanchored"), portrait: "jpeg"},
+				"validity", "passed  unanchored", "key", "passed  unanchored"), portrait: "jpeg", warnings: []lds.Reason{lds.ReasonHashNotNamed}},
 		{name: "signer's certificate has run out", card: card{profile: "cccd-mk", issuer: signer(t, chip.CertOptions{
 			NotBefore: day.AddDate(-5, 0, 0), NotAfter: day.AddDate(0, -1, 0)})},
 			want: genuine("passive", "failed EXPIRED"), portrait: "jpeg"},

@@ -49,6 +49,7 @@ const (
 	WarnDG13Unreadable  = "DG13_UNREADABLE"
 	WarnDG13Differs     = "DG13_DIFFERS"
 	WarnQRMangled       = "QR_MANGLED"
+	WarnHashNotNamed    = "AA_HASH_NOT_NAMED"
 	WarnFileRefused     = "FILE_REFUSED"
 	WarnSimulated       = "SIMULATED"
 	WarnVirtualReader   = "VIRTUAL_READER"
@@ -97,6 +98,7 @@ var warnings = map[string]Text{
 	WarnMRZCheckDigit:   {"Số kiểm tra phụ trong MRZ không khớp.", "A secondary check digit of the MRZ does not match."},
 	WarnDG13Unreadable:  {"Phần dữ liệu tiếng Việt trong chip không đọc được; họ tên lấy từ MRZ không có dấu.", "The chip's Vietnamese data cannot be decoded; the name comes from the MRZ, without diacritics."},
 	WarnDG13Differs:     {"Hai phần dữ liệu trong chip không khớp nhau; phần theo chuẩn quốc tế được dùng. Đối chiếu với mặt thẻ và người bệnh.", "Two parts of the chip's data contradict each other; the international part is used. Compare with the card's face and the patient."},
+	WarnHashNotNamed:    {"Thẻ không cho biết thuật toán băm của chữ ký thử; đã dùng thuật toán theo độ dài khóa.", "The card does not say which hash its chip signs with; the one that fits its key was taken."},
 	WarnQRMangled:       {"Bộ gõ tiếng Việt đã làm sai dữ liệu quét; chỉ số căn cước được dùng. Hãy tắt bộ gõ khi quét.", "A Vietnamese keyboard driver mangled the scan; only the number is used. Switch it off for scanning."},
 	WarnFileRefused:     {"Chip không cho đọc một phần dữ liệu.", "The chip refuses some of its data."},
 	WarnSimulated:       {"Dữ liệu mô phỏng, không phải bệnh nhân thật.", "Simulated data, not a real patient."},
@@ -127,6 +129,8 @@ var reasons = map[string]Text{
 	"NO_SOD":                {"Chip không có tệp chữ ký.", "The chip has no signature file."},
 	"IDENTITY_INCOMPLETE":   {"Chip thiếu dữ liệu nhận dạng.", "The chip lacks data of the holder."},
 	"KEY_NOT_ANCHORED":      {"Chưa xác minh được bên ký nên khóa của chip chưa nói lên điều gì.", "The signer is not verified, so the chip's key proves nothing yet."},
+	"AA_HASH_NOT_NAMED":     {"Thẻ không cho biết thuật toán băm dùng khi ký.", "The card does not say which hash it signs with."},
+	"KEY_NOT_BOUND":         {"Khóa mà chip chứng minh không nằm trong dữ liệu đã ký của chính giấy tờ này.", "The key that the chip proved is not among this document's own signed data."},
 	"CHIP_AUTH_FAILED":      {"Chip không chứng minh được khóa của nó.", "The chip could not prove its key."},
 	"ACTIVE_AUTH_FAILED":    {"Chip ký thử sai.", "The chip's signature over our challenge is wrong."},
 	"RESPONSE_TOO_LONG":     {"Đầu đọc không nhận được câu trả lời dài của chip.", "The reader cannot take the chip's long answer."},

@@ -25,7 +25,7 @@ type inspectCmd struct {
 	At         string `help:"Judge validity at this time: RFC 3339, or YYYY-MM-DD for the end of that day in UTC. Default: now." placeholder:"TIME"`
 	RejectWeak bool   `help:"Fail SHA-1 and short RSA keys in place of a warning. Default: the settings', with --trust off."`
 	JSON       bool   `help:"Print the result as JSON, of the same shape as read --json."`
-	AllData    bool   `help:"Show every field of the chip, also the sensitive ones."`
+	AllData    bool   `help:"Show every field of the chip, also the sensitive ones and those of DG11, DG12 and DG16."`
 	NoPhoto    bool   `help:"Leave the portrait out."`
 }
 
@@ -76,19 +76,23 @@ func (c inspectCmd) run(a *app, started time.Time) error {
 		ro.Portrait, ro.PortraitErr = picture(a.ctx, *doc.Portrait)
 	}
 	ro.FinishedAt = time.Now()
-	result := checkin.ResultOf(doc, ro)
+	result := chipResult{checkin.ResultOf(doc, ro), contentsOf(doc, c.AllData)}
 	if c.JSON {
 		if err := a.json(result); err != nil {
 			return err
 		}
 	} else {
-		a.show(result)
-		a.showProof(result, at)
+		a.show(result.Result)
+		a.showProof(result.Result, at)
+		a.showContents(result.Contents)
 		if result.Error != nil {
 			a.complain(catalog.New(result.Error.ID, result.Error.Detail))
 		}
 	}
-	return inspected(doc, err)
+	if status := inspected(doc, err); status != nil || !result.Contents.failed() {
+		return status
+	}
+	return exitStatus(exitVerdict)
 }
 
 // inspected is the exit code: broken data, then a failed verdict. A chip that has no EF.SOD, or not all files, is no failure of either

@@ -26,12 +26,12 @@ import (
 type readCmd struct {
 	keyFlags
 	Reader   string        `help:"Reader id as tapcheck readers shows it, or tcp:127.0.0.1:PORT to listen there for a simulated card. Default: any reader." placeholder:"ID"`
-	Raw      string        `help:"Save the files of the chip into this folder, which must not hold any of them yet." type:"path" placeholder:"DIR"`
+	Raw      string        `help:"Save the files of the chip into this folder, which must not hold any of them yet: all that the chip's list has and that are open." type:"path" placeholder:"DIR"`
 	JSON     bool          `help:"Print the result as JSON, of the same shape as job.result."`
 	Trust    string        `help:"Folder with CSCA certificates; pinned signers in its subfolder pinned. Default: the settings'." type:"existingdir" placeholder:"DIR"`
 	Wait     time.Duration `help:"How long to wait for a card." default:"60s"`
 	Extended bool          `help:"Try extended-length commands."`
-	AllData  bool          `help:"Show every field of the chip, also the sensitive ones."`
+	AllData  bool          `help:"Show every field of the chip, also the sensitive ones and those of DG11, DG12 and DG16."`
 	NoPhoto  bool          `help:"Leave the portrait out."`
 }
 
@@ -97,7 +97,8 @@ func (c readCmd) run(a *app, started time.Time) error {
 	if c.JSON {
 		err = a.json(result)
 	} else {
-		a.show(result)
+		a.show(result.Result)
+		a.showContents(result.Contents)
 	}
 	if err != nil {
 		return err
@@ -107,7 +108,13 @@ func (c readCmd) run(a *app, started time.Time) error {
 			a.complain(catalog.New(result.Error.ID, result.Error.Detail))
 		}
 	}
-	return resultStatus(result)
+	if err := resultStatus(result.Result); err != nil {
+		return err
+	}
+	if result.Contents.failed() {
+		return exitStatus(exitVerdict)
+	}
+	return nil
 }
 
 // failure prints an error as the JSON result of a job that has nothing else to show, and gives its exit status.
@@ -148,16 +155,19 @@ func (c readCmd) monitor(a *app) (reader.Monitor, string, error) {
 	return m, slot.ID(), nil
 }
 
-func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, store *trust.Store, o access.Options, started time.Time) (checkin.Result, error) {
+func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, store *trust.Store, o access.Options, started time.Time) (chipResult, error) {
 	session, err := m.Connect(a.ctx, info.ID)
 	if err != nil {
-		return checkin.Result{}, checkin.Explain(err)
+		return chipResult{}, checkin.Explain(err)
 	}
 	defer session.Close()
 	tap := time.Now()
 	opts := icao.Options{Key: key, Trust: store, Portrait: !c.NoPhoto, Access: o}
-	if c.Raw != "" {
-		opts.Extra = []lds.FileID{lds.COM}
+	switch {
+	case c.Raw != "":
+		opts.Extra = rawFiles
+	case c.AllData:
+		opts.Extra = detailFiles
 	}
 	last := -1
 	if !c.JSON {
@@ -173,11 +183,11 @@ func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, s
 		fmt.Fprint(a.Stderr, "\r     \r")
 	}
 	if a.ctx.Err() != nil {
-		return checkin.Result{}, a.ctx.Err()
+		return chipResult{}, a.ctx.Err()
 	}
 	if c.Raw != "" && doc != nil {
 		if err := saveFiles(c.Raw, doc.Files); err != nil {
-			return checkin.Result{}, err
+			return chipResult{}, err
 		}
 	}
 	ro := checkin.ResultOptions{
@@ -194,7 +204,7 @@ func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, s
 		ro.Timings.IdentityMs = doc.IdentityAfter.Milliseconds()
 		ro.Timings.CompleteMs = time.Since(tap).Milliseconds()
 	}
-	return checkin.ResultOf(doc, ro), nil
+	return chipResult{checkin.ResultOf(doc, ro), contentsOf(doc, c.AllData)}, nil
 }
 
 func saveFiles(dir string, files map[lds.FileID][]byte) error {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
@@ -77,7 +78,8 @@ func parseDG15(dg15 []byte) (aaKey, error) {
 // ActiveAuthentication runs ICAO 9303-11 §6.1 with the key of DG15 and, for ECDSA, the hash named in DG14 (nil without
 // one). challenge is eight bytes.
 //
-// The verdict's Exchange is Passed, Failed (ACTIVE_AUTH_FAILED, or WEAK_KEY for RSA below 1,024 bits, which is not even
+// The verdict's Exchange is Passed (with AA_HASH_NOT_NAMED where DG14 does not name the hash of ECDSA, which it must, and the one that fits the
+// key's size did), Failed (ACTIVE_AUTH_FAILED, or WEAK_KEY for RSA below 1,024 bits, which is not even
 // asked) or NotDone with UNSUPPORTED, MALFORMED, REFUSED_BY_CARD or RESPONSE_TOO_LONG: the signature fits no short response,
 // and card or reader refuse extended length, which is tried whatever Options.Extended says, and pieces. Status and Challenge are the caller's. key is the SHA-256 of DG15's
 // SubjectPublicKeyInfo. An error is a transport failure or a broken session.
@@ -99,6 +101,7 @@ func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challeng
 	sum := sha256.Sum256(k.spki)
 	key = sum[:]
 	var hash crypto.Hash
+	named := true
 	if k.n != nil {
 		v.Protocol = fmt.Sprintf("AA RSA-%d", k.n.BitLen())
 		if k.n.BitLen() < minModulus {
@@ -108,7 +111,7 @@ func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challeng
 			return judge(lds.NotDone, lds.ReasonUnsupported)
 		}
 	} else {
-		if hash = ecdsaHash(k.curve, dg14); hash == 0 {
+		if hash, named = ecdsaHash(k.curve, dg14); hash == 0 {
 			v.Protocol = "AA ECDSA " + k.curve.name
 			return judge(lds.NotDone, lds.ReasonUnsupported) // a signature with a hash that we lack would look like a wrong one
 		}
@@ -151,27 +154,37 @@ func (c *Channel) ActiveAuthentication(ctx context.Context, dg15, dg14, challeng
 	} else {
 		ok = verifyECDSA(k.curve, k.point, hash, challenge, r.data)
 	}
-	if !ok {
+	switch {
+	case !ok && !named && slices.ContainsFunc(ecdsaHashes, func(h crypto.Hash) bool { return h != hash && verifyECDSA(k.curve, k.point, h, challenge, r.data) }):
+		// A card that has the key, and is made against the standard. To pass it, we would have to choose the hash by the signature.
+		return judge(lds.NotDone, lds.ReasonHashNotNamed)
+	case !ok:
 		return judge(lds.Failed, lds.ReasonActiveAuthFailed)
+	case !named:
+		return judge(lds.Passed, lds.ReasonHashNotNamed)
 	}
 	return judge(lds.Passed, "")
 }
 
-// ecdsaHash is the hash that DG14 names; without DG14, or if it names none, the longest that does not exceed the key (§6.1.2.3). gmrtd
-// only guesses, and so fails on a P-384 key with SHA-256. 0 if it names one that we lack.
-func ecdsaHash(cv *curve, dg14 []byte) crypto.Hash {
+// ecdsaHashes are those that cards sign with. SHA-1 is not allowed (§6.1.2.3), and there are such cards.
+var ecdsaHashes = []crypto.Hash{crypto.SHA512, crypto.SHA384, crypto.SHA256, crypto.SHA224, crypto.SHA1}
+
+// ecdsaHash is the hash that DG14 names, as it must (§9.2.4). Where it does not, there is no rule but that the hash is no longer than the
+// key (§6.1.2.3): the longest such is taken, and named is false. gmrtd only guesses, and so fails on a P-384 key with SHA-256. The hash
+// is 0 if one is named that we lack.
+func ecdsaHash(cv *curve, dg14 []byte) (hash crypto.Hash, named bool) {
 	if infos, err := parseDG14(dg14); err == nil && infos.aaNamed {
-		return infos.aaHash
+		return infos.aaHash, true
 	}
 	switch bits := cv.n.BitLen(); {
 	case bits >= 512:
-		return crypto.SHA512
+		return crypto.SHA512, false
 	case bits >= 384:
-		return crypto.SHA384
+		return crypto.SHA384, false
 	case bits >= 256:
-		return crypto.SHA256
+		return crypto.SHA256, false
 	}
-	return crypto.SHA224
+	return crypto.SHA224, false
 }
 
 // verifyECDSA takes the plain form of TR-03111 §5.2.1, which the standard wants, and DER, which some cards send.

@@ -120,6 +120,14 @@ func TestActiveAuthenticationAnswers(t *testing.T) {
 		s, _ := integer(body)
 		return append(r.FillBytes(make([]byte, 48)), s.FillBytes(make([]byte, 48))...)
 	}
+	other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := ecdsa.SignASN1(rand.Reader, other, sum(crypto.SHA384, challenge))
+	if err != nil {
+		t.Fatal(err)
+	}
 	// DG14 that names ecdsa-plain-SHA256 (0.4.0.127.0.7.1.1.4.1.3), and one with ANSI X9.62's identifier.
 	sha256DG14 := lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, lds.AppendTLV(nil, 0x30, unhex("0606 678108010105 020101 060A 04007F00070101040103"))))
 	x962DG14 := lds.AppendTLV(nil, 0x6E, lds.AppendTLV(nil, 0x31, lds.AppendTLV(nil, 0x30, unhex("0606 678108010105 020101 0608 2A8648CE3D040302"))))
@@ -132,11 +140,15 @@ func TestActiveAuthenticationAnswers(t *testing.T) {
 		reason     lds.Reason
 		apdus      int
 	}{
-		{"P-384 by size", dg15(t, &p384.PublicKey), nil, append(plain(crypto.SHA384), 0x90, 0), lds.Passed, "", 1},
-		{"P-384 DER", dg15(t, &p384.PublicKey), nil, append(der(crypto.SHA384), 0x90, 0), lds.Passed, "", 1},
+		{"P-384 by size", dg15(t, &p384.PublicKey), nil, append(plain(crypto.SHA384), 0x90, 0), lds.Passed, lds.ReasonHashNotNamed, 1},
+		{"P-384 DER", dg15(t, &p384.PublicKey), nil, append(der(crypto.SHA384), 0x90, 0), lds.Passed, lds.ReasonHashNotNamed, 1},
 		{"P-384 with SHA-256 as DG14 says", dg15(t, &p384.PublicKey), sha256DG14, append(plain(crypto.SHA256), 0x90, 0), lds.Passed, "", 1},
 		{"the same by X9.62", dg15(t, &p384.PublicKey), x962DG14, append(der(crypto.SHA256), 0x90, 0), lds.Passed, "", 1},
-		{"P-384 with SHA-256 and no DG14", dg15(t, &p384.PublicKey), nil, append(plain(crypto.SHA256), 0x90, 0), lds.Failed, lds.ReasonActiveAuthFailed, 1},
+		{"P-384 with SHA-256 and no DG14", dg15(t, &p384.PublicKey), nil, append(plain(crypto.SHA256), 0x90, 0), lds.NotDone, lds.ReasonHashNotNamed, 1},
+		{"P-384 with SHA-256 and a DG14 without it", dg15(t, &p384.PublicKey), unhex("6E023100"), append(der(crypto.SHA256), 0x90, 0), lds.NotDone, lds.ReasonHashNotNamed, 1},
+		{"P-384 with SHA-1 and no DG14", dg15(t, &p384.PublicKey), nil, append(plain(crypto.SHA1), 0x90, 0), lds.NotDone, lds.ReasonHashNotNamed, 1},
+		{"P-384 with SHA-384 where DG14 says SHA-256", dg15(t, &p384.PublicKey), sha256DG14, append(plain(crypto.SHA384), 0x90, 0), lds.Failed, lds.ReasonActiveAuthFailed, 1},
+		{"P-384 by another's key and no DG14", dg15(t, &p384.PublicKey), nil, append(foreign, 0x90, 0), lds.Failed, lds.ReasonActiveAuthFailed, 1},
 		{"nothing signed", dg15(t, &p384.PublicKey), nil, []byte{0x90, 0}, lds.Failed, lds.ReasonActiveAuthFailed, 1},
 		{"zeros", dg15(t, &p384.PublicKey), nil, append(make([]byte, 96), 0x90, 0), lds.Failed, lds.ReasonActiveAuthFailed, 1},
 		{"refused", dg15(t, &p384.PublicKey), nil, []byte{0x69, 0x82}, lds.NotDone, lds.ReasonRefusedByCard, 1},

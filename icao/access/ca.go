@@ -2,9 +2,11 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gmrtd/gmrtd/cryptoutils"
 	"github.com/gmrtd/gmrtd/oid"
@@ -45,8 +47,10 @@ func chooseCA(infos securityInfos, public func(caKey) (domain, point, error)) (c
 	var last error = ErrUnsupported
 	broken := make([]bool, len(infos.caKeys)) // a number that is in no group takes long to be found out
 	try := func(protocol []byte, ec bool, s suite, keyID []byte) (caChoice, bool) {
+		// A protocol that names no key means the one without a name: the others may be the mapping's of PACE (§9.2.6).
+		named := keyID != nil || !slices.ContainsFunc(infos.caKeys, func(k caKey) bool { return k.ec == ec && k.keyID == nil })
 		for i, k := range infos.caKeys {
-			if k.ec != ec || keyID != nil && !bytes.Equal(keyID, k.keyID) || broken[i] {
+			if k.ec != ec || keyID != nil && !bytes.Equal(keyID, k.keyID) || !named && k.keyID != nil || broken[i] {
 				continue
 			}
 			d, q, err := public(k)
@@ -58,8 +62,12 @@ func chooseCA(infos securityInfos, public func(caKey) (domain, point, error)) (c
 		}
 		return caChoice{}, false
 	}
+	// An entry that names its key says more than one of the same protocol that does not.
+	offers := slices.SortedStableFunc(slices.Values(infos.ca), func(a, b caInfo) int {
+		return cmp.Compare(min(len(b.keyID), 1), min(len(a.keyID), 1))
+	})
 	for _, p := range caProtocols {
-		for _, info := range infos.ca {
+		for _, info := range offers {
 			if info.version == 1 && bytes.Equal(info.protocol, p.oid) {
 				if choice, ok := try(p.oid, p.ec, p.suite, info.keyID); ok {
 					return choice, nil
@@ -164,6 +172,20 @@ func (c *Channel) ChipAuthentication(ctx context.Context, dg14 []byte) (v lds.Ex
 	v.Exchange = lds.Passed
 	c.terminalKey = choice.d.compress(public)
 	return v, choice.key.fingerprint(), nil
+}
+
+// OffersChipAuthentication says whether DG14 has what chip authentication can be run with here. A key that stands alone, without a protocol, is
+// taken for the one that PACE with chip authentication mapping has used, if that was run with a key of this id.
+func (c *Channel) OffersChipAuthentication(dg14 []byte) bool {
+	infos, err := parseDG14(dg14)
+	if err != nil {
+		return false
+	}
+	if c.cam != nil && len(infos.ca) == 0 {
+		infos.caKeys = slices.DeleteFunc(infos.caKeys, func(k caKey) bool { return bytes.Equal(k.keyID, []byte{byte(c.cam.d.parameter())}) })
+	}
+	_, err = chooseCA(infos, caKey.public)
+	return err == nil
 }
 
 // failCA ends the session: nobody knows any more which keys the chip has.

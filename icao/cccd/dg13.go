@@ -208,21 +208,6 @@ func writtenDate(s string) string {
 	return ""
 }
 
-// clean brings a text into normal form C without control and formatting characters (a forger could turn the reading
-// direction of the desk's screen with them) and without doubled spaces.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), r == utf8.RuneError:
-			return -1
-		}
-		return r
-	}, s)
-	return strings.Join(strings.Fields(norm.NFC.String(s)), " ")
-}
-
 // texts collects the strings in a value, in their order.
 func texts(b []byte, into []string, depth int) ([]string, error) {
 	if depth > maxDepth {
@@ -261,7 +246,7 @@ func texts(b []byte, into []string, depth int) ([]string, error) {
 		if !utf8.ValidString(s) {
 			return nil, malformed("a text is not UTF-8")
 		}
-		if s = clean(s); s != "" {
+		if s = lds.Clean(s); s != "" {
 			into = append(into, s)
 		}
 	}

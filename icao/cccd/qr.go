@@ -98,8 +98,8 @@ func (q *QR) read(f []string, longer bool) {
 		q.Mangled = true
 		return
 	}
-	q.FullName, q.DateOfBirth, q.Sex = clean(name), birth, sex
-	q.Residence, q.IssuedAt = clean(at(3)), compactDate(at(4))
+	q.FullName, q.DateOfBirth, q.Sex = lds.Clean(name), birth, sex
+	q.Residence, q.IssuedAt = lds.Clean(at(3)), compactDate(at(4))
 	if strings.ContainsAny(q.Residence, "?\ufffd") {
 		q.Mangled = true
 	}

@@ -394,7 +394,13 @@ func (p Profile) cardAccessInfos() [][]byte {
 
 // cardSecurity is EF.CardSecurity (ICAO 9303-10 §3.11.4): the SecurityInfos with the keys of chip authentication mapping, signed.
 func (c *Card) cardSecurity(iss *Issuer, o SODOptions) ([]byte, error) {
-	infos := c.profile.cardAccessInfos()
+	infos := append(c.profile.cardAccessInfos(), c.mappingKeys()...)
+	return iss.signed("0.4.0.127.0.7.3.2.1", setOf(unique(infos)...), o)
+}
+
+// mappingKeys are the SecurityInfos with the keys of chip authentication mapping.
+func (c *Card) mappingKeys() [][]byte {
+	var infos [][]byte
 	for _, id := range slices.Sorted(maps.Keys(c.cam)) {
 		form := formStandardized
 		if f := c.cam[id].p.form(); f != formExplicit {
@@ -402,7 +408,7 @@ func (c *Card) cardSecurity(iss *Issuer, o SODOptions) ([]byte, error) {
 		}
 		infos = append(infos, c.cam[id].info(form))
 	}
-	return iss.signed("0.4.0.127.0.7.3.2.1", setOf(unique(infos)...), o)
+	return infos
 }
 
 // unique leaves out what was there before.
@@ -662,13 +668,14 @@ func dg13(layout string, who Persona, rnd *stream) []byte {
 	return tlv(0x6D, seq(integer(1), tlv(0x06, []byte{0x28, 0xD3, 0x16, 0x01, 0x00, 0x08}), tlv(0x31, fields...)))
 }
 
-// dg14 holds the SecurityInfos of chip, active and terminal authentication, and a copy of EF.CardAccess's (ICAO 9303-11 §9.2.11); nil when
+// dg14 holds the SecurityInfos of chip, active and terminal authentication, and copies of those of EF.CardAccess
+// and EF.CardSecurity (ICAO 9303-11 §9.2.11); nil when
 // there is nothing to say.
 func (c *Card) dg14() []byte {
 	p := c.profile
 	var infos [][]byte
 	if !p.SparseDG14 {
-		infos = p.cardAccessInfos()
+		infos = append(p.cardAccessInfos(), c.mappingKeys()...)
 	}
 	for _, k := range c.ca {
 		infos = append(infos, k.info(k.p.form()))

@@ -64,7 +64,8 @@ type Profile struct {
 	Irises  int `json:"irises,omitempty"`
 	// Extra are further data groups to be filled from the persona: "DG7", "DG11", "DG12", "DG16".
 	Extra []string `json:"extra,omitempty"`
-	// SparseDG14 leaves the copies of EF.CardAccess's SecurityInfos out of DG14, as older cards do; ICAO 9303-11 §9.2.11 wants them there.
+	// SparseDG14 leaves the copies of the SecurityInfos of EF.CardAccess and EF.CardSecurity out of DG14, as older cards do; ICAO 9303-11
+	// §9.2.11 wants them there.
 	SparseDG14 bool `json:"sparseDg14,omitempty"`
 	// UnknownInfos adds SecurityInfos that no reader knows to EF.CardAccess and DG14: of a protocol of nobody's, of PACE with a cipher yet to come,
 	// and of chip authentication likewise. A reader passes over them.

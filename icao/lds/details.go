@@ -5,7 +5,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Bounds of the data groups in this file. The standard allows 99 bytes for most texts and 999 for the longest; issuers write more.
@@ -16,27 +19,27 @@ const (
 
 // Name is a name as the data groups write it: with the characters of its language, and with fillers as in the zone (ICAO 9303-3 §4.6).
 type Name struct {
-	Primary   string // as a rule the surname
-	Secondary string // as a rule the given names
+	Primary   string `json:"primary,omitempty"`   // as a rule the surname
+	Secondary string `json:"secondary,omitempty"` // as a rule the given names
 }
 
 // PersonDetails is DG11: what the issuer adds about the holder. Empty means that the card does not say. Everything in it is personal, most of
 // it sensitive.
 type PersonDetails struct {
-	FullName        Name
-	OtherNames      []Name
-	PersonalNumber  string
-	DateOfBirth     string   // ISO 8601, as far as it is known: "1999", "1999-01", "1999-01-31"
-	PlaceOfBirth    []string // parts
-	Address         []string // parts
-	Telephone       string
-	Profession      string
-	Title           string
-	Summary         string
-	Citizenship     []byte // a picture of the proof, as it lies on the chip
-	OtherDocuments  []string
-	CustodyDetails  string
-	UnknownElements int // data objects that the standard does not know
+	FullName        Name     `json:"fullName,omitzero"`
+	OtherNames      []Name   `json:"otherNames,omitempty"`
+	PersonalNumber  string   `json:"personalNumber,omitempty"`
+	DateOfBirth     string   `json:"dateOfBirth,omitempty"`  // ISO 8601, as far as it is known: "1999", "1999-01", "1999-01-31"
+	PlaceOfBirth    []string `json:"placeOfBirth,omitempty"` // parts
+	Address         []string `json:"address,omitempty"`      // parts
+	Telephone       string   `json:"telephone,omitempty"`
+	Profession      string   `json:"profession,omitempty"`
+	Title           string   `json:"title,omitempty"`
+	Summary         string   `json:"summary,omitempty"`
+	Citizenship     []byte   `json:"-"` // a picture of the proof, as it lies on the chip
+	OtherDocuments  []string `json:"otherDocuments,omitempty"`
+	CustodyDetails  string   `json:"custodyDetails,omitempty"`
+	UnknownElements int      `json:"unknownElements,omitempty"` // data objects that the standard does not know
 }
 
 // ParseDG11 reads DG11 (ICAO 9303-10 §4.7.11). Its list of elements and its count of other names say nothing that counts: what is there
@@ -89,15 +92,16 @@ func ParseDG11(raw []byte) (PersonDetails, error) {
 
 // DocumentDetails is DG12: what the issuer adds about the document.
 type DocumentDetails struct {
-	Authority       string
-	DateOfIssue     string // ISO 8601
-	OtherPersons    []Name
-	Endorsements    string
-	TaxOrExit       string
-	Front, Rear     []byte // pictures of the document, as they lie on the chip
-	PersonalizedAt  string // ISO 8601 without a zone: "2024-05-31T08:15:00"
-	PersonalizedBy  string // serial number of the system
-	UnknownElements int
+	Authority       string `json:"authority,omitempty"`
+	DateOfIssue     string `json:"dateOfIssue,omitempty"` // ISO 8601
+	OtherPersons    []Name `json:"otherPersons,omitempty"`
+	Endorsements    string `json:"endorsements,omitempty"`
+	TaxOrExit       string `json:"taxOrExit,omitempty"`
+	Front           []byte `json:"-"` // picture of the document, as it lies on the chip
+	Rear            []byte `json:"-"`
+	PersonalizedAt  string `json:"personalizedAt,omitempty"` // ISO 8601 without a zone: "2024-05-31T08:15:00"
+	PersonalizedBy  string `json:"personalizedBy,omitempty"` // serial number of the system
+	UnknownElements int    `json:"unknownElements,omitempty"`
 }
 
 // ParseDG12 reads DG12 (ICAO 9303-10 §4.7.12), as forgiving as ParseDG11. The error is ErrMalformed.
@@ -142,10 +146,10 @@ func ParseDG12(raw []byte) (DocumentDetails, error) {
 
 // Contact is a person whom the holder wants to be told in an emergency.
 type Contact struct {
-	Recorded  string // ISO 8601
-	Name      Name
-	Telephone string
-	Address   []string // parts
+	Recorded  string   `json:"recorded,omitempty"` // ISO 8601
+	Name      Name     `json:"name,omitzero"`
+	Telephone string   `json:"telephone,omitempty"`
+	Address   []string `json:"address,omitempty"` // parts
 }
 
 // ParseDG16 reads DG16 (ICAO 9303-10 §4.7.16): the persons of the templates A1, A2 … that are there. The error is ErrMalformed.
@@ -400,7 +404,22 @@ func text(b []byte) (string, error) {
 		}
 		s = string(r)
 	}
-	return strings.Trim(s, " \x00"), nil
+	return Clean(s), nil
+}
+
+// Clean brings a text of a chip into normal form C without control and formatting characters (a forger could turn the reading
+// direction of the desk's screen with them, or give orders to a terminal) and without doubled spaces.
+func Clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(norm.NFC.String(s)), " ")
 }
 
 func name(b []byte) (Name, error) {

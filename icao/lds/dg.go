@@ -32,9 +32,9 @@ func ParseDG1(raw []byte) (MRZ, error) {
 // COMInfo is what EF.COM says. Nothing of it is signed: a reader that believes its list of data groups can be shown fewer
 // than there are, so the list of the EF.SOD counts and this one only informs.
 type COMInfo struct {
-	LDSVersion     string // four digits, "0107" is 1.7
-	UnicodeVersion string // six digits
-	Groups         []int  // numbers of the data groups, in the order of the list
+	LDSVersion     string `json:"ldsVersion,omitempty"`     // four digits, "0107" is 1.7
+	UnicodeVersion string `json:"unicodeVersion,omitempty"` // six digits
+	Groups         []int  `json:"groups,omitempty"`         // numbers of the data groups, in the order of the list
 }
 
 // ParseCOM reads EF.COM (ICAO 9303-10 §4.6.1). The error is ErrMalformed.

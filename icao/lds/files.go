@@ -23,7 +23,7 @@ func DG(n int) FileID { return FileID(fmt.Sprintf("DG%d", n)) }
 type Address struct {
 	FID  uint16 // two-byte file identifier
 	SFI  byte   // short file identifier, 1 to 30
-	Tag  uint32 // tag of the template that the file consists of; 0 where the file has none (EF.CardAccess is a plain SET)
+	Tag  uint32 // tag of the data object that the file consists of; 0 where it is not one, or where nothing but its form matters (EF.CardAccess)
 	InMF bool   // true for files of the master file, false for those of the eMRTD application
 }
 
@@ -44,8 +44,9 @@ func (f FileID) Number() int {
 
 var addresses = func() map[FileID]Address {
 	m := map[FileID]Address{
-		CardAccess:   {FID: 0x011C, SFI: 0x1C, InMF: true},
-		CardSecurity: {FID: 0x011D, SFI: 0x1D, InMF: true},
+		CardAccess: {FID: 0x011C, SFI: 0x1C, InMF: true},
+		// The tag tells it from EF.SOD, which has the same identifiers in the application: there are cards that stay in it.
+		CardSecurity: {FID: 0x011D, SFI: 0x1D, Tag: 0x30, InMF: true},
 		ATRInfo:      {FID: 0x2F01, SFI: 0x01, InMF: true},
 		COM:          {FID: 0x011E, SFI: 0x1E, Tag: 0x60},
 		CVCA:         {FID: 0x011C, SFI: 0x1C},

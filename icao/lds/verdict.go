@@ -36,6 +36,7 @@ const (
 
 	// Chip and active authentication.
 	ReasonKeyNotAnchored    Reason = "KEY_NOT_ANCHORED" // the exchange says nothing, for a forger signs his own key
+	ReasonKeyNotBound       Reason = "KEY_NOT_BOUND"    // the chip proved a key that its state signed, and that nothing ties to this document
 	ReasonChipAuthFailed    Reason = "CHIP_AUTH_FAILED"
 	ReasonActiveAuthFailed  Reason = "ACTIVE_AUTH_FAILED"
 	ReasonResponseTooLong   Reason = "RESPONSE_TOO_LONG" // the answer fits neither a short nor an extended response
@@ -48,9 +49,10 @@ const (
 	ReasonFileUnreadable    Reason = "FILE_UNREADABLE"
 	ReasonPassiveAuthFailed Reason = "PASSIVE_AUTH_FAILED" // the key's file does not match the signed hashes
 	ReasonNoAccessControl   Reason = "NO_ACCESS_CONTROL"
-	ReasonAccessAltered     Reason = "ACCESS_ALTERED" // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
-	ReasonDG13Differs       Reason = "DG13_DIFFERS"   // warning: Vietnam's DG13 says something else of the person than DG1
-	ReasonQRMangled         Reason = "QR_MANGLED"     // warning: the scanned text was changed on its way, and only the number is used
+	ReasonAccessAltered     Reason = "ACCESS_ALTERED"    // warning: EF.CardAccess, which nobody signs, does not say what the signed DG14 says
+	ReasonDG13Differs       Reason = "DG13_DIFFERS"      // warning: Vietnam's DG13 says something else of the person than DG1
+	ReasonHashNotNamed      Reason = "AA_HASH_NOT_NAMED" // warning: the card does not say with which hash it signs, and all that the standard allows were tried
+	ReasonQRMangled         Reason = "QR_MANGLED"        // warning: the scanned text was changed on its way, and only the number is used
 	ReasonKeyRejected       Reason = "KEY_REJECTED"
 	ReasonKeyUnsuitable     Reason = "KEY_UNSUITABLE"
 	ReasonAccessFailed      Reason = "ACCESS_FAILED"

@@ -82,6 +82,61 @@ func TestListedCSCAOfNoCountry(t *testing.T) {
 	}
 }
 
+// An anchor that somebody has placed by hand speaks for the state that it names, and for no other; what it is good for, the report says.
+func TestPlacedAnchorOfNoCountry(t *testing.T) {
+	subject := func(country, name string) chip.CertOptions {
+		return chip.CertOptions{Subject: chip.Name{Country: country, CommonName: name}}
+	}
+	dg1 := func(state string) []byte { return bytes.ReplaceAll(groupFiles[1], []byte("VNM"), []byte(state)) }
+	for _, c := range []struct {
+		csca, signer, state string
+		pin                 bool
+		status              lds.Status
+		reason              lds.Reason
+		refused, warned     bool
+	}{
+		{"VN", "VN", "VNM", false, lds.Passed, "", false, false},
+		{"VN", "", "VNM", false, lds.Passed, "", false, false},
+		{"VN", "VN", "UTO", false, lds.Failed, lds.ReasonCountryMismatch, false, false},
+		{"", "VN", "VNM", false, lds.NotVerifiable, lds.ReasonSignerNotAnchored, true, false},
+		{"", "", "UTO", false, lds.NotVerifiable, lds.ReasonSignerNotAnchored, true, false},
+		{"ZZ", "VN", "VNM", false, lds.Failed, lds.ReasonCountryMismatch, false, true},
+		{"ZZ", "ZZ", "VNM", false, lds.Failed, lds.ReasonCountryMismatch, false, true},
+		{"ZZ", "ZZ", "UTO", false, lds.Failed, lds.ReasonCountryMismatch, false, true},
+		{"UT", "UT", "UTO", false, lds.Passed, "", false, true}, // the state of specimens
+		{"LA", "VN", "VNM", true, lds.Passed, "", false, false}, // a pinned signer speaks for itself
+		{"VN", "", "VNM", true, lds.Passed, "", false, false},   // of its issuer's country
+		{"", "", "VNM", true, lds.NotVerifiable, lds.ReasonSignerNotAnchored, true, false},
+		{"VN", "ZZ", "VNM", true, lds.Failed, lds.ReasonCountryMismatch, false, true},
+		{"VN", "UT", "UTO", true, lds.Passed, "", false, true},
+	} {
+		i := issuer(t, chip.IssuerOptions{Seed: []byte("placed"), CSCA: subject(c.csca, "Invented CSCA"), DS: subject(c.signer, "Invented signer")})
+		at := noon(t, i)
+		files := map[string][]byte{"csca.cer": i.CSCA()}
+		if c.pin {
+			files = map[string][]byte{"pinned/ds.cer": i.DocumentSigner()}
+		}
+		store, report, err := trust.Load(trust.Options{At: at, Files: files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (len(report.Refused) > 0) != c.refused || c.refused && (report.Refused[0].Cure == "" || report.Refused[0].Reason != "names no state that it speaks for") {
+			t.Errorf("%+v: refused %+v", c, report.Refused)
+		}
+		if warned := len(report.Sources) > 0 && len(report.Sources[0].Warnings) > 0; warned != c.warned {
+			t.Errorf("%+v: warned %v", c, warned)
+		}
+		sod, err := i.SOD(map[int][]byte{1: dg1(c.state)}, chip.SODOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := store.Inspect(sod, at).Judge(map[lds.FileID][]byte{"DG1": dg1(c.state)})
+		if j.Verdict.Status != c.status || j.Verdict.Reason != c.reason || j.Anchored != (c.status == lds.Passed) {
+			t.Errorf("%+v: %s %s (%s), anchored %v", c, j.Verdict.Status, j.Verdict.Reason, j.Verdict.Detail, j.Anchored)
+		}
+	}
+}
+
 // A state takes back its own signers: a list of one with the name of another's CSCA among its own says nothing of that one's.
 func TestNoStateRevokesForAnother(t *testing.T) {
 	good := issuer(t, chip.IssuerOptions{})

@@ -53,6 +53,21 @@ func sameCountry(cert, other string) bool {
 	return slices.ContainsFunc(a, func(c string) bool { return slices.Contains(b, c) })
 }
 
+// speaksFor says whether an anchor of a country may stand behind a document of a state. A state is not stood in for by an anchor that names
+// another, or none, or one that nobody knows: ICAO 9303-12 §7.1.1 wants the country in every certificate, and who places one by hand
+// trusts it for its state and not for all. Of a code that nobody knows there can be documents too (specimens are of UTO, Utopia): they
+// are matched by its letters.
+func speaksFor(country, state string) bool {
+	a, b := alpha2(country), alpha2(state)
+	switch {
+	case a != nil && b != nil:
+		return slices.ContainsFunc(a, func(c string) bool { return slices.Contains(b, c) })
+	case a == nil && b == nil:
+		return country != "" && strings.HasPrefix(strings.ToUpper(state), strings.ToUpper(country))
+	}
+	return false
+}
+
 // alpha2 gives the two-letter codes that a code of two or three letters can mean; nil if it is not known.
 func alpha2(code string) []string {
 	if code = strings.ToUpper(code); code == "" {

@@ -428,6 +428,13 @@ func (l *loader) certificate(src *Source, place string, der []byte, listed bool)
 	}
 	c.raw = bytes.Clone(der) // not a part of the file, which would stay in memory with it
 	switch {
+	case c.country == "" && !listed: // of a list it stays, for the lists inside the program are not reported on; it stands behind nothing
+		l.refusePart(src, place, "names no state that it speaks for", "ask who gave it to you for a certificate that names its country, as ICAO 9303-12 wants it")
+		return
+	case alpha2(c.country) == nil && !listed:
+		src.Warnings = append(src.Warnings, fmt.Sprintf("%s: no state is known by the code %s; it stands behind documents of that code only", c.subject, clean(c.country)))
+	}
+	switch {
 	case pin:
 		if l.s.pinned[c.sum()] != nil {
 			src.Known++

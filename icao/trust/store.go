@@ -140,8 +140,7 @@ func (s *Store) Embedded() (out []Added) {
 // chain is where a signer was traced to.
 type chain struct {
 	anchor   *lds.Anchor
-	country  string      // of the CSCA; empty for a pinned signer
-	listed   bool        // the CSCA comes from a master list
+	country  string      // of the anchor
 	misused  finding     // a CSCA issued the signer, and may not
 	revoked  finding     // the link certificate that the signer rests on
 	validity finding     // signer or anchor at the time of the inspection
@@ -168,7 +167,7 @@ func (c chain) rank() int {
 // trace looks for an anchor. All issuers that the signer may mean are tried, as states renew certificates under the same name and under the same key.
 func (s *Store) trace(signer *certificate, at time.Time) chain {
 	if a := s.pinned[signer.sum()]; a != nil {
-		return chain{anchor: a.describe(signer), validity: signer.validAt(at, "signer")}
+		return chain{anchor: a.describe(signer), country: signer.country, validity: signer.validAt(at, "signer")}
 	}
 	best := s.traceIn(&s.own, signer, at)
 	if best.rank() < 4 && s.embedded != nil {
@@ -223,7 +222,7 @@ func (s *Store) traceIn(x *index, signer *certificate, at time.Time) (best chain
 		case signer.country != "" && c.country != "" && !sameCountry(signer.country, c.country):
 			found.misused = finding{lds.ReasonCountryMismatch, fmt.Sprintf("signer of %s, issued by the CSCA of %s", clean(signer.country), clean(c.country))}
 		default:
-			found.anchor, found.country, found.listed = a.describe(c), c.country, a.listed
+			found.anchor, found.country = a.describe(c), c.country
 			found.revoked = s.revokedLinks(a, c)
 			if found.validity = signer.validAt(at, "signer"); found.validity.reason == "" {
 				found.validity = c.validAt(at, "CSCA")

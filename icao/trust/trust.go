@@ -30,6 +30,9 @@
 // (9303-12 §9) are trusted if its signer goes back to a trusted CSCA, or to one within the list: then because the list lies there. Document
 // signers of a directory are not trusted, only found where a card leaves its signer out; they are trusted in the folder "pinned".
 //
+// An anchor speaks for the state that it names, and for no other: one of no country is refused, and one of a country that nobody knows stands behind
+// documents of just that code.
+//
 // # Revocation and deviations
 //
 // A revocation list counts if a trusted CSCA signed it. Its entries hold whatever the time of the inspection: what is known of a signer is
@@ -278,7 +281,7 @@ func lengthLies(file []byte) string {
 	return ""
 }
 
-// country compares the signer's country with the issuing state of DG1, where both are known; and that of its CSCA, because a signer's own
+// country compares the signer's country with the issuing state of DG1, where both are known; and that of its anchor, because a signer's own
 // certificate may name no country, or one that does not exist.
 func (i *Inspection) country(files map[lds.FileID][]byte) finding {
 	if i.signer == nil || i.signature.reason != "" {
@@ -289,13 +292,23 @@ func (i *Inspection) country(files map[lds.FileID][]byte) finding {
 	case state == "":
 		return finding{}
 	case !sameCountry(i.signer.country, state):
-	case !sameCountry(i.chain.country, state), i.chain.listed && alpha2(i.chain.country) == nil && alpha2(state) != nil:
-		// A CSCA of no country is believed where the hospital has put it; a list does not put it in every state's place.
-		return finding{lds.ReasonCountryMismatch, fmt.Sprintf("CSCA of %s, document of %s", clean(i.chain.country), clean(state))}
+	case i.chain.anchor != nil && !speaksFor(i.chain.country, state):
+		whose := i.chain.country
+		if whose == "" {
+			whose = "no country"
+		}
+		return finding{lds.ReasonCountryMismatch, fmt.Sprintf("%s of %s, document of %s", anchorName(i.chain.anchor.Kind), clean(whose), clean(state))}
 	default:
 		return finding{}
 	}
 	return finding{lds.ReasonCountryMismatch, fmt.Sprintf("signer of %s, document of %s", clean(i.signer.country), clean(state))}
+}
+
+func anchorName(kind string) string {
+	if kind == kindPinned {
+		return "pinned signer"
+	}
+	return "CSCA"
 }
 
 func (c *certificate) describe(signedAt time.Time) *lds.Signer {

@@ -1501,6 +1501,7 @@ export type StepId =
 
 /** Id of a warning within a result. Frozen. */
 export type WarningId =
+  | "AA_HASH_NOT_NAMED"
   | "ACCESS_ALTERED"
   | "ACCESS_DOWNGRADED"
   | "CHIP_PROOF_FAILED"
@@ -1526,6 +1527,7 @@ export type WarningId =
 
 /** Id of the reason why a verdict is not passed, or of what is odd about it. Frozen. */
 export type ReasonId =
+  | "AA_HASH_NOT_NAMED"
   | "ACCESS_ALTERED"
   | "ACCESS_FAILED"
   | "ACTIVE_AUTH_FAILED"
@@ -1542,6 +1544,7 @@ export type ReasonId =
   | "IDENTITY_INCOMPLETE"
   | "KEY_DIFFERS_FROM_CHIP"
   | "KEY_NOT_ANCHORED"
+  | "KEY_NOT_BOUND"
   | "KEY_REJECTED"
   | "KEY_UNSUITABLE"
   | "KEY_USAGE"

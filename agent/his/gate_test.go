@@ -3,6 +3,7 @@ package his
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,22 +13,49 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/keys"
 )
+
+// gatePaths are the routes of testdata/his/gate.tsv.
+var gatePaths = map[string]string{
+	"socket": "/v1", "discovery": "/.well-known/tapcheck.json", "console": "/console/", "api": "/console/api/state", "docs": "/docs/x.json",
+	"client": "/client/tapcheck.mjs", "help": "/help/INTERNAL", "other": "/nosuch",
+}
 
 // TestGateLetsInOnlyLoopbackHostOriginTokenSession holds the gate's rule: each row of testdata/his/gate.tsv is a request as it
 // comes over the wire, with what it must be answered.
 func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
+	var pairing *keys.Pairing
 	r := newRig(t, func(c *Config) {
+		store := c.Tokens.(*keys.TokenStore)
+		pairing = keys.NewPairing(store)
+		c.Pairing, c.Tokens, c.Pages = pairing, vouching{store}, pages()
+		c.Help = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 		c.Origins = []string{"https://listed.example"}
+		c.Limits.Connections = 1000 // those of the rows before may not have left yet
 		c.Session = func(_ context.Context, _, remote netip.AddrPort) (string, error) {
-			if remote.Port() == 50009 {
+			switch remote.Port() {
+			case 50009:
 				return "", ErrNoSession
+			case 51001:
+				return "uid:1001", nil
 			}
 			return "uid:1000", nil
 		}
 	})
+	r.secrets["CONSOLE"], r.secrets["WRONG"] = consoleSession, "wrong"
+	// One job of everybody's.
+	for name, client := range map[string]string{
+		"WEB": "https://his.example", "OTHER": "http://10.0.0.7:8080", "CONSOLE": ConsoleClient,
+		"DESKTOP": "desktop:" + r.ids["DESKTOP"], "DESKTOP2": "desktop:" + r.ids["DESKTOP2"],
+	} {
+		r.engine.jobs[checkin.Owner{Client: client, Session: "uid:1000", User: r.server.c.User("uid:1000")}] = map[string]checkin.State{name: checkin.Waiting}
+		r.engine.jobs[checkin.Owner{Client: client, Session: "uid:1001", User: r.server.c.User("uid:1001")}] = map[string]checkin.State{name + "@1001": checkin.Waiting}
+	}
 	l := newPipeListener()
 	r.run([]net.Listener{l})
 
@@ -42,16 +70,24 @@ func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 		}
 		rows++
 		f := strings.Split(line, "\t")
-		if len(f) != 6 {
+		if len(f) != 7 {
 			t.Fatalf("line %d has %d columns", i+1, len(f))
 		}
-		route, peer, host, origin, auth, want := f[0], f[1], f[2], f[3], f[4], f[5]
+		route, peer, host, origin, auth, more, want := f[0], f[1], f[2], f[3], f[4], f[5], f[6]
 		t.Run(fmt.Sprintf("line %d", i+1), func(t *testing.T) {
+			with := map[string]string{"method": "GET", "sub": Subprotocol}
+			for _, kv := range strings.Fields(strings.Trim(more, "-")) {
+				k, v, _ := strings.Cut(kv, "=")
+				with[k] = v
+			}
+			pairing.Close()
+			if with["window"] == "open" {
+				openWindow(t, pairing)
+			}
 			var req strings.Builder
-			path := map[string]string{"socket": "/v1", "discovery": "/.well-known/tapcheck.json"}[route]
-			req.WriteString("GET " + path + " HTTP/1.1\r\n")
+			req.WriteString(with["method"] + " " + gatePaths[route] + " HTTP/1.1\r\n")
 			header := func(name, values string) {
-				if values == "-" {
+				if values == "-" || values == "" {
 					return
 				}
 				for _, v := range strings.Split(values, "|") {
@@ -61,15 +97,20 @@ func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 			header("Host", host)
 			header("Origin", origin)
 			header("Authorization", auth)
+			header("Sec-Fetch-Site", with["site"])
 			if route == "socket" {
-				req.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: tapcheck.v1\r\n")
+				req.WriteString("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+				if with["sub"] != "NONE" {
+					header("Sec-WebSocket-Protocol", strings.ReplaceAll(with["sub"], ",", ", "))
+				}
 			}
 			c := l.dial(peer)
 			defer c.Close()
 			if _, err := io.WriteString(c, req.String()+"\r\n"); err != nil {
 				t.Fatal(err)
 			}
-			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			in := bufio.NewReader(c)
+			resp, err := http.ReadResponse(in, &http.Request{Method: with["method"]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,38 +123,96 @@ func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 			if reason := resp.Header.Get(ReasonHeader); reason != "" && resp.StatusCode != http.StatusOK {
 				got += " " + reason
 				var w catalog.Wire
-				if json.Unmarshal([]byte(body), &w) != nil || string(w.ID) != reason || w.Text == "" {
+				if with["method"] != "HEAD" && (json.Unmarshal([]byte(body), &w) != nil || string(w.ID) != reason || w.Text == "") {
 					t.Errorf("body %q does not explain %s", body, reason)
 				}
 			}
-			if route == "discovery" {
+			switch {
+			case route == "discovery":
 				got += " " + readable(t, resp, origin, body)
+			case resp.StatusCode == http.StatusSwitchingProtocols && with["open"] != "":
+				got += openAndAsk(t, c, in, r.secrets[with["open"]], with["job"])
+			case resp.Header.Get("Access-Control-Allow-Origin") != "":
+				got += " readable"
+				if cors := resp.Header.Get("Access-Control-Allow-Origin"); cors != origin || resp.Header.Get("Vary") != "Origin" {
+					t.Errorf("echoes %q", cors)
+				}
 			}
 			if got != want {
-				t.Errorf("%s %s: Host %q, Origin %q, Authorization %q: got %q, want %q", route, peer, host, origin, auth, got, want)
+				t.Errorf("%s %s: Host %q, Origin %q, Authorization %q, %s: got %q, want %q", route, peer, host, origin, auth, more, got, want)
 			}
-			for _, secret := range r.secrets {
-				if strings.Contains(body, secret) {
+			for name, secret := range r.secrets {
+				if name != "WRONG" && strings.Contains(body, secret) {
 					t.Error("the answer echoes a token")
 				}
 			}
 		})
 	}
-	if rows < 100 {
+	if rows < 500 {
 		t.Errorf("only %d rows", rows)
 	}
 	log := r.logged()
-	for _, leak := range []string{"evil", "his.example", r.secrets["DESKTOP"], "50000"} {
+	for _, leak := range []string{"evil", "his.example", "new.example", r.secrets["DESKTOP"], "50000"} {
 		if strings.Contains(log, leak) {
 			t.Errorf("the log holds %q", leak)
 		}
 	}
-	if n := r.server.refused(); n[catalog.OriginDenied] < 40 || n[catalog.HostDenied] < 20 || n[catalog.PeerDenied] < 5 || n[catalog.TokenRejected] < 4 {
+	if n := r.server.refused(); n[catalog.OriginDenied] < 150 || n[catalog.HostDenied] < 25 || n[catalog.PeerDenied] < 20 || n[catalog.TokenRejected] < 30 {
 		t.Errorf("refusals were not counted: %v", n)
 	}
-	if lines := strings.Count(log, "refused "); lines == 0 || lines > 10 {
+	if lines := strings.Count(log, "refused "); lines == 0 || lines > 20 {
 		t.Errorf("%d log lines about refusals: a hostile page could fill the disk", lines)
 	}
+}
+
+// openAndAsk opens a session and asks for a job, over a connection that was upgraded; it tells what was answered.
+func openAndAsk(t *testing.T, c net.Conn, in *bufio.Reader, token, job string) string {
+	t.Helper()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // a broken agent must not hang the test
+	call := func(id int, method string, params map[string]any) (m message) {
+		raw, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+		frame := append([]byte{0x81, 0x80 | 126}, binary.BigEndian.AppendUint16(nil, uint16(len(raw)))...)
+		if len(raw) < 126 {
+			frame = []byte{0x81, 0x80 | byte(len(raw))}
+		}
+		if _, err := c.Write(append(append(frame, 0, 0, 0, 0), raw...)); err != nil { // the mask is zero
+			t.Fatal(err)
+		}
+		for string(m.ID) != fmt.Sprint(id) {
+			var head [2]byte
+			if _, err := io.ReadFull(in, head[:]); err != nil || head[0] != 0x81 {
+				t.Fatalf("%x, %v", head, err)
+			}
+			n := uint64(head[1])
+			if n == 126 {
+				var long [2]byte
+				_, _ = io.ReadFull(in, long[:])
+				n = uint64(binary.BigEndian.Uint16(long[:]))
+			}
+			raw := make([]byte, n)
+			m = message{}
+			if _, err := io.ReadFull(in, raw); err != nil || json.Unmarshal(raw, &m) != nil {
+				t.Fatal(err)
+			}
+		}
+		return m
+	}
+	params := map[string]any{"protocol": 1, "token": token} // a desktop program may say it again; it stays who it was
+	if m := call(1, "session.open", params); m.Error != nil {
+		return " " + string(m.Error.Data.ID)
+	}
+	if job == "" {
+		return " open"
+	}
+	m := call(2, "job.status", map[string]any{"jobId": job})
+	if m.Error != nil {
+		return " open " + string(m.Error.Data.ID)
+	}
+	var st checkin.JobStatus
+	if err := json.Unmarshal(m.Result, &st); err != nil {
+		t.Fatal(err)
+	}
+	return " open " + string(st.State)
 }
 
 // readable says what the page of an origin can read of a discovery answer, as browsers decide it.
@@ -140,6 +239,12 @@ func readable(t *testing.T, resp *http.Response, origin, body string) string {
 		}
 	case len(cors) != 1 || cors[0] != origin:
 		t.Errorf("echoes %q", cors)
+	}
+	if d["allowed"] == false && d["pairing"] == true {
+		if len(d) != 2 {
+			t.Errorf("a refused page learns %s", body)
+		}
+		return "refused pairing"
 	}
 	if d["allowed"] == false {
 		if len(d) != 1 {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -41,6 +43,7 @@ func dataFolderError(err error) error {
 type tokenAddCmd struct {
 	Origin  string   `help:"For web pages of this origin, such as https://his.hospital.example." placeholder:"ORIGIN" xor:"for" required:""`
 	Desktop bool     `help:"For a desktop program." xor:"for" required:""`
+	Key     string   `help:"Public key of the HIS's backend (PEM or JWK), with --origin: it signs assertions, and no token is made." type:"existingfile" placeholder:"FILE"`
 	Label   string   `help:"What it is for." placeholder:"TEXT"`
 	Rights  []string `help:"Rights: ${rights}. Default: read, insurance." placeholder:"NAME,…"`
 	Fields  []string `help:"Ceiling of identity fields that the program may get. Default: what admission needs." placeholder:"NAME,…"`
@@ -57,14 +60,31 @@ func (c tokenAddCmd) Run(a *app) error {
 	if c.Days < 0 {
 		return usage("--days is 0 or more")
 	}
-	secret, t, err := store.Add(keys.TokenRequest{
+	wish := keys.TokenRequest{
 		Origin: c.Origin, Desktop: c.Desktop, Label: c.Label, Rights: c.Rights, Fields: c.Fields, Valid: time.Duration(c.Days) * 24 * time.Hour,
-	})
+	}
+	if c.Key != "" {
+		if c.Desktop {
+			return usage("--key goes with --origin: a desktop program keeps a token")
+		}
+		if wish.PublicKey, err = readPublicKey(c.Key); err != nil {
+			return err
+		}
+	}
+	secret, t, err := store.Add(wish)
 	switch {
 	case errors.Is(err, keys.ErrOriginForm), errors.Is(err, keys.ErrTokenForm):
 		return usage("%v", err)
 	case err != nil:
 		return dataFolderError(err)
+	}
+	if t.PublicKey != nil {
+		if c.JSON {
+			return a.jsonLine(map[string]any{"id": t.ID, "origin": t.Origin, "rights": t.Rights, "publicKey": t.PublicKey})
+		}
+		fmt.Fprintf(a.Stderr, "%s\n", a.say("Đã đăng ký khóa công khai; máy chủ bệnh viện ký assertion với kid là:", "The key is registered; the HIS's backend signs assertions with this kid:"))
+		a.printf("%s\n", t.ID)
+		return nil
 	}
 	if c.JSON {
 		return a.jsonLine(map[string]any{"token": secret, "id": t.ID, "origin": t.Origin, "desktop": t.Desktop, "rights": t.Rights})
@@ -72,6 +92,24 @@ func (c tokenAddCmd) Run(a *app) error {
 	fmt.Fprintf(a.Stderr, "%s\n", a.say("Token chỉ hiện một lần; chép vào cấu hình của phần mềm bệnh viện:", "The token is shown once; put it into the HIS's settings:"))
 	a.printf("%s\n", secret)
 	return nil
+}
+
+// readPublicKey reads the key of a HIS's backend.
+func readPublicKey(path string) (*keys.JWK, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usage("--key: %v", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return nil, usage("--key: %v", err)
+	}
+	key, err := keys.ParsePublicKey(raw)
+	if err != nil {
+		return nil, usage("--key %s: %v", path, err)
+	}
+	return &key, nil
 }
 
 type tokenListCmd struct {
@@ -93,13 +131,16 @@ func (c tokenListCmd) Run(a *app) error {
 		if t.Desktop {
 			who = "desktop"
 		}
+		if t.PublicKey != nil {
+			who += a.say(" (khóa)", " (key)")
+		}
 		state := a.say("dùng được", "live")
 		if !t.Live(time.Now()) {
 			state = a.say("đã hết hạn hoặc thu hồi", "ended or revoked")
 		}
 		if c.JSON {
 			if err := a.jsonLine(map[string]any{"id": t.ID, "origin": t.Origin, "desktop": t.Desktop, "label": t.Label, "rights": t.Rights,
-				"fields": t.Fields, "createdAt": t.CreatedAt, "live": t.Live(time.Now())}); err != nil {
+				"fields": t.Fields, "createdAt": t.CreatedAt, "live": t.Live(time.Now()), "key": t.PublicKey != nil}); err != nil {
 				return err
 			}
 			continue

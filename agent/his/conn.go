@@ -527,7 +527,7 @@ func (c *conn) watch(changes, served <-chan struct{}, before []readerWire) {
 func (c *conn) hello() any {
 	served, health := c.s.served, []HealthItem{}
 	if c.who.pairing {
-		served = []string{"pairing.confirm", "pairing.start"}
+		served = []string{"agent.prove", "pairing.confirm", "pairing.start"}
 	} else {
 		health = c.s.health(c.s.c.Lang)
 	}

@@ -21,7 +21,7 @@ const ReasonHeader = "Tapcheck-Reason"
 type admission struct {
 	origin  string     // exactly as sent; empty for a desktop program
 	own     bool       // the origin is one of our own pages
-	pairing bool       // the origin is not allowed yet: it reaches pairing.* and nothing else
+	pairing bool       // the origin is not allowed yet: it reaches pairing.* and the agent's proof of itself, and nothing else
 	near    bool       // a request without an Origin that no page of others has caused, as the browser says
 	token   keys.Token // of a desktop program
 	session string     // of the operating system

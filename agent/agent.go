@@ -17,6 +17,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/diagnostics"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/his/client/ts"
@@ -69,12 +70,14 @@ var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "b
 func Run(ctx context.Context, o Options) (err error) {
 	began := time.Now()
 	defer func() { err = errors.Join(err, o.Readers.Close()) }()
+	recent := &diagnostics.Ring{}
 	log := func(event string, fields map[string]any) {
 		level := zerolog.InfoLevel
 		if warnings[event] {
 			level = zerolog.WarnLevel
 		}
 		o.Log.WithLevel(level).Fields(fields).Msg(event)
+		recent.Add(time.Now(), level.String(), event, fields)
 	}
 
 	if err := keys.Claim(o.DataDir, o.Simulation != nil); err != nil {
@@ -126,7 +129,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		err = errors.Join(err, engine.Close(last))
 	}()
 	healthNow := func(l catalog.Lang) []his.HealthItem { faults(engine, b, state); return healthItems(state, l) }
-	d, err := openConsole(o, consolePage, tokens, engine, healthNow, log)
+	var server *his.Server // made below; the bundle asks it
+	bundle := diagnostic{o, began, recent, healthNow, tokens, engine, anchors, func() map[catalog.ID]uint64 { return server.Refused() }}.bundle
+	d, err := openConsole(o, consolePage, tokens, engine, healthNow, bundle, log)
 	if err != nil {
 		return folderError(err)
 	}
@@ -134,6 +139,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
 		Health: healthNow, Pairing: d.pairing, Pages: d.pages(),
+		Bundle: bundle,
 		Limits: his.Limits{
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},
@@ -146,8 +152,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		if hc.Access, err = his.OpenAccessLog(o.DataDir); err != nil {
 			return folderError(err)
 		}
+		d.access = hc.Access
 	}
-	server, err := his.New(hc)
+	server, err = his.New(hc)
 	if err != nil {
 		return err
 	}
@@ -168,8 +175,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Ready != nil {
 		o.Ready(Ready{Addr: addr, Elapsed: time.Since(began)})
 	}
-	o.Log.Info().Str("addr", addr).Str("instance", k.InstanceID()).Str("version", o.Version).
-		Bool("simulated", o.Simulation != nil).Int64("ms", time.Since(began).Milliseconds()).Msg("agent.ready")
+	log("agent.ready", map[string]any{
+		"addr": addr, "instance": k.InstanceID(), "version": o.Version, "simulated": o.Simulation != nil, "ms": time.Since(began).Milliseconds(),
+	})
 
 	var tasks sync.WaitGroup
 	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })

@@ -16,10 +16,12 @@ import (
 type desk struct {
 	console *console.Console
 	pairing *keys.Pairing
+	access  *his.AccessLog // nil: there is none; set before anybody is served
 }
 
 // openConsole makes the console, and the secret for its first administrator where there is none yet.
-func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, health func(catalog.Lang) []his.HealthItem, log func(string, map[string]any)) (*desk, error) {
+func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, health func(catalog.Lang) []his.HealthItem,
+	bundle func(context.Context) (his.Bundle, error), log func(string, map[string]any)) (*desk, error) {
 	accounts, err := console.OpenAccounts(o.DataDir)
 	if err != nil {
 		return nil, err
@@ -34,6 +36,16 @@ func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin
 	d := &desk{pairing: keys.NewPairing(tokens)}
 	d.console, err = console.New(console.Config{
 		DataDir: o.DataDir, Version: o.Version, Simulated: o.Simulation != nil, Camera: true, Settings: o.Settings, SettingsFile: o.SettingsFile,
+		Access: func() any {
+			if d.access == nil {
+				return map[string]any{"access": []his.Access{}, "lost": 0}
+			}
+			return map[string]any{"access": d.access.Recent(accessShown), "lost": d.access.Lost()}
+		},
+		Bundle: func(ctx context.Context) (string, []byte, error) {
+			b, err := bundle(ctx)
+			return b.Name, b.Data, err
+		},
 		Page: page, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {
 			for _, h := range health(l) {
@@ -44,6 +56,9 @@ func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin
 	})
 	return d, err
 }
+
+// accessShown is how many entries of the access log an administrator sees.
+const accessShown = 500
 
 // pages are the parts of the agent's port that the console serves.
 func (d *desk) pages() []his.Page {

@@ -49,7 +49,8 @@ var rooms = map[string][]string{
 	"reader/pcsc/pcsctest": {},
 
 	// The server of the desk's own page, and the page.
-	"agent/console": {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
+	"agent/diagnostics": {"agent/settings"},
+	"agent/console":     {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
 
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},

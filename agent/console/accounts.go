@@ -1,9 +1,11 @@
 package console
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -296,4 +298,13 @@ func (a *Accounts) Remove(name string) error {
 		}
 		return left, nil
 	})
+}
+
+// RandomPIN gives six random digits. They can be weak ones.
+func RandomPIN() string {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		panic("console: no random numbers") // never fails (crypto/rand)
+	}
+	return fmt.Sprintf("%06d", n)
 }

@@ -400,11 +400,12 @@ func TestManySessionsAtOnce(t *testing.T) {
 	d := newDesk(t)
 	d.operator("hoa", home)
 	var all sync.WaitGroup
-	for i := range 8 {
+	for i := range 8 { // each with an account of its own: many at once for one account look like guessing
+		session, user := fmt.Sprintf("uid:%d", 2000+i), fmt.Sprintf("desk%d", i)
+		d.do(request{method: "POST", path: "/logout", token: d.operator(user, session), session: session, body: "{}"})
 		all.Go(func() {
 			for range 10 {
-				session := fmt.Sprintf("uid:%d", 2000+i)
-				r := d.do(request{method: "POST", path: "/login", session: session, body: fmt.Sprintf(`{"user":"hoa","pin":%q}`, pin)})
+				r := d.do(request{method: "POST", path: "/login", session: session, body: fmt.Sprintf(`{"user":%q,"pin":%q}`, user, pin)})
 				token := r.text("token")
 				if r := d.do(request{method: "GET", path: "/health", session: session, token: token}); r.status != 200 {
 					t.Errorf("health: %d", r.status)

@@ -18,6 +18,7 @@ type settingWire struct {
 	Name     string            `json:"name"`
 	Kind     string            `json:"kind"`
 	Allowed  string            `json:"allowed"`
+	Choices  []string          `json:"choices,omitempty"` // where it is one of a few words
 	Doc      map[string]string `json:"doc"`
 	Value    any               `json:"value"` // in the file
 	Default  any               `json:"default"`
@@ -51,7 +52,7 @@ func (k *Console) settingsList(context.Context, *call) (any, error) {
 	list := []settingWire{}
 	for i, e := range settings.List(file) {
 		list = append(list, settingWire{
-			Name: e.Name, Kind: e.Kind, Allowed: e.Allowed, Doc: docs(e), Value: notNull(e.Value), Default: notNull(e.Default), Live: e.Live, FileOnly: e.FileOnly,
+			Name: e.Name, Kind: e.Kind, Allowed: e.Allowed, Choices: e.Choices, Doc: docs(e), Value: notNull(e.Value), Default: notNull(e.Default), Live: e.Live, FileOnly: e.FileOnly,
 			Restart: !e.Live && !reflect.DeepEqual(notNull(e.Value), notNull(running[i].Value)),
 		})
 	}

@@ -190,8 +190,8 @@ func (s *Server) count(id catalog.ID) {
 	}
 }
 
-// refused tells how many requests and frames were refused since the start, by reason.
-func (s *Server) refused() map[catalog.ID]uint64 {
+// Refused tells how many requests and frames were refused since the start, by reason.
+func (s *Server) Refused() map[catalog.ID]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := make(map[catalog.ID]uint64, len(s.refusals))

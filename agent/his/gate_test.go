@@ -157,7 +157,7 @@ func TestGateLetsInOnlyLoopbackHostOriginTokenSession(t *testing.T) {
 			t.Errorf("the log holds %q", leak)
 		}
 	}
-	if n := r.server.refused(); n[catalog.OriginDenied] < 150 || n[catalog.HostDenied] < 25 || n[catalog.PeerDenied] < 20 || n[catalog.TokenRejected] < 30 {
+	if n := r.server.Refused(); n[catalog.OriginDenied] < 150 || n[catalog.HostDenied] < 25 || n[catalog.PeerDenied] < 20 || n[catalog.TokenRejected] < 30 {
 		t.Errorf("refusals were not counted: %v", n)
 	}
 	if lines := strings.Count(log, "refused "); lines == 0 || lines > 20 {

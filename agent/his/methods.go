@@ -239,7 +239,7 @@ func status(_ context.Context, c *conn, _ json.RawMessage) (any, error) {
 		Health     []HealthItem `json:"health"`
 		// How many requests and frames were refused since the start, by reason: that somebody knocks, and at which door.
 		Refused map[catalog.ID]uint64 `json:"refused,omitempty"`
-	}{c.s.agent(), versions{ProtocolMin, ProtocolMax}, c.s.c.Identity.InstanceID(), time.Now().Format(time.RFC3339), c.s.c.Simulator != nil, c.s.health(c.session.lang), c.s.refused()}, nil
+	}{c.s.agent(), versions{ProtocolMin, ProtocolMax}, c.s.c.Identity.InstanceID(), time.Now().Format(time.RFC3339), c.s.c.Simulator != nil, c.s.health(c.session.lang), c.s.Refused()}, nil
 }
 
 // readerWire is a reader as clients see it.

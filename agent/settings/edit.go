@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -19,9 +20,10 @@ import (
 
 // Entry is one setting, for whoever shows or changes them.
 type Entry struct {
-	Name     string // dotted, such as "his.ports"
-	Kind     string // "string", "int", "bool", "[]string", "[]int"
-	Allowed  string // in words
+	Name     string   // dotted, such as "his.ports"
+	Kind     string   // "string", "int", "bool", "[]string", "[]int"
+	Allowed  string   // in words
+	Choices  []string // of a string that is one of a few words
 	Doc      string
 	Value    any
 	Default  any
@@ -43,13 +45,23 @@ func List(s Settings) []Entry {
 			}
 			k := known[name]
 			list = append(list, Entry{
-				Name: name, Kind: k.kind, Allowed: k.allowed, Doc: k.doc, Value: v.Field(i).Interface(), Default: def.Field(i).Interface(),
+				Name: name, Kind: k.kind, Allowed: k.allowed, Choices: choices(k), Doc: k.doc, Value: v.Field(i).Interface(), Default: def.Field(i).Interface(),
 				Live: k.live, FileOnly: k.fileOnly,
 			})
 		}
 	}
 	walk(reflect.ValueOf(s), reflect.ValueOf(Default()), "")
 	return list
+}
+
+var wordList = regexp.MustCompile(`^[a-z]+(, [a-z]+)* or [a-z]+$`)
+
+// choices are the words of "pin, os or both".
+func choices(k setting) []string {
+	if k.kind != "string" || !wordList.MatchString(k.allowed) {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(k.allowed, " or ", ", "), ", ")
 }
 
 // What can be wrong with a change.

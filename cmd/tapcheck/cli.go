@@ -54,6 +54,7 @@ type cli struct {
 	Sim     simCmd     `cmd:"" help:"Plug a simulated card into a virtual reader, or list what can be simulated."`
 	Trust   trustCmd   `cmd:"" help:"Whose signatures count: root certificates, lists, pinned signers."`
 	Token   tokenCmd   `cmd:"" help:"Tokens of the programs that may use the agent."`
+	Console consoleCmd `cmd:"" help:"The desk's own page: its address and who may log in."`
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,14 +87,26 @@ func (c demoCmd) Run(a *app) error {
 		}
 		web[t.Origin] = secret
 	}
-	s := settings.Default()
+	operator, pin, err := demoOperator(ctx, dir)
+	if err != nil {
+		return dataFolderError(err)
+	}
+	// Settings that somebody saves in the simulation's page are the simulation's own too.
+	config := filepath.Join(dir, "tapcheck.toml")
+	s, err := settings.Load(config)
+	if errors.Is(err, fs.ErrNotExist) {
+		s, err = settings.Default(), nil
+	}
+	if err != nil {
+		return catalog.Wrap(catalog.ConfigInvalid, err)
+	}
 	s.Language = string(a.lang)
 	ready := make(chan agent.Ready, 1)
 	ended := make(chan error, 1)
 	go func() {
 		ended <- agent.Run(ctx, agent.Options{
 			Settings: s, DataDir: dir, Version: version, Log: a.logger(c.Log), Readers: sim.Readers, Insurer: sim.Insurer, Trust: sim.Trust,
-			Simulation: sim, PortFiles: []string{filepath.Join(dir, portFile)}, Ready: func(r agent.Ready) { ready <- r },
+			Simulation: sim, SettingsFile: config, PortFiles: []string{filepath.Join(dir, portFile)}, Ready: func(r agent.Ready) { ready <- r },
 		})
 	}()
 	var at agent.Ready
@@ -104,6 +117,7 @@ func (c demoCmd) Run(a *app) error {
 	}
 	if !c.JSON {
 		c.welcome(a, at, desktop, web, sim)
+		a.printf("  %-22s http://%s/console/   (%s %s, PIN %s)\n\n", a.say("Trang tiếp nhận", "The desk's page"), at.Addr, a.say("tên", "name"), operator, pin)
 	}
 	var status error
 	if !c.NoTap {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -113,6 +116,15 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		s.must("sim.remove", map[string]string{})
 		_ = s.call("job.cancel", map[string]string{"jobId": job}, nil) // it may have ended by itself
 	}
+	// What support gets.
+	var bundle struct {
+		Data     []byte
+		Contents []struct{ Name string }
+	}
+	if err := s.call("diagnostics.bundle", map[string]string{}, &bundle); err != nil {
+		t.Fatal(err)
+	}
+	huntArchive(t, bundle.Data, len(bundle.Contents))
 	p.stop()
 
 	written := p.stderr.String()
@@ -176,6 +188,26 @@ func TestHuntFinds(t *testing.T) {
 		if len(traces("log line ... "+form+" ...")) == 0 {
 			t.Errorf("%q is not found", form)
 		}
+	}
+}
+
+// huntArchive looks through the files of a zip archive.
+func huntArchive(t *testing.T, raw []byte, files int) {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil || len(z.File) != files || files < 8 {
+		t.Fatalf("the bundle: %v, %d files of %d", err, len(z.File), files)
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(io.LimitReader(r, 8<<20))
+		if err != nil || len(text) == 0 {
+			t.Errorf("%s: %d bytes, %v", f.Name, len(text), err)
+		}
+		hunt(t, "bundle: "+f.Name, f.Name+"\n"+string(text))
 	}
 }
 

@@ -5,9 +5,11 @@ package client
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -28,6 +30,10 @@ type Options struct {
 	Addr   string // host:port of the agent, such as 127.0.0.1:27480
 	Origin string // of a web page; empty for a desktop program
 	Bearer string // token of a desktop program; never together with Origin
+	// Key is the agent's own, as it was learnt at pairing or from its administrator. With it Dial asks for the agent's proof
+	// before anything secret leaves: by discovery before a bearer token, which goes out with the connection, and by
+	// agent.prove otherwise, so that session.open can bring a token. nil: whoever serves the port is trusted.
+	Key *ecdsa.PublicKey
 	// Trace, where it is set, gets every text frame as it goes out (sent) and comes in, before anything else is done with
 	// it. Frames hold tokens and personal data. It may be called by several goroutines.
 	Trace func(sent bool, frame []byte)
@@ -79,7 +85,8 @@ type frame struct {
 	Error  *Error          `json:"error"`
 }
 
-// Dial connects. The first notification that Notifications gives is agent.hello. Errors: *Refused, or the network's.
+// Dial connects. The first notification that Notifications gives is agent.hello. Errors: *Refused, ErrImpostor, or the
+// network's.
 func Dial(ctx context.Context, o Options) (*Client, error) {
 	header := http.Header{}
 	if o.Origin != "" {
@@ -89,6 +96,13 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		header.Set("Authorization", "Bearer "+o.Bearer)
 	}
 	d := websocket.Dialer{Subprotocols: []string{Subprotocol}, HandshakeTimeout: 5 * time.Second}
+	if o.Key != nil && o.Bearer != "" {
+		proven, err := provenConn(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		d.NetDialContext = func(context.Context, string, string) (net.Conn, error) { return proven, nil }
+	}
 	conn, resp, err := d.DialContext(ctx, "ws://"+o.Addr+"/v1", header)
 	if err != nil {
 		if resp != nil {
@@ -100,6 +114,14 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		o.Trace = func(bool, []byte) {}
 	}
 	c := &Client{conn: conn, trace: o.Trace, notes: make(chan Notification, 256), done: make(chan struct{}), open: map[int]chan frame{}}
+	if o.Key != nil && o.Bearer == "" {
+		hello, err := c.prove(ctx, o)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		c.notes <- Notification{hello.Method, hello.Params}
+	}
 	go c.receive()
 	return c, nil
 }

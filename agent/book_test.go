@@ -253,3 +253,92 @@ func TestBookTellsOfLateRecords(t *testing.T) {
 		t.Errorf("a record in time: %v, told %d times", err, len(told))
 	}
 }
+
+// What is in the journal can be asked for, also while the disk takes nothing; a question never waits in the queue of what
+// has to be written, and never makes the disk be tried.
+func TestBookIsRead(t *testing.T) {
+	b, mend, _ := testBook(t)
+	if _, err := b.Checkin(t.Context(), "o", "C1", ""); !errors.Is(err, journal.ErrUnwritable) {
+		t.Errorf("without a journal: %v", err)
+	}
+	mend()
+	if err := b.PutCheckin(t.Context(), row("C1", "complete")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.PutAmendment(t.Context(), journal.Amendment{CheckinID: "C1", At: morning, Kind: "link", Body: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(on bool) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.refusing = on
+	}
+	for _, refusing := range []bool{false, true} {
+		refuse(refusing)
+		c, err := b.Checkin(t.Context(), "o", "", "j")
+		if err != nil || c.ID != "C1" {
+			t.Errorf("refusing %v: %+v %v", refusing, c, err)
+		}
+		list, err := b.Checkins(t.Context(), "o", morning, 10)
+		if err != nil || len(list) != 1 {
+			t.Errorf("refusing %v: %+v %v", refusing, list, err)
+		}
+		added, err := b.Amendments(t.Context(), "C1", "C2")
+		if err != nil || len(added) != 1 {
+			t.Errorf("refusing %v: %+v %v", refusing, added, err)
+		}
+		if _, err := b.Checkin(t.Context(), "another", "C1", ""); !errors.Is(err, journal.ErrNone) {
+			t.Errorf("refusing %v: %v", refusing, err)
+		}
+	}
+	refuse(false)
+	if err := b.DropLookup(t.Context(), "C1"); err != nil {
+		t.Error(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Checkins(gone, "o", morning, 10); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits: %v", err)
+	}
+	if err := b.close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Checkin(t.Context(), "o", "C1", ""); !errors.Is(err, journal.ErrUnwritable) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// A disk that hangs keeps a bounded number of questions waiting, and nobody for longer than it likes.
+func TestBookIsReadFromAHangingDisk(t *testing.T) {
+	b, mend, _ := testBook(t)
+	mend()
+	hang, hanging := make(chan struct{}), make(chan struct{})
+	go b.ask(t.Context(), func(context.Context, *journal.Journal) error {
+		close(hanging)
+		<-hang
+		return nil
+	})
+	<-hanging
+	brief, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 2*readLimit)
+	for range cap(ended) {
+		go func() {
+			_, err := b.Checkin(brief, "o", "C1", "")
+			ended <- err
+		}()
+	}
+	refused := 0
+	for range cap(ended) {
+		switch err := <-ended; {
+		case errors.Is(err, journal.ErrUnwritable):
+			refused++
+		case !errors.Is(err, context.DeadlineExceeded):
+			t.Errorf("%v", err)
+		}
+	}
+	if refused != readLimit {
+		t.Errorf("%d were refused at once", refused)
+	}
+	close(hang)
+}

@@ -359,7 +359,10 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	defer e.locked(func() { delete(e.asking, j) })
 	j.ask(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
 	if j.eligible == nil || j.attempt == nil { // nobody waits any more
-		return Check{}, Explain(context.Cause(j.ctx))
+		if e, ok := errors.AsType[*catalog.Error](context.Cause(j.ctx)); ok {
+			return Check{}, e
+		}
+		return Check{}, catalog.New(catalog.Cancelled, nil)
 	}
 	out := Check{
 		Eligibility: *j.eligible, Recorded: !j.unwritten,

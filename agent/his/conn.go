@@ -256,11 +256,11 @@ func (c *conn) handle(frame []byte) {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.s.c.RequestTimeout)
 	if m.slow {
-		c.serveSlowly(ctx, cancel, m, r)
+		c.serveSlowly(m, r)
 		return
 	}
+	ctx, cancel := context.WithTimeout(c.ctx, c.s.c.RequestTimeout)
 	defer cancel()
 	if m.ordered {
 		c.order.Lock()
@@ -277,22 +277,24 @@ func (c *conn) handle(frame []byte) {
 	}
 }
 
-// maxSlow bounds the slow requests of one socket that are served at a time.
-const maxSlow = 4
+const (
+	maxSlow   = 4                // slow requests of one socket that are served at a time
+	slowLimit = 45 * time.Second // an insurer may be given 30 s
+)
 
 // serveSlowly serves a request beside those that come behind it.
-func (c *conn) serveSlowly(ctx context.Context, cancel context.CancelFunc, m method, r request) {
+func (c *conn) serveSlowly(m method, r request) {
 	select {
 	case c.slow <- struct{}{}:
 	default:
-		cancel()
 		c.s.count(catalog.RateLimited)
 		c.answer(r.id, nil, catalog.New(catalog.RateLimited, nil))
 		return
 	}
 	c.wg.Go(func() {
-		defer cancel()
 		defer func() { <-c.slow }()
+		ctx, cancel := context.WithTimeout(c.ctx, slowLimit)
+		defer cancel()
 		result, e := c.call(ctx, r.method, m, r)
 		c.note(r.method, outcome(e))
 		c.answer(r.id, result, e)

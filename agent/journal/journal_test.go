@@ -100,6 +100,90 @@ func TestCheckins(t *testing.T) {
 	}
 }
 
+func TestOneCheckin(t *testing.T) {
+	ctx, path := context.Background(), newPath(t)
+	j := open(t, path)
+	again := checkin(7) // a HIS has used a job id again
+	again.JobID = checkin(1).JobID
+	for _, c := range []Checkin{again, checkin(1), checkin(2)} {
+		ok(t, j.PutCheckin(ctx, c))
+	}
+	for name, tt := range map[string]struct {
+		owner, id, job string
+		want           Checkin
+		err            error
+	}{
+		"by id":           {owner: checkin(1).Owner, id: checkin(1).ID, want: checkin(1)},
+		"by job":          {owner: checkin(1).Owner, job: checkin(2).JobID, want: checkin(2)},
+		"the last of it":  {owner: checkin(1).Owner, job: checkin(1).JobID, want: again},
+		"another's id":    {owner: "desktop:7|1", id: checkin(1).ID, err: ErrNone},
+		"another's job":   {owner: "desktop:7|1", job: checkin(1).JobID, err: ErrNone},
+		"no such id":      {owner: checkin(1).Owner, id: "x", err: ErrNone},
+		"a job is no id":  {owner: checkin(1).Owner, id: checkin(1).JobID, err: ErrNone},
+		"nothing is none": {owner: checkin(1).Owner, err: ErrNone},
+	} {
+		got, err := j.Checkin(ctx, tt.owner, tt.id, tt.job)
+		if d := cmp.Diff(tt.want, got); d != "" || !errors.Is(err, tt.err) {
+			t.Errorf("%s: %v %s", name, err, d)
+		}
+	}
+}
+
+func TestAmendments(t *testing.T) {
+	ctx, path := context.Background(), newPath(t)
+	j := open(t, path)
+	a := func(id, kind string, i int) Amendment {
+		return Amendment{CheckinID: id, At: day.Add(time.Duration(i) * time.Second), Kind: kind, Body: []byte(fmt.Sprintf(`{"n":%d}`, i))}
+	}
+	for _, add := range []Amendment{a("c1", "link", 2), a("c2", "void", 1), a("c1", "decide", 1)} { // the check-ins need not be there yet
+		ok(t, j.PutAmendment(ctx, add))
+	}
+	for _, when := range []string{"open", "reopened"} {
+		got := must(j.Amendments(ctx, "c2", "none", "c1"))(t)
+		if d := cmp.Diff([]Amendment{a("c2", "void", 1), a("c1", "link", 2), a("c1", "decide", 1)}, got); d != "" {
+			t.Errorf("%s: %s", when, d)
+		}
+		if got := must(j.Amendments(ctx))(t); len(got) != 0 {
+			t.Errorf("%s: of none there are %d", when, len(got))
+		}
+		ok(t, j.Close())
+		j = open(t, path)
+	}
+	for i := range MaxAmendments + 5 {
+		ok(t, j.PutAmendment(ctx, a("c3", "link", i)))
+	}
+	if got := must(j.Amendments(ctx, "c3"))(t); len(got) != MaxAmendments || string(got[0].Body) != `{"n":0}` {
+		t.Errorf("%d of one check-in", len(got))
+	}
+	for name, odd := range map[string]Amendment{
+		"no check-in": {At: day, Kind: "link"}, "no kind": {CheckinID: "c1", At: day}, "long kind": {CheckinID: "c1", At: day, Kind: strings.Repeat("k", MaxID+1)},
+		"huge": {CheckinID: "c1", At: day, Kind: "link", Body: make([]byte, MaxBody+1)}, "in another age": {CheckinID: "c1", At: time.Date(1066, 10, 14, 0, 0, 0, 0, time.UTC), Kind: "link"},
+	} {
+		if err := j.PutAmendment(ctx, odd); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A journal that an earlier version wrote is brought up to date, with everything in it.
+func TestJournalOfAnEarlierVersion(t *testing.T) {
+	ctx, path := context.Background(), newPath(t)
+	whole := migrations
+	migrations = migrations[:1]
+	j, err := Open(ctx, Options{Path: path, Key: testKey})
+	if err == nil {
+		err = j.PutCheckin(ctx, checkin(1))
+	}
+	migrations = whole
+	ok(t, err)
+	ok(t, j.Close())
+	j = open(t, path)
+	if got := must(j.Checkin(ctx, checkin(1).Owner, checkin(1).ID, ""))(t); cmp.Diff(checkin(1), got) != "" {
+		t.Errorf("%+v", got)
+	}
+	ok(t, j.PutAmendment(ctx, Amendment{CheckinID: checkin(1).ID, At: day, Kind: "link", Body: []byte("{}")}))
+}
+
 func TestDisclosures(t *testing.T) {
 	ctx, j := context.Background(), open(t, newPath(t))
 	want := []Disclosure{

@@ -188,21 +188,43 @@ func TestInspectGivesNothingUnsigned(t *testing.T) {
 
 func FuzzInspect(f *testing.F) {
 	files, _ := saved(f, fast("cccd-mk"))
-	ids := []lds.FileID{lds.SOD, "DG1", "DG13", "DG14", "DG15", lds.COM, lds.CardAccess}
-	for i := range ids {
-		f.Add(i, files[ids[i]])
+	passport, _ := saved(f, card{profile: "passport-pace-cam", change: func(p *chip.Profile, _ *chip.Persona) {
+		curve(p, "P-256")
+		p.Extra = []string{"DG7", "DG11", "DG12", "DG16"}
+	}})
+	ids := []lds.FileID{lds.SOD, "DG1", "DG13", "DG14", "DG15", lds.COM, lds.CardAccess, "DG2", lds.CardSecurity, "DG7", "DG11", "DG12", "DG16", "DG3", "DG4", "DG5", lds.ATRInfo}
+	for i, id := range ids {
+		for _, set := range []map[lds.FileID][]byte{files, passport} {
+			if raw := set[id]; raw != nil && id != "DG2" {
+				f.Add(i, raw)
+			}
+		}
 	}
 	f.Add(7, []byte{0x75, 0x06, 0x7F, 0x61, 0x03, 0x02, 0x01, 0x01})
-	ids = append(ids, "DG2")
 	f.Fuzz(func(t *testing.T, which int, b []byte) {
-		id := ids[uint(which)%uint(len(ids))]
-		given := maps.Clone(files)
+		n := uint(which) % uint(2*len(ids))
+		set := files
+		if n >= uint(len(ids)) || n == 8 {
+			set = passport
+		}
+		id := ids[n%uint(len(ids))]
+		given := maps.Clone(set)
 		same := bytes.Equal(given[id], b)
 		given[id] = b
 		doc, _ := icao.Inspect(given, icao.Options{Trust: trusting(), Now: func() time.Time { return day }})
 		// The signature covers every byte of a data group: nothing but the original passes.
 		if doc.Verdicts.PassiveAuthentication.Status == lds.Passed && !same && id.Number() != 0 {
 			t.Fatalf("a changed %s passes", id)
+		}
+		c := doc.Contents
+		if given, ok := map[lds.FileID]bool{
+			"DG3": c.Fingers != nil, "DG4": c.Irises != nil, "DG5": c.Displayed != nil, "DG7": c.Marks != nil, "DG11": c.Person != nil,
+			"DG12": c.Issue != nil, "DG13": c.Vietnam != nil, "DG14": c.Security != nil, "DG15": c.ActiveKey != nil, "DG16": c.Contacts != nil,
+		}[id]; ok && given && !same {
+			t.Fatalf("something of a changed %s is given out", id)
+		}
+		if v := c.CardSecurity; id == lds.CardSecurity && v.Status == lds.Passed && !bytes.HasPrefix(b, set[id]) {
+			t.Fatal("a changed EF.CardSecurity passes")
 		}
 	})
 }

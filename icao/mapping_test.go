@@ -203,6 +203,15 @@ func TestFingerprints(t *testing.T) {
 		}
 		return out
 	}
+	// As a hospital gets it: files in a folder.
+	simulated, err := pki.Terminal(chip.TerminalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	filed, err := access.TerminalFromFiles(map[string][]byte{"key.der": simulated.PrivateKey(), "chain.cvcert": bytes.Join(simulated.Chain, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name     string
 		terminal *access.Terminal
@@ -210,6 +219,7 @@ func TestFingerprints(t *testing.T) {
 		opened   bool
 		want     error
 	}{
+		{"admitted, out of files", &filed, []lds.FileID{lds.DG(3)}, true, nil},
 		{"admitted", terminal(chip.TerminalOptions{}), []lds.FileID{lds.DG(3)}, true, nil},
 		{"not asked for", terminal(chip.TerminalOptions{}), nil, false, nil},
 		{"no certificates", nil, []lds.FileID{lds.DG(3)}, false, lds.ErrFileRefused},
@@ -230,8 +240,8 @@ func TestFingerprints(t *testing.T) {
 				t.Errorf("DG3: %d bytes, %v", len(got), why)
 			}
 			if c.want == nil && got != nil {
-				if prints, err := lds.ParseDG3(got); err != nil || len(prints) != 2 {
-					t.Errorf("%d fingerprints, %v", len(prints), err)
+				if prints := doc.Contents.Fingers; len(prints) != 2 || len(prints[0].Data) == 0 {
+					t.Errorf("%d fingerprints", len(prints))
 				}
 			}
 			noPersonalData(t, who, why)

@@ -14,11 +14,12 @@ import (
 )
 
 // rawFiles are what read --raw asks for beyond what a check-in reads, and detailFiles what read --all-data does. Fingerprints and irises
-// are not among them: they open for a terminal with certificates only.
+// are terminalFiles: they open for a terminal with certificates only.
 var (
 	rawFiles = []lds.FileID{lds.ATRInfo, lds.CardSecurity, lds.COM, lds.DG(5), lds.DG(6), lds.DG(7), lds.DG(8), lds.DG(9), lds.DG(10),
 		lds.DG(11), lds.DG(12), lds.DG(13), lds.DG(16)}
-	detailFiles = []lds.FileID{lds.DG(11), lds.DG(12), lds.DG(16)}
+	terminalFiles = []lds.FileID{lds.DG(3), lds.DG(4)}
+	detailFiles   = []lds.FileID{lds.DG(11), lds.DG(12), lds.DG(16)}
 )
 
 // chipResult is a result of read or inspect: that of a job, and what else the chip holds. No job result has the latter.
@@ -32,6 +33,7 @@ type contents struct {
 	COM          *lds.COMInfo        `json:"com,omitempty"`
 	ATRInfo      *extents            `json:"atrInfo,omitempty"`
 	CardSecurity *lds.PassiveVerdict `json:"cardSecurity,omitempty"`
+	Terminal     *terminal           `json:"terminal,omitempty"`
 	DG14         []string            `json:"dg14,omitempty"` // object identifiers of the protocols
 	DG15         *publicKey          `json:"dg15,omitempty"`
 
@@ -51,6 +53,14 @@ type extents struct {
 	MaxCommand  int  `json:"maxCommand,omitempty"`  // bytes
 	MaxResponse int  `json:"maxResponse,omitempty"` // bytes
 	Chaining    bool `json:"chaining"`
+}
+
+// terminal is what terminal authentication opened.
+type terminal struct {
+	TrustPoint string `json:"trustPoint"`
+	Holder     string `json:"holder"`
+	DG3        bool   `json:"dg3"`
+	DG4        bool   `json:"dg4"`
 }
 
 type publicKey struct {
@@ -103,6 +113,9 @@ func contentsOf(doc *icao.Document, all bool) *contents {
 	out := contents{COM: in.COM, CardSecurity: in.CardSecurity}
 	if e := in.Extents; e != nil {
 		out.ATRInfo = &extents{e.Command, e.Response, e.Chaining}
+	}
+	if t := doc.Terminal; t != nil {
+		out.Terminal = &terminal{t.TrustPoint, t.Holder, t.DG3, t.DG4}
 	}
 	for _, i := range in.Security {
 		out.DG14 = append(out.DG14, i.Protocol)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type readCmd struct {
 	Raw      string        `help:"Save the files of the chip into this folder, which must not hold any of them yet: all that the chip's list has and that are open." type:"path" placeholder:"DIR"`
 	JSON     bool          `help:"Print the result as JSON, of the same shape as job.result."`
 	Trust    string        `help:"Folder with CSCA certificates; pinned signers in its subfolder pinned. Default: the settings'." type:"existingdir" placeholder:"DIR"`
+	Terminal string        `help:"Folder with the certificates and the key of a terminal that the state has admitted; opens DG3 and DG4, which only --raw saves and --all-data counts." type:"existingdir" placeholder:"DIR"`
 	Wait     time.Duration `help:"How long to wait for a card." default:"60s"`
 	Extended bool          `help:"Try extended-length commands."`
 	AllData  bool          `help:"Show every field of the chip, also the sensitive ones and those of DG11, DG12 and DG16."`
@@ -62,6 +64,14 @@ func (c readCmd) run(a *app, started time.Time) error {
 			return checkin.Explain(err)
 		}
 	}
+	var terminal *access.Terminal
+	if c.Terminal != "" {
+		t, err := loadTerminal(c.Terminal)
+		if err != nil {
+			return err
+		}
+		terminal = &t
+	}
 	if c.Raw != "" {
 		if err := os.MkdirAll(c.Raw, 0o700); err != nil {
 			return err
@@ -90,7 +100,7 @@ func (c readCmd) run(a *app, started time.Time) error {
 			return checkin.Explain(err)
 		}
 	}
-	result, err := c.read(a, m, info, key, store, accessOptions(s.Checkin.ExtendedAPDU || c.Extended), started)
+	result, err := c.read(a, m, info, key, store, terminal, accessOptions(s.Checkin.ExtendedAPDU || c.Extended), started)
 	if err != nil {
 		return err
 	}
@@ -155,19 +165,22 @@ func (c readCmd) monitor(a *app) (reader.Monitor, string, error) {
 	return m, slot.ID(), nil
 }
 
-func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, store *trust.Store, o access.Options, started time.Time) (chipResult, error) {
+func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, store *trust.Store, terminal *access.Terminal, o access.Options, started time.Time) (chipResult, error) {
 	session, err := m.Connect(a.ctx, info.ID)
 	if err != nil {
 		return chipResult{}, checkin.Explain(err)
 	}
 	defer session.Close()
 	tap := time.Now()
-	opts := icao.Options{Key: key, Trust: store, Portrait: !c.NoPhoto, Access: o}
+	opts := icao.Options{Key: key, Trust: store, Portrait: !c.NoPhoto, Access: o, Terminal: terminal}
 	switch {
 	case c.Raw != "":
 		opts.Extra = rawFiles
 	case c.AllData:
 		opts.Extra = detailFiles
+	}
+	if terminal != nil {
+		opts.Extra = slices.Concat(opts.Extra, terminalFiles)
 	}
 	last := -1
 	if !c.JSON {
@@ -205,6 +218,30 @@ func (c readCmd) read(a *app, m reader.Monitor, info reader.Info, key lds.Key, s
 		ro.Timings.CompleteMs = time.Since(tap).Milliseconds()
 	}
 	return chipResult{checkin.ResultOf(doc, ro), contentsOf(doc, c.AllData)}, nil
+}
+
+// loadTerminal reads a terminal's folder. Hidden files in it, and folders, are left alone.
+func loadTerminal(dir string) (access.Terminal, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return access.Terminal{}, usage("--terminal: there is no folder %s that can be read", dir)
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		raw, err := readBounded(filepath.Join(dir, e.Name()), 1<<20)
+		if err != nil {
+			return access.Terminal{}, usage("--terminal: %s: %v", e.Name(), err)
+		}
+		files[e.Name()] = raw
+	}
+	t, err := access.TerminalFromFiles(files)
+	if err != nil {
+		return t, usage("--terminal: %v", err)
+	}
+	return t, nil
 }
 
 func saveFiles(dir string, files map[lds.FileID][]byte) error {

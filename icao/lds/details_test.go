@@ -217,6 +217,7 @@ func TestParseDG14And15(t *testing.T) {
 func FuzzDetails(f *testing.F) {
 	for _, b := range [][]byte{
 		dg11(), dg12(), dg16(), dg3(1), tlv(0x67, tlv(0x02, []byte{1}), tlv(0x5F43, jpeg)), tlv(0x6E, tlv(0x31, unhex(f, "300D060804007F0007020202020101"))),
+		tlv(0x65, tlv(0x02, []byte{1}), tlv(0x5F40, jpeg)), tlv(0x76, tlv(0x7F61, tlv(0x02, []byte{1}), tlv(0x7F60, tlv(0xA1, tlv(0x88, []byte{0, 9})), tlv(0x7F2E, []byte("iris"))))),
 		tlv(0x6F, unhex(f, "300D300706052B0E03020703020001")), tlv(0x6B, tlv(0xA0, tlv(0x02, []byte{0xFF, 0xFF, 0xFF, 0xFF}))),
 	} {
 		f.Add(b)

@@ -144,12 +144,14 @@ func FuzzNames(f *testing.F) {
 	f.Add("ACS ACR122 0")
 	f.Add("Desk PICC 00 00")
 	f.Add("\x00\xff")
+	f.Add("\x3B\x89\x80\x01MKJCOS-S7\x12") // an answer to reset is taken apart, too
 	f.Fuzz(func(t *testing.T, name string) {
 		id := stableID(name)
 		if id == "" || len(id) > 90 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || id != stableID(name) {
 			t.Errorf("%q: ID %q", name, id)
 		}
 		contactlessByName(name)
+		contactlessByATR([]byte(name))
 		isForeign(name)
 	})
 }

@@ -3,6 +3,7 @@ package virtual_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -278,6 +279,64 @@ func FuzzPeer(f *testing.F) {
 		eventually(t, m, "a proper card", func() bool { return bytes.Equal(s.Info().ATR, testATR) })
 		out()
 	})
+}
+
+// FuzzPlugIn: whatever a reader sends, the card's side answers within the protocol or ends, and the chip gets whole APDUs only.
+func FuzzPlugIn(f *testing.F) {
+	f.Add([]byte{0, 1, 1, 0, 1, 4, 0, 5, 0, 0xA4, 0, 0x0C, 0, 0, 1, 2, 0, 1, 0})
+	f.Add([]byte{0, 0})
+	f.Add([]byte{0, 1, 0x77})
+	f.Add([]byte{0, 2, 0x3B, 0x00})
+	f.Add([]byte{0xFF, 0xFF, 0x00})
+	f.Fuzz(func(t *testing.T, say []byte) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		done := make(chan error, 1)
+		chip := &countingChip{}
+		go func() { done <- virtual.PlugIn(t.Context(), l.Addr().String(), chip) }()
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := make(chan []byte, 1)
+		go func() {
+			b, _ := io.ReadAll(c)
+			heard <- b
+		}()
+		c.Write(say)
+		c.(*net.TCPConn).CloseWrite()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Fatal("it does not end")
+		}
+		answers := <-heard
+		c.Close()
+		for len(answers) > 0 {
+			if len(answers) < 2 || len(answers) < 2+int(binary.BigEndian.Uint16(answers)) {
+				t.Fatalf("half a frame: %X", answers)
+			}
+			answers = answers[2+int(binary.BigEndian.Uint16(answers)):]
+		}
+		if chip.short {
+			t.Fatal("the chip got something that is no APDU")
+		}
+	})
+}
+
+type countingChip struct{ short bool }
+
+func (*countingChip) ATR() []byte { return testATR }
+func (*countingChip) Reset()      {}
+func (c *countingChip) Transmit(cmd []byte) []byte {
+	c.short = c.short || len(cmd) < 4
+	if len(cmd) > 4 && cmd[4] == 1 {
+		return nil // mute
+	}
+	return []byte{0x90, 0x00}
 }
 
 func BenchmarkPortAPDU(b *testing.B) {

@@ -213,10 +213,10 @@ func TestResults(t *testing.T) {
 			v["passiveAuthentication"] = object{"status": "passed", "anchor": object{"kind": "csca", "subject": "CN=CSCA Viet Nam, C=VN", "sha256": "aa", "source": "trust"}}
 			v["chipAuthentication"] = object{"status": "passed", "exchange": "passed", "protocol": "CA ECDH AES-128"}
 		})}), "good", "success", "Thẻ thật"},
-		{"everyday", result(job, nil), "calm", "success", "chưa xác minh được nơi ký"},
+		{"everyday", result(job, nil), "calm", "success", "chưa xác minh nơi ký"},
 		{"not-covered", result(job, object{"eligibility": insurance("not_eligible", object{"text": "Thẻ hết giá trị sử dụng", "route": nil}), "next": steps(catalog.StepNotCovered, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "look", "Không còn giá trị"},
 		{"name-differs", result(job, object{"eligibility": insurance("check", object{"differences": []object{{"field": "fullName", "kind": "diacritics"}, {"field": "dateOfBirth", "kind": "value"}}, "route": nil}),
-			"next": steps(catalog.StepProceed, catalog.StepCheckPapers, catalog.StepCheckIdentity, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "look", "khác dấu"},
+			"next": steps(catalog.StepProceed, catalog.StepCheckPapers, catalog.StepCheckIdentity, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "look", "chỉ khác dấu"},
 		{"pending", result(job, object{"recorded": false, "eligibility": object{"state": "pending", "asOf": "2026-11-28T08:15:03+07:00", "reason": "INSURANCE_UNREACHABLE"},
 			"warnings": []object{{"id": "NOT_RECORDED", "text": "x"}}, "next": steps(catalog.StepProceed, catalog.StepLookupLater, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "success", "Tra cứu sau"},
 		{"altered", result(job, object{"state": "failed", "identity": nil, "portrait": nil, "eligibility": nil, "error": catalog.New(catalog.DataInconsistent, nil).Wire(catalog.VI),

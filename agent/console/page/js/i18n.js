@@ -41,8 +41,8 @@ export function t(key, values = {}) {
 }
 
 // tOr is t for keys that are made of what the agent says: a new value of another version is shown as it is.
-export function tOr(key, fallback) {
-	return words[current][key] === undefined ? fallback : t(key);
+export function tOr(key, fallback, values) {
+	return words[current][key] === undefined ? fallback : t(key, values);
 }
 
 const of = (table) => (id, fallback) => (table[id] ? table[id][current] : fallback ?? id);

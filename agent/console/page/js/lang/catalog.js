@@ -26,6 +26,7 @@ export const steps = {
 };
 
 export const warnings = {
+	AA_HASH_NOT_NAMED: {"en":"The card does not say which hash its chip signs with; the one that fits its key was taken.","vi":"Thẻ không cho biết thuật toán băm của chữ ký thử; đã dùng thuật toán theo độ dài khóa."},
 	ACCESS_ALTERED: {"en":"What the chip offers to open it with is not what was signed: something may stand in between.","vi":"Chip khai cách mở khác với phần đã ký: có thể có thiết bị xen giữa."},
 	ACCESS_DOWNGRADED: {"en":"The chip was opened the older way (BAC) in place of PACE.","vi":"Chip được mở bằng cách cũ hơn (BAC) thay cho PACE."},
 	CHIP_PROOF_FAILED: {"en":"The chip could not prove its key: it may be a copy.","vi":"Chip không chứng minh được khóa của nó: có thể là bản sao."},
@@ -50,6 +51,7 @@ export const warnings = {
 };
 
 export const reasons = {
+	AA_HASH_NOT_NAMED: {"en":"The card does not say which hash it signs with.","vi":"Thẻ không cho biết thuật toán băm dùng khi ký."},
 	ACCESS_FAILED: {"en":"The chip could not be opened.","vi":"Không mở được chip."},
 	ACTIVE_AUTH_FAILED: {"en":"The chip's signature over our challenge is wrong.","vi":"Chip ký thử sai."},
 	ALGORITHM_UNKNOWN: {"en":"The card was signed with an unknown algorithm.","vi":"Thẻ được ký bằng thuật toán chưa hỗ trợ."},
@@ -65,6 +67,7 @@ export const reasons = {
 	IDENTITY_INCOMPLETE: {"en":"The chip lacks data of the holder.","vi":"Chip thiếu dữ liệu nhận dạng."},
 	KEY_DIFFERS_FROM_CHIP: {"en":"What was scanned or typed differs from the chip.","vi":"Thông tin vừa quét hoặc nhập khác với chip."},
 	KEY_NOT_ANCHORED: {"en":"The signer is not verified, so the chip's key proves nothing yet.","vi":"Chưa xác minh được bên ký nên khóa của chip chưa nói lên điều gì."},
+	KEY_NOT_BOUND: {"en":"The key that the chip proved is not among this document's own signed data.","vi":"Khóa mà chip chứng minh không nằm trong dữ liệu đã ký của chính giấy tờ này."},
 	KEY_REJECTED: {"en":"The chip rejected the key.","vi":"Chip không nhận mã."},
 	KEY_UNSUITABLE: {"en":"The chip does not open with this kind of key.","vi":"Chip không mở được bằng loại mã này."},
 	KEY_USAGE: {"en":"The signer's certificate may not sign cards.","vi":"Chứng thư ký không được phép dùng để ký thẻ."},

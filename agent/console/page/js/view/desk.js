@@ -125,8 +125,8 @@ function running(app, root) {
 	draw();
 }
 
-function say(text, { long } = {}) {
-	return h("h1", { class: long || text.length > 58 ? "long" : "", text });
+function say(text) {
+	return h("h1", { class: text.length > 46 ? "long" : "", text });
 }
 
 function lead(...texts) {
@@ -187,7 +187,7 @@ function drawBanner(app, job, stage, box, parts) {
 		case "failed": {
 			const e = job.known.error || {};
 			box.classList.add("tone-bad");
-			replace(box, mark("bad"), h("div", {}, say(e.text || t("offline.title"), { long: (e.text || "").length > 46 }), nextSteps(job.known, 0, e.next || t("offline.next"))), returnCard(job));
+			replace(box, mark("bad"), h("div", {}, say(e.text || t("offline.title")), nextSteps(job.known, 0, e.next || t("offline.next"))), returnCard(job));
 			return;
 		}
 		case "cancelled":
@@ -239,7 +239,10 @@ function nextSteps(r, from, before) {
 	const steps = (r.next || []).filter((s) => s.id !== "RETURN_CARD").slice(from).map((s) => stepText(s.id, s.text));
 	if (before) steps.unshift(before);
 	const notes = (r.warnings || []).filter((w) => w.id === "NOT_RECORDED" || w.id === "QR_MANGLED").map((w) => warningText(w.id, w.text));
-	return h("ul", { class: "steps-next" }, [...new Set([...steps, ...notes])].slice(0, 4).map((s) => h("li", {}, h("span", { text: s }))));
+	// A step that another one says too is said once.
+	const bare = (x) => x.replace(/\.$/, "").toLowerCase();
+	const all = [...new Set([...steps, ...notes])].filter((s, i, list) => !list.some((o, k) => k !== i && bare(o).includes(bare(s))));
+	return h("ul", { class: "steps-next" }, all.slice(0, 4).map((s) => h("li", {}, h("span", { text: s }))));
 }
 
 function returnCard(job) {
@@ -260,6 +263,7 @@ function drawActions(app, job, bar) {
 	replace(bar,
 		has && !gone && button(t("copy.all"), () => copyAll(app, job), { key: "F9", kind: "primary", iconName: "copy" }),
 		button(t("job.next"), () => app.setJob(null), { key: "F2", kind: has && !gone ? "" : "primary" }),
+		job.state === "failed" && !has && job.request.means === "chip" && button(t("job.byNumber"), () => { app.means = "number"; app.setJob(null); }),
 		h("span", { class: "grow" }), clip,
 		!gone && served("checkin.link") && button(t("link.button"), () => link(app, job), { kind: "quiet" }),
 		!gone && served("checkin.decide") && button(t("decide.button"), () => decide(app, job), { kind: (job.known.decisionNeeded || []).length ? "primary" : "quiet" }),
@@ -363,17 +367,20 @@ function eligibility(app, job, e) {
 	}
 	const tone = eligibilityTone(e);
 	const c = e.card || {};
-	const worse = (e.differences || []).map((d) => t("bhyt.differs", { field: fieldName(d.field), how: tOr(`differs.${d.kind}`, d.kind) }));
+	const worse = (e.differences || []).map((d) => {
+		const field = fieldName(d.field).toLowerCase();
+		return tOr(`differs.${d.kind}`, field, { field });
+	});
+	const facts = [fact(app, job, "cardCode", c.code), c.from || c.to ? fact(app, job, "cardTo", `${date(c.from)} – ${date(c.to)}`, t("bhyt.dates")) : null].filter(Boolean);
+	const more = [
+		[t("field.registeredFacility"), c.registeredFacility], [t("field.benefitRate"), c.benefitRate ? `${c.benefitRate} %` : ""],
+		[t("field.fiveYearsFrom"), date(c.fiveYearsFrom)], [t("bhyt.route"), e.route && e.route.proposal],
+	].filter(([, v]) => v).map(([label, v]) => h("span", { class: "pair numeric" }, h("span", { class: "soft", text: label }), " ", value(v)));
 	return h("section", { class: "card eligibility", data: { state: e.state } }, h("h2", { text: t("bhyt.title") }),
 		h("p", { class: "verdict" }, icon(toneIcon[tone], `icon tone-${tone}`), h("span", { text: tOr(`bhyt.${e.state}`, e.state) })),
-		h("dl", { class: "facts" },
-			fact(app, job, "cardCode", c.code),
-			c.from || c.to ? fact(app, job, "cardTo", `${date(c.from)} – ${date(c.to)}`, t("bhyt.dates")) : null,
-			h("div", { class: "pairs" }, h("dt", { class: "visually-hidden", text: t("bhyt.more") }), h("dd", {}, [
-				[t("field.registeredFacility"), c.registeredFacility], [t("field.benefitRate"), c.benefitRate ? `${c.benefitRate} %` : ""],
-				[t("field.fiveYearsFrom"), date(c.fiveYearsFrom)], [t("bhyt.route"), e.route && e.route.proposal],
-			].filter(([, v]) => v).map(([label, v]) => h("span", { class: "pair numeric" }, h("span", { class: "soft", text: label }), " ", value(v)))))),
-		worse.length > 0 && h("p", { class: "row differences" }, worse.slice(0, 3).map((w) => badge("look", w))),
+		facts.length > 0 && h("dl", { class: "facts" }, facts),
+		more.length > 0 && h("p", { class: "pairs" }, more),
+		worse.length > 0 && h("p", { class: "clamp2 differs tone-look", text: t("bhyt.differs", { fields: worse.join(", ") }) }),
 		!c.code && e.text && h("p", { class: "clamp2", text: e.text }),
 		e.asOf && e.state === "pending" && h("p", { class: "soft", text: t("bhyt.asked", { time: time(e.asOf) }) }));
 }

@@ -6,9 +6,9 @@ import { t, tOr, reasonText, warningText } from "../i18n.js";
 import { verdictNames, verdictTone } from "../verdict.js";
 import { visible, fieldName } from "../format.js";
 
-function outcome(v) {
+function outcome(name, v) {
 	if (v.exchange === "failed" && v.status !== "failed") return t("status.exchangeFailed");
-	if (v.status === "passed" && v.basis === "unanchored") return t("status.passedUnanchored");
+	if (v.status === "passed" && v.basis === "unanchored") return tOr(`unanchored.${name}`, t("status.passed"));
 	return tOr(`status.${v.status}`, v.status);
 }
 
@@ -32,7 +32,7 @@ export function showReasons(job) {
 			const tone = verdictTone(v);
 			const more = details(v);
 			return h("li", { data: { verdict: n, tone } }, icon(toneIcon[tone], `icon tone-${tone}`), h("span", { class: "what", text: t(`verdict.${n}`) }),
-				h("span", {}, h("strong", { text: outcome(v) }), v.reason ? ` ${reasonText(v.reason)}` : ""),
+				h("span", {}, h("strong", { text: outcome(n, v) }), v.reason ? ` ${reasonText(v.reason)}` : ""),
 				more.length > 0 && h("details", {}, h("summary", { text: t("reasons.more") }), more.map((m) => h("p", {}, h("bdi", { text: m })))));
 		}), (r.warnings || []).map((w) => h("li", {}, icon("look", "icon tone-calm"), h("span", { class: "what", text: t("reasons.note") }), h("span", { text: warningText(w.id, w.text) })))),
 		h("div", { class: "actions" }, button(t("close"), () => close(), { kind: "primary" }))));

@@ -15,9 +15,15 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/journal"
+	"github.com/tapcheck/tapcheck/agent/portrait"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == portrait.ChildArg { // an agent under test starts this binary to decode a picture
+		os.Exit(portrait.RunChild(os.Stdin, os.Stdout))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func quiet(string, map[string]any) {}
 

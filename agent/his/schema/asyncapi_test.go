@@ -136,6 +136,9 @@ func TestEverythingIsDescribed(t *testing.T) {
 		if m.Title == "" || m.Summary == "" || m.Description == "" || m.VITitle == "" || m.VISummary == "" || !groups[m.Group] {
 			t.Errorf("%s is not described in both languages, or belongs to no group", m.Name)
 		}
+		if !slices.ContainsFunc(m.Examples, func(e Example) bool { return m.Notification || e.Answer != nil }) {
+			t.Errorf("%s has no example that succeeds", m.Name)
+		}
 		used[m.Params], used[m.Result] = true, true
 	}
 	raw := string(Document())

@@ -61,8 +61,8 @@ install() {
 	rm -f "$log"
 }
 
-# typescript: the compiler that checks the types of the browser client, by its lockfile. Its own files are the only ones it
-# brings, and none of its scripts run. Node is taken as it is found; Debian's will do.
+# typescript: the compiler that checks the types of the browser client, and the AsyncAPI specification that the protocol's
+# document is held to, by a lockfile. None of their scripts run. Node is taken as it is found; Debian's will do.
 typescript() {
 	command -v npm >/dev/null 2>&1 || install nodejs npm || return 1
 	client=$(dirname "$0")/../agent/his/client/ts

@@ -41,7 +41,7 @@ func fresh(t *testing.T, file string, want []byte) {
 	}
 	got, err := os.ReadFile(file)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is stale: run go generate ./agent/his/schema (%v)", file, err)
+		t.Errorf("%s is stale: run go generate ./agent/his/schema, then make client (%v)", file, err)
 	}
 }
 

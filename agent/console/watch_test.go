@@ -134,6 +134,21 @@ func TestWatchWakesUp(t *testing.T) {
 	}
 }
 
+// Who has been idle is locked while his page waits for news, and not only when it has waited enough (get gives up before).
+func TestIdleLockEndsAWatch(t *testing.T) {
+	d := newDesk(t)
+	d.running()
+	token := d.operator("hoa", home)
+	waiting := d.watching(token, home, d.seq(token, home))
+	d.clock.pass(d.k.set().IdleTime())
+	for r := get(t, waiting); r.id != catalog.ConsoleLocked; r = get(t, waiting) {
+		if r.status != 200 {
+			t.Fatalf("%d %s", r.status, r.raw)
+		}
+		waiting = d.watching(token, home, r.body["seq"].(float64))
+	}
+}
+
 // A scan goes to one console, of its session of the PC, once.
 func TestScans(t *testing.T) {
 	d := newDesk(t)

@@ -69,14 +69,5 @@ func (d *desk) pages() []his.Page {
 	}
 }
 
-// scan gives what a scanner of this PC has read to the job that needs a key, or else to the console. session is the
-// operating system's at which the scanner is; "" is the one whose console was used last.
-func (d *desk) scan(ctx context.Context, engine *checkin.Engine, session, text string) {
-	if session != "" && engine.OfferScan(ctx, session, text) {
-		return
-	}
-	d.console.Scan(session, text)
-}
-
 // consolePage are the page's files.
 var consolePage fs.FS = page.Files

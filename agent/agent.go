@@ -54,8 +54,6 @@ type Options struct {
 	PortFiles []string
 	// Ready is told once, when the first client can connect.
 	Ready func(Ready)
-
-	paired func(*keys.Pairing) // for tests, which have no administrator
 }
 
 // Ready says where the agent serves.
@@ -137,9 +135,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return folderError(err)
 	}
-	if o.paired != nil {
-		o.paired(d.pairing)
-	}
 	hc := his.Config{
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
@@ -159,6 +154,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 		d.access = hc.Access
 	}
+	ways := openWays(o, engine, state, d.console.Scan, log)
 	server, err = his.New(hc)
 	if err != nil {
 		return err
@@ -186,6 +182,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	var tasks sync.WaitGroup
 	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })
+	tasks.Go(func() { ways.run(ctx) })
 	if hc.Access != nil {
 		defer hc.Access.Flush() // what the last clients did
 		tasks.Go(func() { hc.Access.Run(ctx) })

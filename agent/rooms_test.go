@@ -35,6 +35,8 @@ var rooms = map[string][]string{
 	"agent/health":                {"agent/catalog"},
 	"agent/keys":                  {},
 	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "reader"},
+	"agent/scanner":               {},
+	"agent/compat":                {"agent/catalog", "agent/checkin", "agent/mapping", "icao/lds", "reader"},
 	"agent/mapping":               {"agent/checkin", "agent/settings", "icao/lds", "insurance"},
 	"agent/his":                   {"agent/catalog", "agent/checkin", "agent/keys", "reader"},
 	"agent/his/client":            {"agent/catalog"},
@@ -49,9 +51,8 @@ var rooms = map[string][]string{
 	"reader/pcsc/pcsctest": {},
 
 	// The server of the desk's own page, and the page.
-	"agent/diagnostics":  {"agent/settings"},
-	"agent/console/page": {}, // files for a browser; of ours it knows only what they ask over the wire
-	"agent/console":      {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
+	"agent/diagnostics": {"agent/settings"},
+	"agent/console":     {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
 
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},

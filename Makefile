@@ -70,6 +70,13 @@ test-go: ## all Go tests with the race detector, and without it those that it ma
 	$(GO) test -race -timeout 9m ./...
 	$(GO) test -timeout 5m $(WHOLE)
 
+# Where the screenshots of the console go.
+SHOTS ?= $(CURDIR)/.tapcheck/screenshots
+
+.PHONY: screenshots
+screenshots: setup ## a picture of every state of the console's page, in .tapcheck/screenshots
+	TAPCHECK_SHOTS=$(SHOTS) $(GO) test -count=1 ./agent/console/page
+
 .PHONY: test-builds
 test-builds: ## the builds that no test runs: without PC/SC, without cgo, for Windows
 	$(GO) build -tags nopcsc -o /dev/null ./cmd/tapcheck

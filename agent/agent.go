@@ -54,6 +54,8 @@ type Options struct {
 	PortFiles []string
 	// Ready is told once, when the first client can connect.
 	Ready func(Ready)
+
+	paired func(*keys.Pairing) // for tests, which have no administrator
 }
 
 // Ready says where the agent serves.
@@ -134,6 +136,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	d, err := openConsole(o, consolePage, tokens, engine, healthNow, bundle, log)
 	if err != nil {
 		return folderError(err)
+	}
+	if o.paired != nil {
+		o.paired(d.pairing)
 	}
 	hc := his.Config{
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,

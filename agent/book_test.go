@@ -18,9 +18,8 @@ import (
 	"github.com/tapcheck/tapcheck/agent/portrait"
 )
 
-// TestMain makes this test binary the decoder of pictures where an agent under test starts it as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == portrait.ChildArg {
+	if len(os.Args) == 2 && os.Args[1] == portrait.ChildArg { // an agent under test starts this binary to decode a picture
 		os.Exit(portrait.RunChild(os.Stdin, os.Stdout))
 	}
 	goleak.VerifyTestMain(m)

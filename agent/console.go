@@ -8,6 +8,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/console"
+	"github.com/tapcheck/tapcheck/agent/console/page"
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
 )
@@ -20,7 +21,7 @@ type desk struct {
 }
 
 // openConsole makes the console, and the secret for its first administrator where there is none yet.
-func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, health func(catalog.Lang) []his.HealthItem,
+func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, health func(catalog.Lang) []his.HealthItem,
 	bundle func(context.Context) (his.Bundle, error), log func(string, map[string]any)) (*desk, error) {
 	accounts, err := console.OpenAccounts(o.DataDir)
 	if err != nil {
@@ -46,7 +47,7 @@ func openConsole(o Options, page fs.FS, tokens *keys.TokenStore, engine *checkin
 			b, err := bundle(ctx)
 			return b.Name, b.Data, err
 		},
-		Page: page, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
+		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {
 			for _, h := range health(l) {
 				list = append(list, console.HealthItem(h))
@@ -68,11 +69,5 @@ func (d *desk) pages() []his.Page {
 	}
 }
 
-// consolePage are the page's files (agent/console/page).
-var consolePage fs.FS = noPage{}
-
-// noPage is a page that is not there.
-type noPage struct{}
-
-// Open implements fs.FS.
-func (noPage) Open(string) (fs.File, error) { return nil, fs.ErrNotExist }
+// consolePage are the page's files.
+var consolePage fs.FS = page.Files

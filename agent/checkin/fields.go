@@ -80,6 +80,45 @@ func Filter(i *lds.Identity, fields []string) *lds.Identity {
 	return out
 }
 
+// Within is what a session with these rights may see of a result; less says that it is not all of it. A job is its owner's,
+// whatever token it was started with: of an origin with two tokens, the one that may see less must not learn more by
+// asking for the other's job. The receiver is not changed.
+func (r Result) Within(rights Rights) (out Result, less bool) {
+	may := func(field string) bool {
+		// "noExpiry" is the other half of "expiresAt".
+		return slices.Contains(rights.Fields, field) || field == "noExpiry" && slices.Contains(rights.Fields, "expiresAt")
+	}
+	if r.Identity != nil {
+		has := named(r.Identity)
+		kept := slices.DeleteFunc(slices.Clone(has), func(f string) bool { return !may(f) })
+		if len(kept) < len(has) {
+			r.Identity, less = Filter(r.Identity, kept), true
+		}
+	}
+	if r.Subject != nil {
+		s := *r.Subject
+		for field, value := range map[string]*string{"number": &s.Number, "fullName": &s.FullName, "dateOfBirth": &s.DateOfBirth, "sex": &s.Sex} {
+			if !may(field) {
+				*value = ""
+			}
+		}
+		if s != *r.Subject {
+			r.Subject, less = &s, true
+		}
+	}
+	if r.Portrait != nil && !may(FieldPortrait) {
+		r.Portrait, less = nil, true
+	}
+	// What the HIS itself has brought is no news to it.
+	if r.Eligibility != nil && !rights.Insurance && r.Eligibility.Source != "his" {
+		r.Eligibility, less = nil, true
+	}
+	if less && r.Claim != nil {
+		r.Claim = claim(r.Identity, r.Subject, r.Eligibility)
+	}
+	return r, less
+}
+
 // named lists the fields that hold something: what a disclosure lists.
 func named(i *lds.Identity) []string {
 	var out []string

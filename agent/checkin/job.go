@@ -225,7 +225,7 @@ func (j *job) emit(method string, params func(seq int) any) {
 	}
 	ev := Event{Method: method, JobID: j.key.id, Params: b}
 	if r, ok := p.(Result); ok {
-		ev.Picture = r.Portrait
+		ev.Result, ev.Picture = &r, r.Portrait
 	}
 	j.e.publish(j.key.owner, ev)
 	j.e.moved.Notify()

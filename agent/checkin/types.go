@@ -281,6 +281,7 @@ type Event struct {
 	Method  string
 	JobID   string
 	Params  json.RawMessage
+	Result  *Result  // that Params are, of job.partial and job.result; never changed
 	Picture *Picture // that Params holds as "portrait", for who would rather have it beside them; never changed
 }
 

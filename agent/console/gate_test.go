@@ -266,7 +266,9 @@ func FuzzAPI(f *testing.F) {
 		}
 	}
 	d := newDesk(f)
-	d.t = &testing.T{}
+	if err := d.k.c.Accounts.add(Account{Name: "fuzz", Role: Administrator, Secret: mustHash(f, d.k.hasher), TOTP: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, at uint8, body string) {
 		d.t = t
 		d.clock.pass(time.Hour)
@@ -274,7 +276,8 @@ func FuzzAPI(f *testing.F) {
 		if r.path == "/watch" {
 			return // waits
 		}
-		token, _ := d.k.sessions.open(Account{Name: "fuzz", Role: Administrator}, home)
+		a, _ := d.k.c.Accounts.Find("fuzz")
+		token, _ := d.k.sessions.open(a, home)
 		got := d.do(request{method: r.method, path: strings.Replace(r.path, "{}", "hoa", 1), token: token, body: body})
 		if got.status >= 500 && got.status != 503 || got.status == 0 {
 			t.Errorf("%s %s %q: %d %s", r.method, r.path, body, got.status, got.raw)
@@ -283,4 +286,13 @@ func FuzzAPI(f *testing.F) {
 			t.Errorf("%s %s %q: %d without an error of the catalogue", r.method, r.path, body, got.status)
 		}
 	})
+}
+
+func mustHash(t testing.TB, h *hasher) string {
+	t.Helper()
+	s, err := h.make(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -13,8 +13,9 @@ func sessionDoor(os string) string   { return "session " + os }
 func accountDoor(name string) string { return "account " + name }
 
 // guess runs a check under the throttle: it is slowed down by account and by session of the operating system, and a wrong
-// one is the same error whatever was wrong.
-func (k *Console) guess(doors []string, check func() (bool, error)) error {
+// one is the same error whatever was wrong. What was wrong before is forgotten only where the check was the last one of a
+// login (whole): a password that is known must not buy new tries at the second factor.
+func (k *Console) guess(doors []string, whole bool, check func() (bool, error)) error {
 	if wait := k.throttle.try(doors...); wait > 0 {
 		return catalog.New(catalog.ConsoleTooManyTries, map[string]any{"retryAfterMs": wait.Milliseconds()})
 	}
@@ -27,7 +28,11 @@ func (k *Console) guess(doors []string, check func() (bool, error)) error {
 		k.c.Log("console.login.failed", nil)
 		return catalog.New(catalog.ConsoleLoginFailed, nil)
 	}
-	k.throttle.right(doors...)
+	if whole {
+		k.throttle.right(doors...)
+	} else {
+		k.throttle.untried(doors...)
+	}
 	return nil
 }
 
@@ -79,7 +84,7 @@ func (k *Console) login(ctx context.Context, q *call) (any, error) {
 	if there {
 		doors = append(doors, accountDoor(a.Name))
 	}
-	if err := k.guess(doors, func() (bool, error) { return k.knows(ctx, a, p.PIN) }); err != nil {
+	if err := k.guess(doors, a.Role == Operator, func() (bool, error) { return k.knows(ctx, a, p.PIN) }); err != nil {
 		return nil, err
 	}
 	if a.Role == Operator {
@@ -135,7 +140,7 @@ func (k *Console) loginTOTP(ctx context.Context, q *call) (any, error) {
 		return nil, catalog.New(catalog.ConsoleLoginFailed, nil)
 	}
 	doors := []string{sessionDoor(q.os), accountDoor(a.Name)}
-	if err := k.guess(doors, func() (bool, error) { return k.secondFactor(a, p.Code) }); err != nil {
+	if err := k.guess(doors, true, func() (bool, error) { return k.secondFactor(a, p.Code) }); err != nil {
 		return nil, err
 	}
 	if !k.tickets.spend(p.Ticket) {
@@ -216,7 +221,7 @@ func (k *Console) unlock(ctx context.Context, q *call) (any, error) {
 		return nil, badField("pin")
 	default:
 		doors := []string{sessionDoor(q.os), accountDoor(a.Name)}
-		if err := k.guess(doors, func() (bool, error) { return k.knows(ctx, a, p.PIN) }); err != nil {
+		if err := k.guess(doors, true, func() (bool, error) { return k.knows(ctx, a, p.PIN) }); err != nil {
 			return nil, err
 		}
 	}

@@ -255,6 +255,26 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
+// Who knows an administrator's password does not get any number of tries at the second factor by logging in again.
+func TestPasswordBuysNoTriesAtTheSecondFactor(t *testing.T) {
+	d := newDesk(t)
+	d.admin("trưởng")
+	d.clock.pass(time.Hour)
+	tries := 0
+	for range 40 {
+		r := d.post("/login", "", m{"user": "trưởng", "pin": password})
+		if r.id == catalog.ConsoleTooManyTries {
+			break
+		}
+		if r := d.post("/login/totp", "", m{"ticket": r.text("ticket"), "code": "000000"}); r.id == catalog.ConsoleLoginFailed {
+			tries++
+		}
+	}
+	if tries > freeTries+1 {
+		t.Errorf("%d tries at the second factor without a delay", tries)
+	}
+}
+
 func TestSetupTriesEnd(t *testing.T) {
 	d := newDesk(t)
 	secret := d.setupSecret()
@@ -324,6 +344,21 @@ func TestIdleLock(t *testing.T) {
 	}
 	if r := d.post("/unlock", token, m{"pin": pin}); r.id != catalog.ConsoleSessionEnded {
 		t.Errorf("after twelve hours: %d %s", r.status, r.id)
+	}
+}
+
+// A PC that sleeps, and a clock that somebody has set back, do not keep a console open.
+func TestTimePasses(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		to   time.Time
+		want time.Duration
+	}{
+		"awake": {now.Add(time.Minute), time.Minute}, "asleep": {now.Round(0).Add(time.Hour), time.Hour},
+	} {
+		if got := passed(now, c.to); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

@@ -102,12 +102,18 @@ func (s *sessions) judge(now time.Time) {
 	idle := s.idle()
 	for _, one := range slices.Clone(s.list) {
 		switch {
-		case now.Sub(one.made) >= longestSession:
+		case passed(one.made, now) >= longestSession:
 			s.drop(one)
-		case !one.locked && now.Sub(one.touched) >= idle:
+		case !one.locked && passed(one.touched, now) >= idle:
 			s.shut(one)
 		}
 	}
+}
+
+// passed is how much time has passed by the steady clock or by the calendar, whichever is more: the steady one stands still
+// while a PC sleeps, and the calendar can be set back.
+func passed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // shut locks a session. s.mu is held.
@@ -206,6 +212,7 @@ func (s *sessions) end(id string) { s.with(id, s.drop) }
 func (s *sessions) endIf(fits func(one session) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.judge(s.now())
 	for _, one := range slices.Clone(s.list) {
 		if fits(*one) {
 			s.drop(one)

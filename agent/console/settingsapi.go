@@ -17,7 +17,7 @@ import (
 type settingWire struct {
 	Name     string            `json:"name"`
 	Kind     string            `json:"kind"`
-	Allowed  string            `json:"allowed"`
+	Allowed  map[string]string `json:"allowed"`
 	Choices  []string          `json:"choices,omitempty"` // where it is one of a few words
 	Doc      map[string]string `json:"doc"`
 	Value    any               `json:"value"` // in the file
@@ -52,17 +52,14 @@ func (k *Console) settingsList(context.Context, *call) (any, error) {
 	list := []settingWire{}
 	for i, e := range settings.List(file) {
 		list = append(list, settingWire{
-			Name: e.Name, Kind: e.Kind, Allowed: e.Allowed, Choices: e.Choices, Doc: docs(e), Value: notNull(e.Value), Default: notNull(e.Default), Live: e.Live, FileOnly: e.FileOnly,
+			Name: e.Name, Kind: e.Kind, Allowed: texts(e.AllowedVI, e.Allowed), Choices: e.Choices, Doc: texts(e.DocVI, e.Doc), Value: notNull(e.Value), Default: notNull(e.Default), Live: e.Live, FileOnly: e.FileOnly,
 			Restart: !e.Live && !reflect.DeepEqual(notNull(e.Value), notNull(running[i].Value)),
 		})
 	}
 	return map[string]any{"file": k.c.SettingsFile, "problems": problems, "settings": list}, nil
 }
 
-func docs(e settings.Entry) map[string]string {
-	d := map[string]string{"en": e.Doc}
-	return d
-}
+func texts(vi, en string) map[string]string { return map[string]string{"vi": vi, "en": en} }
 
 // notNull makes an absent list an empty one: the protocol has no null.
 func notNull(v any) any {

@@ -243,6 +243,8 @@ func (c *conn) handle(frame []byte) {
 		e = catalog.New(catalog.SessionRequired, nil)
 	case m.run == nil:
 		e = catalog.New(catalog.NotAvailable, nil)
+	case c.session != nil:
+		e = c.session.may(m)
 	}
 	if e != nil {
 		name := r.method

@@ -205,9 +205,13 @@ func (e *fakeEngine) tell(o checkin.Owner, method string, params any) {
 	raw, _ := json.Marshal(params)
 	var named struct{ JobID string }
 	_ = json.Unmarshal(raw, &named)
+	ev := checkin.Event{Method: method, JobID: named.JobID, Params: raw}
+	if r, ok := params.(checkin.Result); ok {
+		ev.Result, ev.Picture = &r, r.Portrait
+	}
 	for ch := range e.subs[o] {
 		select {
-		case ch <- checkin.Event{Method: method, JobID: named.JobID, Params: raw}:
+		case ch <- ev:
 		default:
 			delete(e.subs[o], ch)
 			close(ch)

@@ -23,6 +23,9 @@ type method struct {
 	ordered bool // its answer goes before any notification that it causes
 	pairing bool // may come from an origin that is not allowed yet
 	slow    bool // it may take seconds, and what comes behind it on the same socket does not wait for it
+	// rights, of which the session's token must carry one; none: the session is enough. What a request asks for within its
+	// method (insurance for a check-in by chip, fields) is the engine's to hold against them.
+	rights []string
 }
 
 // table is every method of the protocol: the whole of what a client can reach.
@@ -38,32 +41,28 @@ func (s *Server) table() map[string]method {
 	add("session.open", method{run: openSession, early: true, ordered: true})
 	add("agent.status", method{run: status})
 	add("reader.list", method{run: listReaders})
-	add("checkin.start", method{run: startCheckin, ordered: true})
-	add("card.read", method{run: readCard, ordered: true})
+	desk := []string{keys.RightRead, keys.RightInsurance} // by either of which there can be check-ins
+	add("checkin.start", method{run: startCheckin, ordered: true, rights: desk})
+	add("card.read", method{run: readCard, ordered: true, rights: []string{keys.RightRead}})
 	add("job.provide", method{run: provide, ordered: true})
 	add("job.cancel", method{run: cancelJob})
 	add("job.status", method{run: jobStatus})
 	add("job.resume", method{run: resumeJob})
 	simulated := func(run func(ctx context.Context, c *conn, params json.RawMessage) (any, error)) method {
 		if s.c.Simulator == nil {
-			return method{}
+			run = nil
 		}
-		return method{run: func(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
-			if !c.session.rights.Simulator {
-				return nil, forbidden(keys.RightSimulator)
-			}
-			return run(ctx, c, params)
-		}}
+		return method{run: run, rights: []string{keys.RightSimulator}}
 	}
-	add("checkin.link", method{run: linkCheckin, slow: true})
-	add("checkin.decide", method{run: decideCheckin, slow: true})
-	add("checkin.void", method{run: voidCheckin, slow: true})
-	add("checkin.list", method{run: listCheckins, slow: true})
-	add("insurance.check", method{run: checkInsurance, slow: true})
+	add("checkin.link", method{run: linkCheckin, slow: true, rights: desk})
+	add("checkin.decide", method{run: decideCheckin, slow: true, rights: desk})
+	add("checkin.void", method{run: voidCheckin, slow: true, rights: desk})
+	add("checkin.list", method{run: listCheckins, slow: true, rights: desk})
+	add("insurance.check", method{run: checkInsurance, slow: true, rights: []string{keys.RightInsurance}})
 	if s.c.Bundle == nil {
-		add("diagnostics.bundle", method{})
+		add("diagnostics.bundle", method{rights: desk})
 	} else {
-		add("diagnostics.bundle", method{run: makeBundle, slow: true})
+		add("diagnostics.bundle", method{run: makeBundle, slow: true, rights: desk})
 	}
 	add("sim.insert", simulated(simInsert))
 	add("sim.remove", simulated(simRemove))
@@ -75,12 +74,22 @@ func (s *Server) table() map[string]method {
 		add("pairing.start", method{run: startPairing, early: true, pairing: true})
 		add("pairing.confirm", method{run: confirmPairing, early: true, pairing: true})
 	}
-	for _, name := range []string{
-		"visit.update", "visit.close", "face.frame", "face.verify", "consent.record", "evidence.get",
-	} {
-		add(name, method{})
-	}
+	// What later versions serve, with the rights that it will ask for.
+	add("face.frame", method{rights: []string{keys.RightFace}})
+	add("face.verify", method{rights: []string{keys.RightFace}})
+	add("consent.record", method{rights: []string{keys.RightFace}})
+	add("evidence.get", method{rights: []string{keys.RightEvidence}})
+	add("visit.update", method{rights: []string{keys.RightInsurance}})
+	add("visit.close", method{rights: []string{keys.RightInsurance}})
 	return t
+}
+
+// may says whether a session's token carries one of the rights that a method asks for. The error names the first of them.
+func (s *session) may(m method) *catalog.Error {
+	if len(m.rights) == 0 || slices.ContainsFunc(m.rights, s.token.Has) {
+		return nil
+	}
+	return forbidden(m.rights[0])
 }
 
 func forbidden(right string) *catalog.Error {

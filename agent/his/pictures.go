@@ -28,8 +28,13 @@ func (c *conn) announce(p *checkin.Picture) (checkin.Picture, []byte) {
 		slices.Concat(binary.BigEndian.AppendUint32(nil, n), p.Data)
 }
 
-// withFrame takes the picture out of a status, where the session wants that.
+// withFrame gives of a status what the session may see, with the picture beside it where the session wants that.
 func (c *conn) withFrame(st checkin.JobStatus, err error) (any, error) {
+	if err == nil && st.Result != nil {
+		if r, less := st.Result.Within(c.session.rights); less {
+			st.Result = &r
+		}
+	}
 	if err != nil || !c.session.binary || st.Result == nil || st.Result.Portrait == nil {
 		return st, err
 	}
@@ -39,8 +44,17 @@ func (c *conn) withFrame(st checkin.JobStatus, err error) (any, error) {
 	return pictured{st, raw}, nil
 }
 
-// tell passes an event on, with its picture as the session wants it.
+// tell passes on what the session may see of an event, with its picture as the session wants it.
 func (c *conn) tell(e checkin.Event) {
+	if e.Result != nil {
+		if r, less := e.Result.Within(c.session.rights); less {
+			raw, err := json.Marshal(r)
+			if err != nil {
+				return // it was encoded before, with more in it
+			}
+			e.Params, e.Picture = raw, r.Portrait
+		}
+	}
 	if e.Picture == nil || !c.session.binary {
 		c.notify(e.Method, e.Params)
 		return

@@ -20,15 +20,16 @@ import (
 
 // Entry is one setting, for whoever shows or changes them.
 type Entry struct {
-	Name     string   // dotted, such as "his.ports"
-	Kind     string   // "string", "int", "bool", "[]string", "[]int"
-	Allowed  string   // in words
-	Choices  []string // of a string that is one of a few words
-	Doc      string
-	Value    any
-	Default  any
-	Live     bool // a change is in force at once; else when the agent is started anew
-	FileOnly bool // may be changed in the file alone: whose signatures count, and where secrets lie and go
+	Name             string   // dotted, such as "his.ports"
+	Kind             string   // "string", "int", "bool", "[]string", "[]int"
+	Allowed          string   // in words
+	Choices          []string // of a string that is one of a few words
+	Doc              string
+	DocVI, AllowedVI string // in Vietnamese
+	Value            any
+	Default          any
+	Live             bool // a change is in force at once; else when the agent is started anew
+	FileOnly         bool // may be changed in the file alone: whose signatures count, and where secrets lie and go
 }
 
 // List gives all settings in the order of the sample file.
@@ -46,7 +47,7 @@ func List(s Settings) []Entry {
 			k := known[name]
 			list = append(list, Entry{
 				Name: name, Kind: k.kind, Allowed: k.allowed, Choices: choices(k), Doc: k.doc, Value: v.Field(i).Interface(), Default: def.Field(i).Interface(),
-				Live: k.live, FileOnly: k.fileOnly,
+				DocVI: vietnamese[name].doc, AllowedVI: vietnamese[name].allowed, Live: k.live, FileOnly: k.fileOnly,
 			})
 		}
 	}

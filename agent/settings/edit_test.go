@@ -88,6 +88,18 @@ func TestChangeIsRefused(t *testing.T) {
 	}
 }
 
+// Every setting is explained in the hospital's own language.
+func TestEverySettingIsTranslated(t *testing.T) {
+	for _, e := range List(Default()) {
+		if e.DocVI == "" || e.AllowedVI == "" || e.Doc == "" || e.Allowed == "" {
+			t.Errorf("%s lacks a text", e.Name)
+		}
+	}
+	if n := len(List(Default())); n != len(vietnamese) {
+		t.Errorf("%d settings and %d translations", n, len(vietnamese))
+	}
+}
+
 // What whose signatures count and where secrets go is not changed from a page.
 func TestWhatOnlyTheFileChanges(t *testing.T) {
 	var names []string

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is made of the source")
 
-// TestDocumentIsMadeOfItsSource makes asyncapi.json of the YAML and the catalogue, and compares.
+// TestDocumentIsMadeOfItsSource makes asyncapi.json of the YAML, the recorded examples and the catalogue, and compares.
 func TestDocumentIsMadeOfItsSource(t *testing.T) {
 	b := builder{types: map[string]bool{}}
 	doc, err := b.document()
@@ -41,7 +41,7 @@ func fresh(t *testing.T, file string, want []byte) {
 	}
 	got, err := os.ReadFile(file)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is stale: run go generate ./agent/his/schema (%v)", file, err)
+		t.Errorf("%s is stale: run go generate ./agent/his/schema, then make client (%v)", file, err)
 	}
 }
 
@@ -221,7 +221,21 @@ func reasons() []string {
 func ref(to string) Object { return Object{{"$ref", to}} }
 
 func (b *builder) document() (Object, error) {
-	protocol, types, examples := b.source("protocol.yaml"), b.source("types.yaml"), b.source("examples.yaml")
+	protocol, types := b.source("protocol.yaml"), b.source("types.yaml")
+	// The examples were recorded: TestExamples of package agent plays them.
+	raw, err := os.ReadFile("examples.json")
+	if err != nil {
+		b.fail("%w", err)
+	}
+	recorded, err := Parse(raw)
+	if err != nil {
+		b.fail("examples.json: %w", err)
+	}
+	examples := map[string][]Object{}
+	for _, v := range recorded.list("examples") {
+		e := v.(Object)
+		examples[e.text("message")] = append(examples[e.text("message")], e)
+	}
 	ids := catalogued()
 	for _, t := range slices.Concat(types, ids) {
 		if b.types[t.Name] {
@@ -260,7 +274,6 @@ func (b *builder) document() (Object, error) {
 		return Object{{"type", "object"}, {"properties", append(props, members...)}, {"required", append([]any{"jsonrpc"}, required...)}}
 	}
 	var failures []any
-	n := 0
 	operation := func(name string, v any, receives bool) {
 		o := v.(Object)
 		action := "send"
@@ -296,29 +309,18 @@ func (b *builder) document() (Object, error) {
 		operations = append(operations, Member{name, op})
 
 		var sent, answered []any
-		for _, v := range examples.list(name) {
-			e := v.(Object)
+		for _, e := range examples[name] {
 			shown := Object{{"name", e.text("name")}}
 			if s := e.text("summary"); s != "" {
 				shown = append(shown, Member{"summary", s})
 			}
-			method, params := Member{"method", name}, Member{"params", e.object("params")}
-			if !receives {
-				sent = append(sent, append(shown, Member{"payload", Object{{"jsonrpc", "2.0"}, method, params}}))
-				continue
-			}
-			n++
-			id := Member{"id", json.Number(fmt.Sprint(n))}
-			request := Object{{"jsonrpc", "2.0"}, id, method}
-			if params.Value.(Object) != nil {
-				request = append(request, params)
-			}
-			sent = append(sent, append(shown, Member{"payload", request}))
-			if e.Get("result") != nil {
-				answered = append(answered, Object{{"name", e.text("name")}, {"payload", Object{{"jsonrpc", "2.0"}, id, {"result", e.object("result")}}}})
-			}
-			if e.Get("error") != nil {
-				failures = append(failures, Object{{"name", e.text("name")}, {"payload", Object{{"jsonrpc", "2.0"}, id, {"error", e.object("error")}}}})
+			sent = append(sent, append(shown, Member{"payload", e.object("frame")}))
+			answer := Object{{"name", e.text("name")}, {"payload", e.object("answer")}}
+			switch {
+			case e.object("answer").Get("result") != nil:
+				answered = append(answered, answer)
+			case e.object("answer").Get("error") != nil:
+				failures = append(failures, answer)
 			}
 		}
 		params := Member{"params", typ(name, o.text("params"))}
@@ -341,9 +343,9 @@ func (b *builder) document() (Object, error) {
 		operation(m.Name, m.Value, true)
 	}
 	message("error", "An error", "The answer to a request that failed.", frame([]any{"id", "error"}, Member{"id", ref(refPrefix + "RequestId")}, Member{"error", ref(refPrefix + "ErrorObject")}), failures)
-	for _, m := range examples {
-		if operations.Get(m.Name) == nil {
-			b.fail("examples of %s, which is none", m.Name)
+	for name := range examples {
+		if operations.Get(name) == nil {
+			b.fail("examples of %s, which is none", name)
 		}
 	}
 
@@ -371,6 +373,9 @@ func (b *builder) document() (Object, error) {
 		}}}},
 		{"operations", operations},
 		{"components", Object{{"messages", messages}, {"schemas", schemas}}},
+		{"x-discovery", Object{
+			{"path", "/.well-known/tapcheck.json"}, {"payload", ref(refPrefix + "Discovery")}, {"examples", recorded.list("discovery")},
+		}},
 		{"x-groups", protocol.list("groups")},
 		{"x-closing", protocol.list("closing")},
 		{"x-limits", protocol.list("limits")},

@@ -14,7 +14,8 @@ type Protocol struct {
 	Types                       []Type
 	Closing                     []Closing
 	Limits                      []Limit
-	Binary                      string // how pictures travel as binary frames
+	Binary                      string    // how pictures travel as binary frames
+	Discovery                   []Example // of GET /.well-known/tapcheck.json; Frame is the body
 }
 
 // Group is what belongs together.
@@ -91,6 +92,10 @@ var Load = sync.OnceValue(func() *Protocol {
 	for _, v := range d.list("x-limits") {
 		l := v.(Object)
 		p.Limits = append(p.Limits, Limit{l.text("what"), l.text("value"), l.text("setting"), l.text("over")})
+	}
+	for _, v := range d.object("x-discovery").list("examples") {
+		e := v.(Object)
+		p.Discovery = append(p.Discovery, Example{Name: e.text("name"), Summary: e.text("summary"), Frame: e.object("body")})
 	}
 	messages := d.object("components").object("messages")
 	payloads := func(message string) map[string]Object { // of its examples, by name

@@ -1,7 +1,8 @@
 // Package schema is the HIS protocol as a machine reads it: an AsyncAPI 3 document with JSON Schemas of every message, from
 // which the reference page and the TypeScript types are made, and against which tests hold every frame in both directions.
 //
-// The source is YAML for people (protocol.yaml, types.yaml, examples.yaml); asyncapi.json is made of it by "go generate", and
+// The source is YAML for people (protocol.yaml, types.yaml) and examples that were recorded from the real agent (examples.json);
+// asyncapi.json is made of them by "go generate", and
 // is what the program carries. A test fails when it is stale.
 //
 // # What a schema demands, and what not

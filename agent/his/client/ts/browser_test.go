@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -79,12 +80,20 @@ func (c *chrome) run(t *testing.T) {
 		pages.Handle(ts.Prefix, ts.Handler())
 		pages.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.Header().Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:*; frame-src "+frame)
-			fmt.Fprint(w, `<!doctype html><meta charset="utf-8"><title>HIS</title><script src="/client/tapcheck.js"></script>`)
+			w.Header().Set("Content-Security-Policy",
+				"default-src 'self'; connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:*; script-src 'self' http://127.0.0.1:*; img-src data: blob:; frame-src "+frame)
+			fmt.Fprint(w, `<!doctype html><meta charset="utf-8"><title>HIS</title><script src="/sockets.js"></script><script src="/client/tapcheck.js"></script>`)
 			if allow := r.URL.Query().Get("frame"); allow != "" {
 				fmt.Fprintf(w, `<iframe src="%s/" allow="%s"></iframe>`, frame, allow)
 			}
 		})
+		// The page's websockets, for a test to cut; and in a frame, what the outer page asks of the client.
+		pages.HandleFunc("/sockets.js", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/javascript")
+			_, _ = io.WriteString(w, sockets)
+		})
+		pages.HandleFunc("/sign", backend)
+		pages.HandleFunc("/example/", example)
 		tls, plain, local := httptest.NewTLSServer(pages), httptest.NewServer(pages), httptest.NewServer(pages)
 		c.nearby = local.URL
 		port := func(s *httptest.Server) int { return s.Listener.Addr().(*net.TCPAddr).Port }
@@ -114,6 +123,17 @@ func (c *chrome) run(t *testing.T) {
 		t.Fatalf("Chromium is needed and does not run (%v): `make test` installs it (Debian package chromium)", c.err)
 	}
 }
+
+const sockets = `
+const sockets = [];
+window.WebSocket = class extends WebSocket { constructor(...a) { super(...a); sockets.push(this); } };
+addEventListener("message", async (e) => {
+  if (!e.data.options) return;
+  const before = (await navigator.permissions.query({ name: "loopback-network" })).state;
+  const o = await new Tapcheck.Client(e.data.options).connect().then(() => ({ id: "ok" }), (f) => ({ id: f.id, detail: f.detail }));
+  e.source.postMessage({ ...o, value: before }, "*");
+});
+`
 
 // tab is a page that is open in the browser.
 type tab struct {
@@ -179,7 +199,7 @@ func (b *tab) permit(setting string) {
 
 // preamble is what the scripts of the tests use. What they keep across evaluations they keep in window.
 const preamble = `
-const { Client, TapcheckError } = Tapcheck;
+const { Client, TapcheckError } = window.Tapcheck ?? {};
 const make = (o = {}) => new Client({ client: { name: "test" }, language: "en", ...defaults, ...o });
 const outcome = (p) => p.then((value) => ({ id: "ok", value }), (e) =>
   e instanceof TapcheckError ? { id: e.id, detail: e.detail, text: e.text, next: e.next, why: e.why, help: e.help, retriable: e.retriable, partial: e.result } : { id: String(e) });

@@ -1,6 +1,7 @@
 package ts_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,8 @@ func TestConnect(t *testing.T) {
 	}{
 		{"https, allowed", restricted, secure, "granted", "token", never, "ok", nil},
 		{"https, nobody was asked", restricted, secure, "prompt", "token", never, "NOT_INSTALLED", map[string]any{"permission": "prompt"}},
+		// Nobody has set anything, and headless Chromium has nobody to ask: it takes that for a no.
+		{"https, as the browser comes", restricted, secure, "", "token", never, "PERMISSION_DENIED", map[string]any{"permission": "denied"}},
 		{"https, blocked", restricted, secure, "denied", "token", never, "PERMISSION_DENIED", map[string]any{"permission": "denied"}},
 		{"https, blocked, worked before", restricted, secure, "denied", "token", before, "PERMISSION_DENIED", map[string]any{"permission": "denied"}},
 		{"http", restricted, insecure, "", "token", never, "PAGE_NOT_SECURE", map[string]any{"permission": "denied"}},
@@ -95,4 +98,12 @@ func TestConnect(t *testing.T) {
 			}
 		})
 	}
+}
+
+func portList(d *desk) string {
+	var list []string
+	for _, p := range d.ports {
+		list = append(list, strconv.Itoa(p))
+	}
+	return strings.Join(list, ",")
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/tapcheck/tapcheck/agent/his/schema"
 )
 
 // What the checks of other packages stand on: that a checker finds what it is there to find.
@@ -61,6 +63,41 @@ func TestPublishedIsOpen(t *testing.T) {
 	}
 	if err := Type("Nothing", []byte(`{}`)); !errors.Is(err, ErrNoSchema) {
 		t.Error(err)
+	}
+}
+
+// Every example of the document is what the document says; those that were refused are refused for what is wrong with them.
+func TestExamplesFit(t *testing.T) {
+	n := 0
+	for _, m := range schema.Load().Messages {
+		for _, e := range m.Examples {
+			n++
+			fits := Frame
+			if m.Later { // nothing is closed that is not there yet
+				fits = Published
+			}
+			if err := fits(m.Name, e.Frame.JSON()); err != nil && e.Failure == nil {
+				t.Errorf("%s %q: %v", m.Name, e.Name, err)
+			}
+			if e.Answer != nil {
+				if err := fits(m.Name+".result", e.Answer.JSON()); err != nil {
+					t.Errorf("%s %q: %v", m.Name, e.Name, err)
+				}
+			}
+			if e.Failure != nil {
+				if err := Frame("error", e.Failure.JSON()); err != nil {
+					t.Errorf("%s %q: %v", m.Name, e.Name, err)
+				}
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d examples", n)
+	}
+	for _, e := range schema.Load().Discovery {
+		if err := Type("Discovery", e.Frame.JSON()); err != nil {
+			t.Errorf("discovery %q: %v", e.Name, err)
+		}
 	}
 }
 

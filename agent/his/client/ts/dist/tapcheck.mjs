@@ -910,7 +910,7 @@ var Client = class extends Emitter {
         expiresAt: new Date(started.expiresAt),
         tries: started.tries,
         confirm: async (code) => {
-          const paired = await connection.request("pairing.confirm", { code: code.trim() }, { signal });
+          const paired = await connection.request("pairing.confirm", { code: code.replace(/\D/g, "") }, { signal });
           connection.close();
           await this.save({ port: found.port, instanceId: hello.instanceId, key, token: paired.token });
           this.connection?.close();

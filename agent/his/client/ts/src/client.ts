@@ -249,7 +249,7 @@ export class Client extends Emitter<ClientEvents> {
         expiresAt: new Date(started.expiresAt),
         tries: (started as { tries?: number }).tries,
         confirm: async (code) => {
-          const paired = await connection.request("pairing.confirm", { code: code.trim() }, { signal });
+          const paired = await connection.request("pairing.confirm", { code: code.replace(/\D/g, "") }, { signal });
           connection.close();
           await this.save({ port: found.port, instanceId: hello.instanceId, key, token: paired.token });
           this.connection?.close(); // one that was open with an older token

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,8 +35,23 @@ func PeerSession(ctx context.Context, local, remote netip.AddrPort) (string, err
 	if err != nil {
 		return "", err
 	}
+	if uid == overflowUID() {
+		return "", ErrNoSession
+	}
 	return "uid:" + strconv.FormatUint(uint64(uid), 10), nil
 }
+
+// overflowUID is how the kernel names every user whom the agent's user namespace does not know (user_namespaces(7)): in a
+// unit with PrivateUsers=yes all users of the PC are this one, and would see each other's jobs. It is "nobody" otherwise,
+// who sits at no desk.
+var overflowUID = sync.OnceValue(func() uint32 {
+	if raw, err := os.ReadFile("/proc/sys/kernel/overflowuid"); err == nil { // not with ProcSubset=pid
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(raw)), 10, 32); err == nil {
+			return uint32(n)
+		}
+	}
+	return 65534
+})
 
 // Layouts of linux/inet_diag.h: struct inet_diag_req_v2 and struct inet_diag_msg, each with a struct inet_diag_sockid.
 const (

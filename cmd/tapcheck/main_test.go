@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,12 +20,17 @@ func TestMain(m *testing.M) {
 		// The program starts itself again to decode a picture, and finds this binary under its own name.
 		os.Exit(run(context.Background(), os.Args[1:], Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
 	}
-	testscript.Main(m, map[string]func(){"tapcheck": func() {
+	commands := map[string]func(){"tapcheck": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		os.Exit(run(ctx, os.Args[1:], Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
-	}})
+	}}
+	maps.Copy(commands, helpers)
+	testscript.Main(m, commands)
 }
+
+// helpers are other programs that this test binary is, by the names that it is called by.
+var helpers = map[string]func(){}
 
 // TestScripts runs testdata/scripts/tapcheck: one file a case, with what it expects in it.
 func TestScripts(t *testing.T) {

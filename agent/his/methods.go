@@ -333,7 +333,7 @@ func (c *conn) jobRequest(params json.RawMessage) (checkin.Request, error) {
 	} else {
 		r.Operator.Source = keys.OperatorHIS // on the client's word, whatever the client says about that
 	}
-	if r.Operator != nil && !short(r.Operator.ID, 100) {
+	if r.Operator != nil && (r.Operator.ID == "" || !short(r.Operator.ID, 100)) {
 		return r, badField("operator.id")
 	}
 	return r, nil

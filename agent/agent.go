@@ -21,6 +21,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/his/client/ts"
+	"github.com/tapcheck/tapcheck/agent/his/reference"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/portrait"
@@ -149,6 +150,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},
 	}
+	hc.Pages = append(hc.Pages, his.Page{Prefix: reference.Prefix, Handler: reference.Handler(), CSP: reference.CSP})
 	hc.Pages = append(hc.Pages, his.Page{Prefix: ts.Prefix, Handler: ts.Handler(), Shared: true, CSP: ts.CSP()})
 	if o.Simulation != nil {
 		hc.Simulator = o.Simulation

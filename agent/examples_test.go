@@ -439,12 +439,18 @@ func (p *player) show(name string, v any) any {
 			out = append(out, p.show(name, e))
 		}
 		return out
+	case json.Number:
+		if name == "port" {
+			return json.Number("27480")
+		}
 	case string:
 		switch {
 		case p.secrets[v] != "":
 			return p.secrets[v]
 		case name == "token" && strings.HasPrefix(v, "tapcheck_"): // a new one
 			return "tapcheck_…"
+		case strings.Contains(v, p.addr):
+			return strings.ReplaceAll(v, p.addr, "127.0.0.1:27480")
 		case name == "data" && len(v) > 64:
 			return v[:64]
 		}

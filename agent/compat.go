@@ -40,6 +40,8 @@ func openWays(o Options, engine *checkin.Engine, state *health.Tracker, console 
 	}
 	c := o.Settings.Compat
 	if !c.SocketIO && c.WebhookURL == "" {
+		_, err := mapping.Load(c.MappingFile) // the console uses it too
+		state.Set(health.CompatUnusable, err != nil)
 		return w
 	}
 	if err := w.open(o, log); err != nil {

@@ -8,9 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/reader/virtual"
 )
 
@@ -67,5 +71,16 @@ func TestWaysThatDoNotWork(t *testing.T) {
 			stop()
 			<-ended
 		})
+	}
+}
+
+// The console copies in the hospital's own order and form, where the mapping has one.
+func TestTheConsoleCopiesByTheMapping(t *testing.T) {
+	if copier("") != nil || copier("/nowhere") != nil {
+		t.Error("without a mapping the page copies as it shows")
+	}
+	texts := copier(filepath.Join("..", "testdata", "mapping", "his-vn.toml"))(checkin.Result{Identity: &lds.Identity{FullName: "Nguyễn Văn An", Number: "001099012345"}})
+	if d := cmp.Diff([]string{"NGUYỄN VĂN AN", "001099012345"}, texts); d != "" {
+		t.Error(d)
 	}
 }

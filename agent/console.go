@@ -11,6 +11,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/console/page"
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/agent/mapping"
 )
 
 // desk is what the agent serves to its own page.
@@ -47,6 +48,7 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 			b, err := bundle(ctx)
 			return b.Name, b.Data, err
 		},
+		Copy: copier(o.Settings.Compat.MappingFile),
 		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {
 			for _, h := range health(l) {
@@ -56,6 +58,22 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 		},
 	})
 	return d, err
+}
+
+// copier gives the texts that the console copies, where the hospital's mapping says so; nil where it does not, or cannot be
+// read (which is then among what is wrong).
+func copier(file string) func(checkin.Result) []string {
+	set, err := mapping.Load(file)
+	m, own := set[mapping.Console]
+	if err != nil || !own {
+		return nil
+	}
+	return func(r checkin.Result) (texts []string) {
+		for _, p := range m.Apply(mapping.Of(r, nil)) {
+			texts = append(texts, p.Value)
+		}
+		return texts
+	}
 }
 
 // accessShown is how many entries of the access log an administrator sees.

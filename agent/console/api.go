@@ -27,6 +27,7 @@ func (k *Console) table() []route {
 		{"GET", "/watch", operator, k.watch},
 		{"GET", "/health", operator, k.healthList},
 		{"POST", "/jobs/provide", operator, k.provide},
+		{"POST", "/copy", operator, k.copyTexts},
 		{"GET", "/accounts", administrator, k.accountList},
 		{"POST", "/accounts", administrator, k.addAccount},
 		{"POST", "/accounts/confirm", administrator, k.confirmAccount},
@@ -64,10 +65,11 @@ func (k *Console) state(context.Context, *call) (any, error) {
 		Language         string   `json:"language"`
 		ClipboardClearMs int      `json:"clipboardClearMs"`
 		CopyOrder        []string `json:"copyOrder"`
+		CopyMapped       bool     `json:"copyMapped"` // all fields are copied as POST /copy has them
 		IdleMs           int      `json:"idleMs"`
 		Camera           bool     `json:"camera"`
 	}{k.c.Accounts.NeedsAdministrator(), logins, k.c.Settings.Desk, k.c.Version, k.c.Simulated, k.c.Settings.Language,
-		set.ClipboardClearMs, order, set.IdleMs, k.c.Camera}, nil
+		set.ClipboardClearMs, order, k.c.Copy != nil, set.IdleMs, k.c.Camera}, nil
 }
 
 func (k *Console) logout(_ context.Context, q *call) (any, error) {
@@ -163,6 +165,25 @@ func (k *Console) provide(ctx context.Context, q *call) (any, error) {
 		return nil, catalog.New(catalog.JobUnknown, nil)
 	}
 	return nil, k.c.Engine.ProvideByRef(ctx, p.Ref, checkin.Provision{Key: &p.Key})
+}
+
+// copyTexts gives what is copied of a result, which the page has, without its picture. Nothing of it is kept.
+func (k *Console) copyTexts(_ context.Context, q *call) (any, error) {
+	var p struct {
+		Result *checkin.Result `json:"result"`
+	}
+	if err := q.decode(&p); err != nil {
+		return nil, err
+	}
+	if p.Result == nil {
+		return nil, badField("result")
+	}
+	if k.c.Copy == nil {
+		return nil, catalog.New(catalog.NotAvailable, nil)
+	}
+	return struct {
+		Texts []string `json:"texts"`
+	}{k.c.Copy(*p.Result)}, nil
 }
 
 // tokenWire is a token as an administrator sees it; the secret is not kept.

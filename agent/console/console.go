@@ -77,6 +77,9 @@ type Config struct {
 	Health   func(catalog.Lang) []HealthItem
 	Access   func() any // the access log by origin, as JSON; nil: none
 	Bundle   func(ctx context.Context) (name string, zip []byte, err error)
+	// Copy gives the texts of a result that are copied together, in the hospital's own order and form; nil: the page copies
+	// the fields of console.copy_order as it shows them.
+	Copy func(checkin.Result) []string
 
 	// Session is the session of the operating system that a request comes from, as the gate found it; "" is refused.
 	Session func(ctx context.Context) string

@@ -36,6 +36,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /watch":                {operatorNeed, 200, ""},
 		"GET /health":               {operatorNeed, 200, ""},
 		"POST /jobs/provide":        {operatorNeed, 400, catalog.BadRequest},
+		"POST /copy":                {operatorNeed, 400, catalog.BadRequest},
 		"GET /accounts":             {administrator, 200, ""},
 		"POST /accounts":            {administrator, 422, catalog.ConsoleAccount},
 		"POST /accounts/confirm":    {administrator, 400, catalog.BadRequest},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 )
@@ -95,6 +96,28 @@ func TestQueueIsOfOneSession(t *testing.T) {
 	}
 	if !slices.Equal(d.jobs.provided, []string{"r1"}) {
 		t.Errorf("provided: %q", d.jobs.provided)
+	}
+}
+
+// A hospital that has an order and form of its own gets its texts from there, and the page is told so.
+func TestCopyInTheHospitalsForm(t *testing.T) {
+	plain := newDesk(t)
+	plain.running()
+	if r := plain.do(request{method: "GET", path: "/state"}); r.body["copyMapped"] != false {
+		t.Errorf("%s", r.raw)
+	}
+	if r := plain.do(request{method: "POST", path: "/copy", token: plain.operator("hoa", home), body: `{"result":{}}`}); r.id != catalog.NotAvailable {
+		t.Errorf("%d %s", r.status, r.raw)
+	}
+	d := newDesk(t, func(c *Config) {
+		c.Copy = func(r checkin.Result) []string {
+			return []string{strings.ToUpper(r.Identity.FullName), string(r.Means)}
+		}
+	})
+	d.running()
+	r := d.do(request{method: "POST", path: "/copy", token: d.operator("hoa", home), body: `{"result":{"means":"chip","identity":{"fullName":"Nguyễn Văn An"},"unknown":1}}`})
+	if r.status != 200 || fmt.Sprint(r.body["texts"]) != "[NGUYỄN VĂN AN chip]" {
+		t.Errorf("%d %s", r.status, r.raw)
 	}
 }
 

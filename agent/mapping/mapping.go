@@ -101,8 +101,9 @@ func Builtin() Set {
 	return s
 }
 
-// Load reads a hospital's file over what comes with the program; an empty path is no file. The error is
-// settings.Problems, or the operating system's.
+// Load reads a hospital's file over what comes with the program; an empty path is no file. Where the file does not have
+// Console, the set does not: the page then copies fields as it shows them. The error is settings.Problems, or the operating
+// system's.
 func Load(path string) (Set, error) {
 	if path == "" {
 		return Builtin(), nil

@@ -287,7 +287,15 @@ async function copyTexts(app, texts) {
 	}
 }
 
-function copyAll(app, job) {
+async function copyAll(app, job) {
+	if (app.state.copyMapped) { // the hospital's own order and form (compat.mapping_file)
+		try {
+			const { texts } = await app.api.post("copy", { result: { ...job.known, portrait: undefined } });
+			return copyTexts(app, texts);
+		} catch {
+			return toast(t("copy.refused"));
+		}
+	}
 	return copyTexts(app, copyOrder(app).map((name) => fieldValue(name, job.known)));
 }
 

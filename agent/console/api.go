@@ -108,11 +108,10 @@ func (k *Console) watch(ctx context.Context, q *call) (any, error) {
 		}
 		since = n
 	}
-	if k.watchers.Add(1) > maxWatchers {
-		k.watchers.Add(-1)
+	if !k.sessions.wait(q.session.id) {
 		return nil, catalog.New(catalog.RateLimited, nil)
 	}
-	defer k.watchers.Add(-1)
+	defer k.sessions.waited(q.session.id)
 	seq := k.hub.wait(ctx, since, q.session.ended)
 	if q.r.Context().Err() != nil {
 		return nil, catalog.New(catalog.RateLimited, nil) // nobody is there to be answered, and a scan must not be lost

@@ -103,7 +103,6 @@ type Console struct {
 
 	saving     sync.Mutex
 	setupTries atomic.Int64
-	watchers   atomic.Int64
 
 	mu        sync.Mutex
 	settings  settings.Settings // in force; of [console] the ones that were saved last

@@ -27,7 +27,6 @@ const (
 	maxDepth    = 16
 	requestTime = 15 * time.Second // of one that does not wait for news
 	watchTime   = 25 * time.Second
-	maxWatchers = 64
 )
 
 // policy of the page: its own files, its own API and its own websocket, and nothing else in the world.

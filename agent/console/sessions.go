@@ -20,6 +20,7 @@ const (
 	maxSessions     = 128
 	maxUserSessions = 16 // of one session of the operating system; the one that was used least recently gives way
 	maxScans        = 4  // that wait for their console
+	maxWaiting      = 4  // polls of one session that wait: a reload comes before the old page's poll is known to be gone
 	scanLife        = 30 * time.Second
 )
 
@@ -35,6 +36,7 @@ type session struct {
 	touched time.Time
 	locked  bool
 	scans   []Scan
+	waiting int           // polls that wait for news
 	ended   chan struct{} // closed when the session is locked or over
 }
 
@@ -243,6 +245,18 @@ func (s *sessions) offer(os string, scan Scan) bool {
 	}
 	return true
 }
+
+// wait counts a poll in; false: the session has enough of them already.
+func (s *sessions) wait(id string) (ok bool) {
+	s.with(id, func(one *session) {
+		if ok = one.waiting < maxWaiting; ok {
+			one.waiting++
+		}
+	})
+	return ok
+}
+
+func (s *sessions) waited(id string) { s.with(id, func(one *session) { one.waiting-- }) }
 
 // takeScans gives what waits for a session, once.
 func (s *sessions) takeScans(id string) []Scan {

@@ -137,6 +137,19 @@ func TestWatchWakesUp(t *testing.T) {
 	if r := get(t, d.watching(token, home, 1e9)); r.status != 200 {
 		t.Errorf("%d %s", r.status, r.raw)
 	}
+	// One page cannot hold any number of connections.
+	mine, _ := d.k.sessions.byToken(token)
+	for range maxWaiting {
+		if !d.k.sessions.wait(mine.id) {
+			t.Fatal("too few polls may wait")
+		}
+	}
+	if r := get(t, d.watching(token, home, 0)); r.status != 429 || r.id != catalog.RateLimited {
+		t.Errorf("one more: %d %s", r.status, r.id)
+	}
+	for range maxWaiting {
+		d.k.sessions.waited(mine.id)
+	}
 	// The lock ends it.
 	seq = d.seq(token, home)
 	waiting = d.watching(token, home, seq)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -116,6 +117,16 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		s.must("sim.remove", map[string]string{})
 		_ = s.call("job.cancel", map[string]string{"jobId": job}, nil) // it may have ended by itself
 	}
+	// What is typed and scanned into the desk's page, right and wrong.
+	for _, who := range chip.Personas()[:2] {
+		for path, body := range map[string]any{
+			"login": map[string]string{"user": who.FullName, "pin": who.Number}, "unlock": map[string]string{"pin": who.Number}, "login/totp": map[string]string{"ticket": who.QR(), "code": who.Number},
+			"setup": map[string]string{"secret": who.Number, "name": who.FullName, "password": who.QR()}, "jobs/provide": map[string]any{"ref": who.Number, "key": map[string]string{"qr": who.QR()}},
+			"accounts/" + url.PathEscape(who.FullName) + "/disable": map[string]string{}, url.PathEscape(who.Residence): who.QR(),
+		} {
+			hunt(t, "answer of the desk's page", p.page(path, body))
+		}
+	}
 	// What support gets.
 	var bundle struct {
 		Data     []byte
@@ -189,6 +200,32 @@ func TestHuntFinds(t *testing.T) {
 			t.Errorf("%q is not found", form)
 		}
 	}
+}
+
+// page posts something to the desk's page, as that page does, and gives the answer.
+func (p *program) page(path string, body any) string {
+	p.t.Helper()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	own := "http://" + p.addr()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, own+"/console/api/"+path, bytes.NewReader(raw))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Origin", own)
+	req.Header.Set("Content-Type", "application/json")
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	answer, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode < 400 || r.Header.Get(his.ReasonHeader) == "" {
+		p.t.Errorf("%s: %d, %v", path, r.StatusCode, err)
+	}
+	return string(answer)
 }
 
 // huntArchive looks through the files of a zip archive.

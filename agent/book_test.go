@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/catalog/catalogtest"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/agent/portrait"
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == portrait.ChildArg { // an agent under test starts this binary to decode a picture
 		os.Exit(portrait.RunChild(os.Stdin, os.Stdout))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) { catalogtest.Exit("agent", status) }))
 }
 
 func quiet(string, map[string]any) {}

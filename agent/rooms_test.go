@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"insurance/bhyt":              {"insurance"},
 	"agent/portrait":              {},
 	"agent/journal":               {},
+	"agent/catalog/catalogtest":   {"agent/catalog"},
 	"agent/catalog":               {},
 	"agent/settings":              {"agent/keys"}, // what an origin is stands there
 	"agent/health":                {"agent/catalog"},

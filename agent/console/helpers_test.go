@@ -20,12 +20,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/catalog/catalogtest"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) { catalogtest.Exit("agent/console", status) }))
+}
 
 // What the desk of the tests knows by heart.
 const (
@@ -238,6 +241,7 @@ func (d *desk) do(r request) response {
 	}
 	if json.Unmarshal(out.raw, &e) == nil && e.Error.Message != "" {
 		out.id = catalog.ID(e.Error.Data.ID)
+		catalogtest.Saw(out.id)
 		if e.Error.Code != catalog.Code(out.id) || e.Error.Data.Text == "" || e.Error.Data.Next == "" || e.Error.Data.Help != catalog.HelpPath(out.id) {
 			d.t.Errorf("%s %s: the error is not whole: %s", r.method, r.path, out.raw)
 		}

@@ -21,13 +21,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/catalog/catalogtest"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/reader"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) { catalogtest.Exit("agent/his", status) }))
+}
 
 // The real ones fit.
 var (
@@ -360,6 +363,11 @@ func newRig(t testing.TB, change func(c *Config)) *rig {
 	if r.server, err = New(c); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		for id := range r.server.Refused() {
+			catalogtest.Saw(id)
+		}
+	})
 	return r
 }
 
@@ -476,6 +484,9 @@ func (c *client) next() (m message, err error) {
 			c.t.Errorf("%v\n%.2000s", unknown, raw)
 		}
 		err = json.Unmarshal(raw, &m)
+		if m.Error != nil {
+			catalogtest.Saw(m.Error.Data.ID)
+		}
 	}
 	return m, err
 }

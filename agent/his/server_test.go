@@ -26,6 +26,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/catalog/catalogtest"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/icao/lds"
@@ -547,6 +548,8 @@ func TestFirstFreePortIsTakenAndNobodyElseGetsIt(t *testing.T) {
 	defer closeAll(second)
 	if _, _, err := Listen(t.Context(), []int{port}); err == nil || err.Error() != string(catalog.PortTaken) {
 		t.Error(err)
+	} else {
+		catalogtest.Saw(catalog.PortTaken)
 	}
 	// Not even for every address of the PC, with the option that lets servers restart fast.
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return reuse(c) }}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/tapcheck/tapcheck/agent/catalog/catalogtest"
 	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/reader"
 )
@@ -123,6 +124,10 @@ func play(t *testing.T, file string) {
 			_, got, err := ws.ReadMessage()
 			if err != nil {
 				fail("%v", err)
+			}
+			var m message
+			if json.Unmarshal(got, &m) == nil && m.Error != nil {
+				catalogtest.Saw(m.Error.Data.ID)
 			}
 			if unknown := frames.Received(got); unknown != nil {
 				t.Errorf("%s:%d: %v\n%s", file, i+1, unknown, got)

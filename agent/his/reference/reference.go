@@ -164,7 +164,7 @@ var functions = template.FuncMap{
 	"bounds": func(all []string) []string { // but for what the description says anyway
 		return slices.DeleteFunc(slices.Clone(all), func(b string) bool { return b == "format date-time" })
 	},
-	"en":      func(id string) string { e, _ := catalog.Lookup(catalog.ID(id)); return e.Text.EN },
+	"en": func(id string) string { e, _ := catalog.Lookup(catalog.ID(id)); return e.Text.EN },
 	"answer": func(e schema.Example) schema.Object {
 		if e.Answer != nil {
 			return e.Answer

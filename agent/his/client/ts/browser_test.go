@@ -70,7 +70,10 @@ var (
 	free = &chrome{far: true, end: func() {}, flags: []chromedp.ExecAllocatorOption{
 		chromedp.Flag("disable-features", "LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"),
 	}}
-	chromes = []*chrome{restricted, free}
+	// managed is a PC whose IT has the HIS's plain http origin treated as a secure one (by flag; the policy is
+	// OverrideSecurityRestrictionsOnInsecureOrigin).
+	managed = &chrome{far: true, end: func() {}, flags: []chromedp.ExecAllocatorOption{chromedp.Flag("unsafely-treat-insecure-origin-as-secure", insecure)}}
+	chromes = []*chrome{restricted, free, managed}
 )
 
 func (c *chrome) run(t *testing.T) {

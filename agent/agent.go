@@ -131,7 +131,13 @@ func Run(ctx context.Context, o Options) (err error) {
 		defer stop()
 		err = errors.Join(err, engine.Close(last))
 	}()
-	healthNow := func(l catalog.Lang) []his.HealthItem { faults(engine, b, state); return healthItems(state, l) }
+	wss := o.listenSecure(ctx)
+	defer wss.close()
+	healthNow := func(l catalog.Lang) []his.HealthItem {
+		faults(engine, b, state)
+		wss.health(state)
+		return healthItems(state, l)
+	}
 	var server *his.Server // made below; the bundle asks it
 	bundle := diagnostic{o, began, recent, healthNow, tokens, engine, anchors, func() map[catalog.ID]uint64 { return server.Refused() }}.bundle
 	d, err := openConsole(o, consolePage, tokens, engine, healthNow, bundle, log)
@@ -144,7 +150,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	hc := his.Config{
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
-		Health: healthNow, Pairing: d.pairing, Pages: d.pages(),
+		Health: healthNow, Pairing: d.pairing, Pages: d.pages(), WSSPort: wss.port,
 		Bundle: bundle,
 		Limits: his.Limits{
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
@@ -172,7 +178,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	for _, file := range o.PortFiles {
-		remove, err := his.PublishPort(file, port, k.InstanceID())
+		remove, err := his.PublishPort(file, port, wss.port, k.InstanceID())
 		if err != nil {
 			o.Log.Warn().Msg("port.unpublished") // clients still find the port by discovery
 			continue
@@ -198,7 +204,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	served := make(chan error, 1)
-	tasks.Go(func() { served <- server.Serve(serving, listeners) })
+	tasks.Go(func() { served <- server.Serve(serving, append(listeners, wss.listeners...)) })
 	select {
 	case <-ctx.Done():
 	case err = <-served:

@@ -34,6 +34,8 @@ const (
 	SettingsWrong       Code = "SETTINGS_INVALID"
 	DataFolderExposed   Code = "DATA_FOLDER_EXPOSED"
 	Simulation          Code = "SIMULATION"
+	WSSUnusable         Code = "WSS_UNUSABLE"
+	WSSEnding           Code = "WSS_CERTIFICATE_ENDING"
 	DiskLow             Code = "DISK_LOW"
 	ClockImplausible    Code = "CLOCK_IMPLAUSIBLE"
 	NoCSCAForIDCards    Code = "NO_ID_CARD_ANCHOR"
@@ -131,6 +133,14 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Chưa có chứng thư gốc của thẻ căn cước.", EN: "There is no root certificate for citizen cards yet."},
 		catalog.Text{VI: "Danh sách công khai không có CSCA của thẻ căn cước; kết quả là «chưa kết luận được».", EN: "The public lists hold no CSCA of the citizen card, so verdicts are not_verifiable."},
 		catalog.Text{VI: "Xin chứng thư từ cơ quan cấp và đặt vào thư mục trust.", EN: "Get it from the issuing authority and put it into the trust folder."}},
+	WSSUnusable: {Degraded,
+		catalog.Text{VI: "Kết nối wss:// không dùng được.", EN: "wss:// cannot be used."},
+		catalog.Text{VI: "Mục his.wss đã bật nhưng chưa có chứng thư, chứng thư đã hết hạn, hoặc mọi cổng ở his.wss_ports đều bận. Kết nối ws:// vẫn hoạt động.", EN: "his.wss is on, and there is no certificate, it has ended, or every port of his.wss_ports is taken. ws:// still works."},
+		catalog.Text{VI: "Quản trị viên chạy tapcheck wss renew, cho máy tin cậy CA mới, rồi khởi động lại Tapcheck.", EN: "An administrator runs tapcheck wss renew, lets the PC trust the new CA, and restarts Tapcheck."}},
+	WSSEnding: {Note,
+		catalog.Text{VI: "Chứng thư wss:// sắp hết hạn.", EN: "The certificate of wss:// ends soon."},
+		catalog.Text{VI: "Còn dưới 30 ngày.", EN: "Less than 30 days are left."},
+		catalog.Text{VI: "Quản trị viên chạy tapcheck wss renew và cho máy tin cậy CA mới.", EN: "An administrator runs tapcheck wss renew and lets the PC trust the new CA."}},
 	PortsTaken: {Down,
 		catalog.Text{VI: "Các cổng của Tapcheck đang bị chiếm.", EN: "Tapcheck's ports are taken."},
 		catalog.Text{VI: "Chương trình khác, hoặc một Tapcheck khác, đang dùng các cổng ghi ở his.ports trên 127.0.0.1.", EN: "Another program, or another Tapcheck, uses the ports of his.ports on 127.0.0.1."},

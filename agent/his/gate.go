@@ -2,6 +2,7 @@ package his
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -223,6 +224,7 @@ type discovery struct {
 	Agent       agentInfo `json:"agent"`
 	Protocol    versions  `json:"protocol"`
 	URL         string    `json:"url"`
+	WSS         string    `json:"wss,omitempty"`
 	Subprotocol string    `json:"subprotocol"`
 	InstanceID  string    `json:"instanceId"`
 	Simulator   bool      `json:"simulator"`
@@ -261,8 +263,11 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	}
 	d := discovery{
 		Allowed: true, Agent: s.agent(), Protocol: versions{ProtocolMin, ProtocolMax},
-		URL:         "ws://" + netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.port).String() + "/v1",
+		URL: fmt.Sprintf("ws://127.0.0.1:%d/v1", a.port), WSS: wssURL(s.c.WSSPort),
 		Subprotocol: Subprotocol, InstanceID: s.c.Identity.InstanceID(), Simulator: s.c.Simulator != nil,
+	}
+	if r.TLS != nil {
+		d.URL = wssURL(int(a.port)) // by the way that the question came
 	}
 	if n := r.URL.Query().Get("nonce"); n != "" {
 		nonce, ok := proofNonce(n)

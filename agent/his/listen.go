@@ -2,6 +2,7 @@ package his
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,24 @@ func Listen(ctx context.Context, ports []int) ([]net.Listener, int, error) {
 	return nil, 0, catalog.Wrap(catalog.PortTaken, last)
 }
 
+// Secure makes of a listener one that speaks TLS, for Serve.
+func Secure(l net.Listener, c *tls.Config) net.Listener { return secureListener{l, c} }
+
+// secureListener accepts connections as they come. TLS begins only after Serve has counted them: who says nothing in the
+// handshake must not get around that.
+type secureListener struct {
+	net.Listener
+	tls *tls.Config
+}
+
+// wssURL is where wss is served; empty for port 0.
+func wssURL(port int) string {
+	if port == 0 {
+		return ""
+	}
+	return fmt.Sprintf("wss://127.0.0.1:%d/v1", port)
+}
+
 func listenBoth(ctx context.Context, lc net.ListenConfig, port int) ([]net.Listener, int, error) {
 	v4, err := lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -64,15 +83,16 @@ func taken(err error) bool {
 type PortInfo struct {
 	Port       int    `json:"port"`
 	URL        string `json:"url"`
+	WSS        string `json:"wss,omitempty"` // the same by wss, where that is served
 	InstanceID string `json:"instanceId"`
 	PID        int    `json:"pid"`
 }
 
-// PublishPort writes the port in use into a file that everybody on this PC may read and only we may change, and gives
+// PublishPort writes the ports in use (that of wss is 0 where there is none) into a file that everybody on this PC may read and only we may change, and gives
 // what removes it again. A desktop program trusts the file because of who owns it: the folder must be one that only the
 // agent or an administrator can write to.
-func PublishPort(path string, port int, instance string) (remove func(), err error) {
-	raw, err := json.Marshal(PortInfo{Port: port, URL: fmt.Sprintf("ws://127.0.0.1:%d/v1", port), InstanceID: instance, PID: os.Getpid()})
+func PublishPort(path string, port, wss int, instance string) (remove func(), err error) {
+	raw, err := json.Marshal(PortInfo{Port: port, URL: fmt.Sprintf("ws://127.0.0.1:%d/v1", port), WSS: wssURL(wss), InstanceID: instance, PID: os.Getpid()})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package his
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -133,6 +134,7 @@ type Config struct {
 	Help          http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
 	Pages         []Page       // what else the port serves
 	Access        *AccessLog   // who used what; nil: nobody keeps that
+	WSSPort       int          // where wss is served beside ws, to be told by discovery; 0: it is not
 	Pairing       Pairing      // lets an administrator bring in an origin; nil: pairing.* is not available
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
@@ -298,7 +300,11 @@ func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup
 	for _, l := range listeners {
-		serving.Go(func() { failed <- srv.Serve(&boundedListener{Listener: l, slots: slots}) })
+		var bounded net.Listener = &boundedListener{Listener: l, slots: slots}
+		if s, ok := l.(secureListener); ok {
+			bounded = tls.NewListener(bounded, s.tls)
+		}
+		serving.Go(func() { failed <- srv.Serve(bounded) })
 	}
 	var err error
 	select {

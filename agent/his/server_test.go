@@ -586,7 +586,7 @@ func TestPortHalfTakenIsNotUsed(t *testing.T) {
 
 func TestPublishedPort(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "port.json")
-	remove, err := PublishPort(path, 27481, "instance")
+	remove, err := PublishPort(path, 27481, 0, "instance")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -598,7 +598,7 @@ func TestPublishedPort(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm()&0o022 != 0 {
 		t.Errorf("others may change it: %v", info.Mode())
 	}
-	second, err := PublishPort(path, 27482, "instance")
+	second, err := PublishPort(path, 27482, 27484, "instance")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -613,7 +613,7 @@ func TestPublishedPort(t *testing.T) {
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) > 0 {
 		t.Error("something was left behind")
 	}
-	if _, err := PublishPort(filepath.Join(path, "no", "folder"), 1, ""); err == nil {
+	if _, err := PublishPort(filepath.Join(path, "no", "folder"), 1, 0, ""); err == nil {
 		t.Error("no error")
 	}
 }

@@ -55,6 +55,7 @@ type cli struct {
 	Trust   trustCmd   `cmd:"" help:"Whose signatures count: root certificates, lists, pinned signers."`
 	Token   tokenCmd   `cmd:"" help:"Tokens of the programs that may use the agent."`
 	Console consoleCmd `cmd:"" help:"The desk's own page: its address and who may log in."`
+	WSS     wssCmd     `cmd:"" help:"The certificate of wss://, for a HIS whose browser refuses ws:// to this PC."`
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`

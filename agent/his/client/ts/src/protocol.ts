@@ -1385,6 +1385,8 @@ export interface Discovery {
   protocol?: ProtocolRange;
   /** Where to connect, ws://127.0.0.1:PORT/v1. */
   url?: string;
+  /** The same by wss://, with a certificate of this PC's own CA. Absent: it is not switched on (his.wss). */
+  wss?: string;
   /** What to ask for in Sec-WebSocket-Protocol. */
   subprotocol?: "tapcheck.v1";
   /** As in agent.hello. */

@@ -133,14 +133,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	wss := o.listenSecure(ctx)
 	defer wss.close()
+	var d *desk // made below, before anybody asks
 	healthNow := func(l catalog.Lang) []his.HealthItem {
 		faults(engine, b, state)
 		wss.health(state)
+		d.look(state)
 		return healthItems(state, l)
 	}
 	var server *his.Server // made below; the bundle asks it
 	bundle := diagnostic{o, began, recent, healthNow, tokens, engine, anchors, func() map[catalog.ID]uint64 { return server.Refused() }}.bundle
-	d, err := openConsole(o, consolePage, tokens, engine, healthNow, bundle, log)
+	d, err = openConsole(o, consolePage, tokens, engine, healthNow, bundle, log)
 	if err != nil {
 		return folderError(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/console"
 	"github.com/tapcheck/tapcheck/agent/console/page"
+	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/mapping"
@@ -16,26 +17,28 @@ import (
 
 // desk is what the agent serves to its own page.
 type desk struct {
-	console *console.Console
-	pairing *keys.Pairing
-	access  *his.AccessLog // nil: there is none; set before anybody is served
+	console  *console.Console
+	accounts *console.Accounts
+	pairing  *keys.Pairing
+	access   *his.AccessLog // nil: there is none; set before anybody is served
 }
 
-// openConsole makes the console, and the secret for its first administrator where there is none yet.
-func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, health func(catalog.Lang) []his.HealthItem,
+// openConsole makes the console, and the secret for its first administrator where there is none yet. Accounts that cannot
+// be read and a disk that takes no secret keep people out of the page, and no HIS out of the agent.
+func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checkin.Engine, wrong func(catalog.Lang) []his.HealthItem,
 	bundle func(context.Context) (his.Bundle, error), log func(string, map[string]any)) (*desk, error) {
-	accounts, err := console.OpenAccounts(o.DataDir)
+	accounts, err := console.AccountsIn(o.DataDir)
 	if err != nil {
 		return nil, err
 	}
 	secret, err := console.OpenSetup(o.DataDir, accounts)
-	if err != nil {
-		return nil, err
-	}
-	if secret != "" {
+	switch {
+	case err != nil:
+		log("console.setup.unwritten", nil) // tapcheck console setup says why
+	case secret != "":
 		log("console.setup", map[string]any{"file": filepath.Base(secret)}) // in the data folder; its content is never told
 	}
-	d := &desk{pairing: keys.NewPairing(tokens)}
+	d := &desk{accounts: accounts, pairing: keys.NewPairing(tokens)}
 	d.console, err = console.New(console.Config{
 		DataDir: o.DataDir, Version: o.Version, Simulated: o.Simulation != nil, Camera: true, Settings: o.Settings, SettingsFile: o.SettingsFile,
 		Access: func() any {
@@ -51,7 +54,7 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 		Copy: copier(o.Settings.Compat.MappingFile),
 		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {
-			for _, h := range health(l) {
+			for _, h := range wrong(l) {
 				list = append(list, console.HealthItem(h))
 			}
 			return list
@@ -74,6 +77,12 @@ func copier(file string) func(checkin.Result) []string {
 		}
 		return texts
 	}
+}
+
+// look says what is wrong with the console.
+func (d *desk) look(state *health.Tracker) {
+	_, err := d.accounts.List()
+	state.Set(health.ConsoleClosed, err != nil)
 }
 
 // accessShown is how many entries of the access log an administrator sees.

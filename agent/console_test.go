@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -238,5 +239,42 @@ func TestConsoleThroughTheGate(t *testing.T) {
 	}
 	if err := s.dial(own).Call(t.Context(), "session.open", open, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// Accounts that somebody has damaged keep everybody out of the page, and no HIS out of the agent.
+func TestDamagedAccountsKeepNoHISOut(t *testing.T) {
+	var token string
+	s := serve(t, func(o *Options) {
+		if err := keys.Claim(o.DataDir, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(o.DataDir, console.AccountsFileName), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		store, err := keys.OpenTokens(o.DataDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token, _, err = store.Add(keys.TokenRequest{Origin: "https://his.example"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	h := s.dial("https://his.example")
+	if err := h.Call(t.Context(), "session.open", map[string]any{"protocol": 1, "token": token}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var status struct{ Health []struct{ ID string } }
+	if err := h.Call(t.Context(), "agent.status", map[string]any{}, &status); err != nil || !strings.Contains(fmt.Sprint(status), "CONSOLE_ACCOUNTS_UNREADABLE") {
+		t.Errorf("%v, %v", status, err)
+	}
+	if code, answer, raw := s.call("GET", "/state", "", nil); code != 200 || answer["setup"] != false {
+		t.Errorf("state: %d %s", code, raw)
+	}
+	if code, _, raw := s.call("POST", "/login", "", map[string]string{"user": "hoa", "pin": "402917"}); code != 401 {
+		t.Errorf("login: %d %s", code, raw)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, console.SetupFileName)); !os.IsNotExist(err) {
+		t.Errorf("a setup secret was made: %v", err)
 	}
 }

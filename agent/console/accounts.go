@@ -118,15 +118,24 @@ type accountsFile struct {
 
 // OpenAccounts opens the accounts in the data folder, which is made where it is missing. Errors: *keys.FileError.
 func OpenAccounts(dir string) (*Accounts, error) {
-	f, err := keys.OpenFile(dir, AccountsFileName)
+	a, err := AccountsIn(dir)
 	if err != nil {
 		return nil, err
 	}
-	a := &Accounts{file: f, now: time.Now}
 	if _, err := a.List(); err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// AccountsIn is OpenAccounts for who goes on without a file that can be read: it lets nobody in until it can. Error:
+// *keys.FileError of the folder.
+func AccountsIn(dir string) (*Accounts, error) {
+	f, err := keys.OpenFile(dir, AccountsFileName)
+	if err != nil {
+		return nil, err
+	}
+	return &Accounts{file: f, now: time.Now}, nil
 }
 
 // List gives all accounts, by name.

@@ -44,6 +44,7 @@ const (
 	CompatPortTaken     Code = "COMPAT_PORT_TAKEN"
 	CompatUnusable      Code = "COMPAT_UNUSABLE"
 	WebhookFailing      Code = "WEBHOOK_UNREACHABLE"
+	ConsoleClosed       Code = "CONSOLE_ACCOUNTS_UNREADABLE"
 )
 
 // Severity of a warning, explicit because it goes over the wire.
@@ -169,6 +170,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
 		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},
 		catalog.Text{VI: "Chạy lệnh: apt install libccid.", EN: "Run: apt install libccid."}},
+	ConsoleClosed: {Degraded,
+		catalog.Text{VI: "Không đọc được danh sách tài khoản của trang tiếp nhận.", EN: "The accounts of the desk's page cannot be read."},
+		catalog.Text{VI: "Tệp console-accounts.json trong thư mục dữ liệu bị hỏng hoặc người khác đọc được. Không ai đăng nhập được vào trang; phần mềm bệnh viện vẫn dùng được Tapcheck.", EN: "The file console-accounts.json of the data folder is damaged or open to others. Nobody can log in to the page; the HIS can still use Tapcheck."},
+		catalog.Text{VI: "Chạy tapcheck console accounts để biết lý do; khôi phục tệp từ bản sao lưu, hoặc đổi tên tệp, khởi động lại rồi thiết lập lại.", EN: "tapcheck console accounts says why; restore the file from a backup, or rename it, restart and set the page up again."}},
 	ScannerAbsent: {Degraded,
 		catalog.Text{VI: "Không thấy máy quét mã đã khai báo.", EN: "A scanner of the settings is not there."},
 		catalog.Text{VI: "Chưa cắm, sai cổng ở scanner.serial, máy quét đang ở chế độ bàn phím, hoặc chương trình khác đang giữ cổng.", EN: "It is not plugged in, scanner.serial names another port, it is in keyboard mode, or another program holds the port."},

@@ -368,6 +368,15 @@ func TestAssertionOpensASession(t *testing.T) {
 // vouching is a store that knows a console's sessions, as agent/console wraps it.
 type vouching struct{ *keys.TokenStore }
 
+// movedLogin vouches for a login that was made in another session of the operating system.
+type movedLogin struct{ vouching }
+
+func (e movedLogin) Check(secret, origin string) (keys.Token, error) {
+	t, err := e.vouching.Check(secret, origin)
+	t.Session = "uid:4711"
+	return t, err
+}
+
 const consoleSession = "console-session"
 
 func (v vouching) Check(secret, origin string) (keys.Token, error) {
@@ -378,6 +387,16 @@ func (v vouching) Check(secret, origin string) (keys.Token, error) {
 }
 
 func (v vouching) Valid(id string) bool { return id == "c1" || v.TokenStore.Valid(id) }
+
+// A login of the console works in the session of the operating system in which it was made.
+func TestConsoleLoginOfAnotherSession(t *testing.T) {
+	r := start(t, func(c *Config) { c.Tokens = movedLogin{vouching{c.Tokens.(*keys.TokenStore)}} })
+	c := r.dial(fmt.Sprintf("http://127.0.0.1:%d", r.port), "")
+	c.expectMethod("agent.hello")
+	if id := idOf(c.call("session.open", map[string]any{"protocol": 1, "token": consoleSession})); id != catalog.TokenRejected {
+		t.Errorf("%q", id)
+	}
+}
 
 func TestConsoleIsAnOwnerWhoseOperatorIsKnown(t *testing.T) {
 	r := start(t, func(c *Config) { c.Tokens = vouching{c.Tokens.(*keys.TokenStore)} })

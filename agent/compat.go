@@ -30,11 +30,13 @@ type ways struct {
 	console  func(session, text string) bool
 	state    *health.Tracker
 	log      func(string, map[string]any)
+
+	simulation *Simulation // nil: real
 }
 
 // openWays makes what the settings ask for. console gets the scans that no job takes.
 func openWays(o Options, engine *checkin.Engine, state *health.Tracker, console func(session, text string) bool, log func(string, map[string]any)) *ways {
-	w := &ways{engine: engine, port: o.Settings.Compat.SocketIOPort, console: console, state: state, log: log}
+	w := &ways{engine: engine, port: o.Settings.Compat.SocketIOPort, console: console, state: state, log: log, simulation: o.Simulation}
 	if sc := o.Settings.Scanner; sc.Serial != "" || sc.HID {
 		w.scanner = scanner.New(scanner.Config{Serial: sc.Serial, Baud: sc.Baud, HID: sc.HID, Log: log, Missing: func(m bool) { state.Set(health.ScannerAbsent, m) }})
 	}
@@ -98,6 +100,18 @@ func (w *ways) run(ctx context.Context) {
 		tasks.Go(func() {
 			for s := range w.scanner.Watch(ctx) {
 				w.scanned(ctx, s.Text)
+			}
+		})
+	}
+	if w.simulation != nil {
+		tasks.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case text := <-w.simulation.scans:
+					w.scanned(ctx, text)
+				}
 			}
 		})
 	}

@@ -37,6 +37,8 @@ type Simulation struct {
 	issuer   *chip.Issuer
 	anchored bool
 
+	scans chan string // of a scanner that is simulated too
+
 	mu    sync.Mutex
 	slots map[string]*virtual.Slot
 	order []string
@@ -53,7 +55,7 @@ func NewSimulation(ctx context.Context, o SimulationOptions) (*Simulation, error
 	if err != nil {
 		return nil, err
 	}
-	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}}
+	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}, scans: make(chan string)}
 	if o.Readers == 0 {
 		o.Readers = 2
 	}
@@ -170,6 +172,16 @@ func usualProfile(who chip.Persona) string {
 }
 
 // Remove lifts the card off a reader (empty: the first one).
+// Scan is what a scanner of the desk reads: it goes the way of a real one's.
+func (s *Simulation) Scan(ctx context.Context, text string) error {
+	select {
+	case s.scans <- text:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (s *Simulation) Remove(_ context.Context, readerID string) error {
 	slot, err := s.slot(readerID)
 	if err != nil {

@@ -31,6 +31,7 @@ type demoCmd struct {
 	Anchored bool          `help:"Trust the simulated CSCA, as a hospital that has imported the real one would."`
 	Seed     string        `help:"Make issuer and cards from this text, the same each time." placeholder:"TEXT"`
 	Latency  time.Duration `help:"How long one command to the card takes; contactless links take about 15ms." default:"10ms"`
+	SocketIO bool          `name:"socketio" help:"Serve the /event dialect of the HN212/JTH box on 127.0.0.1:8000, to programs and to the pages of --origin; a name that is typed then puts a card down and scans its QR code."`
 	NoTap    bool          `help:"Tap no card; wait for sim.insert."`
 	Log      string        `help:"What is logged to standard error: debug, info, warn or error." enum:"debug,info,warn,error" default:"warn"`
 }
@@ -101,6 +102,15 @@ func (c demoCmd) Run(a *app) error {
 		return catalog.Wrap(catalog.ConfigInvalid, err)
 	}
 	s.Language = string(a.lang)
+	if c.SocketIO {
+		if c.Once {
+			return usage("--once checks in by the agent's own protocol; leave --socketio out")
+		}
+		s.Compat.SocketIO, s.Compat.SocketIOPrograms = true, true
+		for origin := range web {
+			s.Compat.SocketIOOrigins = append(s.Compat.SocketIOOrigins, origin)
+		}
+	}
 	ready := make(chan agent.Ready, 1)
 	ended := make(chan error, 1)
 	go func() {
@@ -120,11 +130,22 @@ func (c demoCmd) Run(a *app) error {
 		a.printf("  %-22s http://%s/console/   (%s %s, PIN %s)\n\n", a.say("Trang tiếp nhận", "The desk's page"), at.Addr, a.say("tên", "name"), operator, pin)
 	}
 	var status error
+	putDown := func(name string) error {
+		_, err := c.tap(ctx, a, at, desktop, name, "")
+		return err
+	}
+	if s.Compat.SocketIO || s.Compat.WebhookURL != "" {
+		c.NoTap = true // the first card would go to nobody: its HIS is not there yet
+		putDown = func(name string) error { return c.putDown(ctx, a, sim, name) }
+		if !c.JSON && s.Compat.SocketIO {
+			a.printf("  %-22s http://127.0.0.1:%d (Socket.IO, /event)\n\n", a.say("Như đầu đọc HN212", "As the HN212 box"), s.Compat.SocketIOPort)
+		}
+	}
 	if !c.NoTap {
 		status, err = c.tap(ctx, a, at, desktop, c.Persona, c.Profile)
 	}
 	if err == nil && !c.Once {
-		err = c.serve(ctx, a, at, desktop)
+		err = c.serve(ctx, a, putDown)
 	}
 	stop()
 	if end := <-ended; err == nil || errors.Is(err, context.Canceled) {
@@ -201,6 +222,25 @@ func (c demoCmd) tap(ctx context.Context, a *app, at agent.Ready, token, persona
 		return nil, ctx.Err()
 	}
 	return nil, client.ErrClosed
+}
+
+// putDown puts a card down that no program of the agent's own protocol waits for, and scans its QR code: the compatibility
+// ways get it.
+func (c demoCmd) putDown(ctx context.Context, a *app, sim *agent.Simulation, persona string) error {
+	who, err := chip.PersonaByName(persona)
+	if err != nil {
+		return usage("no persona %q: see tapcheck sim", persona)
+	}
+	if err := sim.Remove(ctx, ""); err != nil {
+		return err
+	}
+	if err := sim.Scan(ctx, who.QR()); err != nil {
+		return err
+	}
+	if !c.JSON {
+		a.printf("%s %s (%s)\n", a.say("Đặt thẻ của", "Tapping the card of"), who.FullName, persona)
+	}
+	return sim.Insert(ctx, "", persona, c.Profile)
 }
 
 // view shows one job as its notifications tell it.
@@ -297,7 +337,7 @@ func (a *app) phase(p checkin.Phase) string {
 }
 
 // serve waits for names of personas to tap, one a line, until the program is interrupted.
-func (c demoCmd) serve(ctx context.Context, a *app, at agent.Ready, token string) error {
+func (c demoCmd) serve(ctx context.Context, a *app, putDown func(persona string) error) error {
 	if !c.JSON {
 		var ids []string
 		for _, p := range chip.Personas() {
@@ -325,7 +365,7 @@ func (c demoCmd) serve(ctx context.Context, a *app, at agent.Ready, token string
 			if name == "" {
 				continue
 			}
-			if _, err := c.tap(ctx, a, at, token, name, ""); err != nil && ctx.Err() == nil {
+			if err := putDown(name); err != nil && ctx.Err() == nil {
 				a.complain(err)
 			}
 		}

@@ -29,22 +29,22 @@ type fake struct {
 	t   *testing.T
 	srv *httptest.Server
 
-	mu       sync.Mutex
-	state    object
-	admin    bool
-	readers  []object
-	calls    []call // what the page has called over the websocket
-	posts    []call // and over HTTP
-	fail     map[string]*catalog.Error
-	answers  map[string]any
-	out      chan string
-	news     object
-	seq      int
-	changed  chan struct{}
-	touched  int
-	locked   bool
-	served   []string
-	sessions int
+	mu      sync.Mutex
+	state   object
+	admin   bool
+	readers []object
+	calls   []call // what the page has called over the websocket
+	posts   []call // and over HTTP
+	fail    map[string]*catalog.Error
+	answers map[string]any
+	out     chan string
+	news    object
+	seq     int
+	changed chan struct{}
+	touched int
+	locked  bool
+	served  []string
+	conns   map[*websocket.Conn]bool
 }
 
 type call struct {
@@ -54,7 +54,7 @@ type call struct {
 
 func newFake(t *testing.T) *fake {
 	f := &fake{
-		t: t, out: make(chan string, 64), changed: make(chan struct{}), fail: map[string]*catalog.Error{}, answers: map[string]any{},
+		t: t, out: make(chan string, 64), changed: make(chan struct{}), fail: map[string]*catalog.Error{}, conns: map[*websocket.Conn]bool{}, answers: map[string]any{},
 		state: object{
 			"setup": false, "login": []string{"pin", "os"}, "desk": "Quầy tiếp nhận 3", "version": "1.0.0", "simulated": false, "language": "vi",
 			"clipboardClearMs": 30000, "copyOrder": []string{"number", "fullName", "dateOfBirth", "sex", "residence", "issuedAt", "expiresAt", "eligibility.card.code"}, "idleMs": 300000, "camera": true,
@@ -75,6 +75,7 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("/v1", f.websocket)
 	f.srv = httptest.NewServer(mux)
 	t.Cleanup(func() {
+		f.drop()
 		f.srv.CloseClientConnections()
 		f.srv.Close()
 	})
@@ -221,6 +222,8 @@ func (f *fake) websocket(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	defer ws.Close()
+	f.set(func() { f.conns[ws] = true })
+	defer f.set(func() { delete(f.conns, ws) })
 	var writing sync.Mutex
 	send := func(v any) {
 		writing.Lock()
@@ -289,6 +292,15 @@ func (f *fake) websocket(w http.ResponseWriter, r *http.Request) {
 		}
 		send(object{"jsonrpc": "2.0", "id": q.ID, "result": answer})
 	}
+}
+
+// drop breaks the websockets off.
+func (f *fake) drop() {
+	f.set(func() {
+		for ws := range f.conns {
+			ws.Close()
+		}
+	})
 }
 
 // event sends a notification to the page.

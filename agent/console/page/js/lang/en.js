@@ -182,7 +182,7 @@ export default {
 	"stage.lookUp": "Looking up the insurance",
 	"stage.lookUpChip": "The card is read. Looking up the insurance",
 	"stage.return": "Return the card to the patient",
-	"stage.returnLead": "This card was read for the one before. Lift it, then put the next one down.",
+	"stage.returnLead": "Lift it, then put the next person's card down.",
 	"stage.key": "Scan the card's QR code",
 	"stage.keyWrong": "That does not open this card. Scan again",
 	"stage.reader": "Choose a reader",

@@ -182,7 +182,7 @@ export default {
 	"stage.lookUp": "Đang tra cứu BHYT",
 	"stage.lookUpChip": "Đọc xong thẻ. Đang tra cứu BHYT",
 	"stage.return": "Trả thẻ cho người bệnh",
-	"stage.returnLead": "Thẻ này đã đọc cho lượt trước. Nhấc ra, rồi đặt thẻ của người kế tiếp.",
+	"stage.returnLead": "Nhấc thẻ ra, rồi đặt thẻ của người kế tiếp.",
 	"stage.key": "Quét mã QR trên thẻ",
 	"stage.keyWrong": "Mã không mở được thẻ này. Quét lại",
 	"stage.reader": "Chọn đầu đọc",

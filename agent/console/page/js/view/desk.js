@@ -118,6 +118,9 @@ function running(app, root) {
 			}
 		}
 		if (parts.progress) parts.progress(job);
+		// As long as nothing is known of anybody, the instruction has the whole place.
+		const k = job.known;
+		root.classList.toggle("only", !(k.identity || k.subject || k.verdicts || k.eligibility));
 		drawKnown(app, job, known);
 	};
 	job.addEventListener("change", draw, { signal: app.jobSignal });

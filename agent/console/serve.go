@@ -29,14 +29,15 @@ const (
 	watchTime   = 25 * time.Second
 )
 
-// policy of the page: its own files, its own API and its own websocket, and nothing else in the world.
+// policy of the page: its own files, its own API and its own websocket, and nothing else in the world. A policy cannot name
+// [::1]; the page moves itself to 127.0.0.1.
 func policy(r *http.Request) string {
 	port := ""
 	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		_, port, _ = net.SplitHostPort(a.String())
 	}
 	return fmt.Sprintf("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "+
-		"connect-src 'self' ws://127.0.0.1:%[1]s ws://localhost:%[1]s ws://[::1]:%[1]s; form-action 'none'; frame-ancestors 'none'; base-uri 'none'", port)
+		"connect-src 'self' ws://127.0.0.1:%[1]s ws://localhost:%[1]s; form-action 'none'; frame-ancestors 'none'; base-uri 'none'", port)
 }
 
 // types of the page's files; the PC's own table of types is not asked, for anybody could have changed it.

@@ -24,6 +24,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tapcheck/tapcheck/agent/portrait"
 )
 
 // One browser serves all tests of this package; each test has a tab and an agent of its own.
@@ -35,6 +37,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == portrait.ChildArg { // the agent starts itself again to decode a picture
+		os.Exit(portrait.RunChild(os.Stdin, os.Stdout))
+	}
 	status := m.Run()
 	for i := len(browserStop) - 1; i >= 0; i-- {
 		browserStop[i]()

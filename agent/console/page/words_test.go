@@ -15,6 +15,8 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/console/page"
+	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/icao/chip"
 )
 
 var update = flag.Bool("update", false, "write js/lang/catalog.js anew")
@@ -125,6 +127,33 @@ func TestLanguagesAreComplete(t *testing.T) {
 		if !said[k] && !slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(k) }) {
 			t.Errorf("nothing says %s", k)
 		}
+	}
+}
+
+// TestSettingsAreInVietnamese: the agent words its settings in English; the page has each in Vietnamese.
+func TestSettingsAreInVietnamese(t *testing.T) {
+	vi := words(t, "settings")
+	for _, e := range settings.List(settings.Default()) {
+		if vi[e.Name] == "" {
+			t.Errorf("js/lang/settings.js lacks %s", e.Name)
+		}
+		delete(vi, e.Name)
+	}
+	for name := range vi {
+		t.Errorf("js/lang/settings.js has %s, which is no setting", name)
+	}
+}
+
+// TestSimulatedCardsAreTheSimulations: the people of the page's list are the personas that the simulation has.
+func TestSimulatedCardsAreTheSimulations(t *testing.T) {
+	js := file(t, "js/view/simulate.js")
+	for _, p := range chip.Personas() {
+		if want := fmt.Sprintf("{ id: %q, name: %q, digits: %q }", p.ID, p.FullName, p.Number[6:]); !strings.Contains(js, want) {
+			t.Errorf("simulate.js lacks %s", want)
+		}
+	}
+	if n := strings.Count(js, "{ id: "); n != len(chip.Personas()) {
+		t.Errorf("simulate.js lists %d people of %d", n, len(chip.Personas()))
 	}
 }
 

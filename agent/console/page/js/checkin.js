@@ -93,7 +93,7 @@ export class Checkin extends EventTarget {
 		if (this.final) return;
 		this.state = "failed";
 		this.error = err;
-		this.known = { ...this.known, state: "failed", error: { id: err.id, text: err.text, next: err.next, help: err.help }, next: [], warnings: [] };
+		this.known = { ...this.known, state: "failed", error: { id: err.id, text: err.text, next: err.next, help: err.help, retriable: !err.id }, next: [], warnings: [] };
 		this.#changed();
 		this.dispatchEvent(new Event("end"));
 	}

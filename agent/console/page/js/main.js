@@ -195,7 +195,7 @@ class App extends EventTarget {
 
 	// start begins a check-in. What is wrong with the request is shown in its place.
 	async start(request) {
-		const job = new Checkin({ jobId: newJobId(), ...request });
+		const job = new Checkin({ ...request, jobId: newJobId() });
 		job.addEventListener("end", () => this.#ended(job));
 		this.setJob(job);
 		if (this.place !== "desk") location.hash = "desk";

@@ -12,6 +12,7 @@ import { startForm, keyEntry } from "./forms.js";
 import { showReasons } from "./reasons.js";
 import { decide, link, voidCheckin } from "./amend.js";
 import { provideKey } from "./queue.js";
+import { simulateCard } from "./simulate.js";
 
 // The keys that copy the first five fields of the settable order. They are given out from top to bottom of the screen.
 const fieldKeys = ["F3", "F4", "F6", "F7", "F8"];
@@ -38,6 +39,8 @@ export function deskView(app) {
 		else ready(app, root);
 	};
 	app.addEventListener("job", draw, { signal: app.viewSignal });
+	// What the agent serves is known with its first word.
+	if (!app.socket.ready) app.socket.addEventListener("open", () => { if (!app.job && app.state.simulated) draw(); }, { signal: app.viewSignal, once: true });
 	draw();
 	return root;
 }
@@ -49,7 +52,8 @@ function ready(app, root) {
 	const readers = h("section", { class: "card", "aria-labelledby": "readers" });
 	const queue = h("section", { class: "card", "aria-labelledby": "queue" });
 	const scanned = h("section", { class: "card" }, h("h2", { text: t("scan.title") }), h("p", { class: "soft", text: t("scan.anywhere") }));
-	side.append(readers, queue, scanned);
+	const simulated = app.state.simulated && app.socket.serves("sim.insert");
+	side.append(readers, queue, simulated ? simulateCard(app) : scanned);
 	const signal = app.jobSignal;
 	const drawReaders = () => drawReaderList(app, readers);
 	const drawQueue = () => drawQueueList(app, queue);
@@ -120,7 +124,7 @@ function running(app, root) {
 		if (parts.progress) parts.progress(job);
 		// As long as nothing is known of anybody, the instruction has the whole place.
 		const k = job.known;
-		root.classList.toggle("only", !(k.identity || k.subject || k.verdicts || k.eligibility));
+		root.classList.toggle("only", !(k.identity || k.subject || k.verdicts && job.request.means === "chip"));
 		drawKnown(app, job, known);
 	};
 	job.addEventListener("change", draw, { signal: app.jobSignal });
@@ -265,7 +269,8 @@ function drawActions(app, job, bar) {
 	const gone = job.state === "void" || job.state === "cancelled";
 	replace(bar,
 		has && !gone && button(t("copy.all"), () => copyAll(app, job), { key: "F9", kind: "primary", iconName: "copy" }),
-		button(t("job.next"), () => app.setJob(null), { key: "F2", kind: has && !gone ? "" : "primary" }),
+		(job.known.error || {}).retriable && button(t("again"), () => app.start(job.request), { kind: "primary" }),
+		button(t("job.next"), () => app.setJob(null), { key: "F2", kind: has && !gone || (job.known.error || {}).retriable ? "" : "primary" }),
 		job.state === "failed" && !has && job.request.means === "chip" && button(t("job.byNumber"), () => { app.means = "number"; app.setJob(null); }),
 		h("span", { class: "grow" }), clip,
 		!gone && served("checkin.link") && button(t("link.button"), () => link(app, job), { kind: "quiet" }),

@@ -9,9 +9,11 @@ export function wordmark() {
 }
 
 // languageButton switches to the other language, and says so in that language.
-export function languageButton() {
+export function languageButton({ short } = {}) {
 	const other = language() === "vi" ? "en" : "vi";
-	return h("button", { class: "button quiet language-switch", type: "button", lang: other, on: { click: () => setLanguage(other) }, text: other === "en" ? "English" : "Tiếng Việt" });
+	const name = other === "en" ? "English" : "Tiếng Việt";
+	return h("button", { class: "button quiet language-switch", type: "button", lang: other, title: name, on: { click: () => setLanguage(other) } },
+		short ? [h("span", { class: "visually-hidden", text: name }), h("span", { "aria-hidden": "true", text: other.toUpperCase() })] : name);
 }
 
 function frame(app, ...content) {

@@ -33,7 +33,9 @@ export function shell(app) {
 		h("div", { class: "end" },
 			app.state.simulated && h("span", { class: "badge simulated", text: t("simulated.badge") }),
 			h("span", { class: "soft desk-name" }, h("bdi", { text: visible(app.session.user) })),
-			button(t("help.button"), () => app.showHelp(), { key: "F1", kind: "quiet" }), sound, languageButton(),
+			h("button", { class: "button quiet", type: "button", data: { key: "F1" }, "aria-keyshortcuts": "F1", title: t("help.button"), on: { click: () => app.showHelp() } },
+				h("span", { class: "visually-hidden", text: t("help.button") }), h("kbd", { text: "F1" })),
+			sound, languageButton({ short: true }),
 			button(t("lock.now"), () => app.session.lock(), { key: "F10", kind: "quiet", iconName: "lock" })));
 	const root = h("div", { class: "shell" }, bar, main);
 	root.main = main;

@@ -32,7 +32,7 @@ export function todayView(app) {
 			h("tbody", {}, list.map((c) => h("tr", { data: { checkin: c.checkinId } },
 				h("td", { class: "numeric", text: time(c.startedAt) }),
 				h("td", { text: tOr(`means.${c.means}`, c.means) }),
-				h("td", {}, badge(stateTone[c.state] || "calm", tOr(`state.${c.state}`, c.state)), c.recorded === false && c.state !== "running" && badge("look", t("today.notRecorded"))),
+				h("td", {}, c.state === "complete" ? t("state.complete") : badge(stateTone[c.state] || "calm", tOr(`state.${c.state}`, c.state)), " ", c.recorded === false && c.state !== "running" && badge("look", t("today.notRecorded"))),
 				h("td", {}, c.eligibilityState ? badge(eligibilityTone({ state: c.eligibilityState }), tOr(`bhyt.${c.eligibilityState}`, c.eligibilityState)) : ""),
 				h("td", {}, c.visit ? value([c.visit.maLk, c.visit.maBn].filter(Boolean).join(" · ")) : ""),
 				h("td", {}, c.operator ? value(typeof c.operator === "string" ? c.operator : c.operator.id) : ""),

@@ -4,6 +4,7 @@ import { h, button, checkbox, replace, failure, busy, notice, badge } from "../.
 import { t, language } from "../../i18n.js";
 import { visible } from "../../format.js";
 import { loaded } from "./index.js";
+import inVietnamese from "../../lang/settings.js";
 
 let count = 0;
 
@@ -16,8 +17,9 @@ export function settingsPage(app) {
 			const control = make(s, id);
 			if (s.fileOnly) for (const e of [control, ...control.querySelectorAll("input")]) e.disabled = true;
 			else inputs.set(s, control);
-			return h("div", { class: "field" }, h("div", { class: "about" }, h("label", { for: id }, words(s.doc)), h("code", { text: s.name }),
-				h("span", { class: "hint", id: `${id}-hint`, text: t("settings.allowed", { what: words(s.allowed) }) }), s.fileOnly ? h("span", {}, badge("calm", t("settings.fileOnly"))) : !s.live && h("span", {}, badge(s.restart ? "look" : "calm", s.restart ? t("settings.pending") : t("settings.restart")))), control);
+			const own = language() === "vi" && inVietnamese[s.name]; // says what is allowed, too
+			return h("div", { class: "field" }, h("div", { class: "about" }, h("label", { for: id }, own || words(s.doc)), h("code", { text: s.name }),
+				h("span", { class: own ? "hint visually-hidden" : "hint", id: `${id}-hint`, text: t("settings.allowed", { what: words(s.allowed) }) }), s.fileOnly ? h("span", {}, badge("calm", t("settings.fileOnly"))) : !s.live && h("span", {}, badge(s.restart ? "look" : "calm", s.restart ? t("settings.pending") : t("settings.restart")))), control);
 		});
 		const form = h("form", { class: "card settings", novalidate: true }, h("p", { class: "soft" }, t("settings.file"), " ", h("code", { text: visible(a.file || "—") })),
 			(a.problems || []).map((p) => notice("look", words(p))),

@@ -16,6 +16,7 @@ type tokenCmd struct {
 	Add    tokenAddCmd    `cmd:"" help:"Make a token. It is shown once."`
 	List   tokenListCmd   `cmd:"" help:"List tokens, without the tokens themselves."`
 	Revoke tokenRevokeCmd `cmd:"" help:"Take a token back; the agent ends its sessions."`
+	Key    tokenKeyCmd    `cmd:"" help:"Print the agent's own public key, for programs that check its proof before they send their token."`
 }
 
 // tokens opens the store of tokens in the data folder.
@@ -110,6 +111,24 @@ func readPublicKey(path string) (*keys.JWK, error) {
 		return nil, usage("--key %s: %v", path, err)
 	}
 	return &key, nil
+}
+
+type tokenKeyCmd struct{}
+
+// Run prints the key. It makes none: the agent does when it first runs, as the user that it runs as.
+func (tokenKeyCmd) Run(a *app) error {
+	dir, err := a.dataFolder()
+	if err != nil {
+		return err
+	}
+	if _, err := keys.InstanceIn(dir); err != nil {
+		return dataFolderError(err)
+	}
+	k, err := keys.Open(dir)
+	if err != nil {
+		return dataFolderError(err)
+	}
+	return a.jsonLine(map[string]any{"instanceId": k.InstanceID(), "publicKey": k.PublicJWK()})
 }
 
 type tokenListCmd struct {

@@ -295,7 +295,7 @@ func TestPermission(t *testing.T) {
 			Outcome outcome
 			Told    []string
 		}
-		b.run(d.options(map[string]any{"token": token, "permissionMs": 1500}), question+`
+		b.run(d.options(map[string]any{"token": token, "permissionMs": 2500}), question+`
 			const c = make();
 			const told = [];
 			c.on("permission", (p) => told.push(p));

@@ -144,7 +144,19 @@ func TestErrorTable(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| (.*) \\|$").FindAllStringSubmatch(string(readme), -1) {
 		rows[m[1]] = m[2]
 	}
+	var tests strings.Builder
+	files, _ := filepath.Glob("*_test.go")
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(b)
+	}
 	for id, e := range errors {
+		if !strings.Contains(tests.String(), `"`+id+`"`) {
+			t.Errorf("no test provokes %s", id)
+		}
 		for _, text := range [][2]string{e.Text, e.Why, e.Next} {
 			if text[0] == text[1] || !strings.HasSuffix(text[0], ".") && !strings.HasSuffix(text[0], ").") || !strings.HasSuffix(text[1], ".") {
 				t.Errorf("%s: %q", id, text)

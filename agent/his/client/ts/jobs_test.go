@@ -234,7 +234,7 @@ func TestAgentStays(t *testing.T) {
 		"agent.status": func(*fake, *websocket.Conn, json.RawMessage) any { return nil },
 	}}
 	f.run(t, ports[0])
-	o := map[string]any{"ports": ports, "token": "secret", "reconnectMs": 1, "requestMs": 2000}
+	o := map[string]any{"ports": ports, "token": "secret", "reconnectMs": 1, "requestMs": 10000}
 	b := restricted.open(t, secure, "granted")
 	var late outcome
 	b.run(o, `

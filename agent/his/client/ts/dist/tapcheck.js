@@ -508,7 +508,7 @@ var Tapcheck = (() => {
   // src/discover.ts
   var PORTS = [27480, 27481, 27482, 27483];
   var graceMs = 250;
-  var questionMs = 500;
+  var questionMs = 1e3;
   async function discover(s) {
     const before = await permission();
     const mayAsk = before === "prompt" && !pageIsLocal();

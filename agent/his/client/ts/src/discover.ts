@@ -48,8 +48,8 @@ interface Answer {
 // who does listen answers in some milliseconds.
 const graceMs = 250;
 
-// A question of the browser holds up the port behind which the agent is, and no other.
-const questionMs = 500;
+// A question of the browser holds up the port behind which the agent is, and no other; nobody answers it faster than this.
+const questionMs = 1000;
 
 /**
  * Asks all ports at once. An agent whose key is known and proven is taken at once, whoever else answers; else there must be

@@ -34,7 +34,7 @@ export interface Options {
     /** Asks the HIS backend for a signed assertion, in place of a token. */
     assertion?: (request: AssertionRequest) => Promise<string>;
     /**
-     * The keys of the agents that may be trusted, as `tapcheck` prints them. Default: the key from pairing, else the one of the
+     * The keys of the agents that may be trusted: publicKey of what `tapcheck token key` prints. Default: the key from pairing, else the one of the
      * agent that is met first. "any" looks at no key.
      */
     agentKey?: JWK | JWK[] | "any";
@@ -86,7 +86,7 @@ export interface ClientEvents {
 export interface Pairing {
     expiresAt: Date;
     /** Wrong codes that may still be typed. */
-    tries?: number;
+    tries: number;
     /** Opens a session with the token that the agent gives. A wrong code rejects with PAIRING_CODE_WRONG and can be typed again. */
     confirm(code: string): Promise<SessionOpenResult>;
     cancel(): void;

@@ -36,8 +36,12 @@ func policy(r *http.Request) string {
 	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		_, port, _ = net.SplitHostPort(a.String())
 	}
+	ws := "ws"
+	if r.TLS != nil {
+		ws = "wss"
+	}
 	return fmt.Sprintf("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "+
-		"connect-src 'self' ws://127.0.0.1:%[1]s ws://localhost:%[1]s; form-action 'none'; frame-ancestors 'none'; base-uri 'none'", port)
+		"connect-src 'self' %[2]s://127.0.0.1:%[1]s %[2]s://localhost:%[1]s; form-action 'none'; frame-ancestors 'none'; base-uri 'none'", port, ws)
 }
 
 // types of the page's files; the PC's own table of types is not asked, for anybody could have changed it.
@@ -122,7 +126,7 @@ type raw struct {
 	data       []byte
 }
 
-// file is what serves as the argument of {} in a path.
+// match says whether a path is that of a route, and what stands in the place of "{}".
 func match(pattern, p string) (arg string, ok bool) {
 	before, after, has := strings.Cut(pattern, "{}")
 	if !has {

@@ -25,6 +25,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/insurance"
 	"github.com/tapcheck/tapcheck/reader"
 )
 
@@ -181,7 +182,7 @@ func (e *fakeEngine) CheckInsurance(ctx context.Context, _ checkin.Owner, r chec
 			return checkin.Check{}, catalog.New(catalog.AgentStopping, nil)
 		}
 	}
-	return checkin.Check{Attempt: checkin.Attempt{Outcome: "answered", LookupID: "l-1"}}, nil
+	return checkin.Check{Eligibility: insurance.Eligibility{State: insurance.Eligible}, Attempt: checkin.Attempt{Outcome: "answered", LookupID: "l-1"}}, nil
 }
 
 func (e *fakeEngine) Attach(ctx context.Context, o checkin.Owner) <-chan checkin.Event {

@@ -59,6 +59,44 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		// By number.
 		s.result(start(map[string]any{"means": "number", "subject": map[string]string{"number": who.Number, "fullName": who.FullName, "dateOfBirth": who.DateOfBirth}}))
 
+		// By every other means, and what is done with a check-in afterwards, with personal data wherever a text may stand.
+		person := map[string]string{"number": who.Number, "fullName": who.FullName, "dateOfBirth": who.DateOfBirth, "sex": who.Sex}
+		paper := strings.Join([]string{cardCode, hex.EncodeToString([]byte(who.FullName)), who.DateOfBirth[:4], "1", hex.EncodeToString([]byte(who.Residence)), "01 - 004"}, "|")
+		for _, params := range []map[string]any{
+			{"means": "vneid", "subject": person}, {"means": "no_card", "subject": person}, {"means": "emergency", "subject": person},
+			{"means": "paper_card", "key": map[string]string{"qr": paper}}, {"means": "emergency"},
+		} {
+			s.result(start(params))
+		}
+		job = start(map[string]any{"means": "paper_card"})
+		s.wait(checkin.EventNeeds, nil)
+		if err := s.call("job.provide", map[string]any{"jobId": job, "key": map[string]string{"qr": who.QR()}}, nil); err == nil {
+			t.Errorf("%s: a citizen card is taken for a paper card", who.ID)
+		}
+		s.must("job.provide", map[string]any{"jobId": job, "key": map[string]string{"qr": paper}})
+		if r := s.result(job); r.Subject == nil || r.Subject.FullName != who.FullName {
+			t.Errorf("%s: %+v", who.ID, r.Subject)
+		}
+		s.must("checkin.link", map[string]any{"jobId": job, "visit": map[string]string{"maLk": who.Number, "maBn": who.Number}})
+		s.must("checkin.decide", map[string]any{"jobId": job, "about": "identity", "decision": "accept", "reason": "other", "note": who.FullName, "operator": map[string]string{"id": who.FullName}})
+		s.must("insurance.check", map[string]any{"jobId": job})
+		s.must("insurance.check", person)
+		s.must("checkin.void", map[string]any{"jobId": job, "reason": "other", "note": who.FullName + " " + who.Number})
+		s.must("checkin.list", map[string]any{})
+		for method, params := range map[string]map[string]any{
+			"checkin.link":    {"jobId": job, "visit": map[string]string{"maLk": who.FullName + "\n"}},
+			"checkin.decide":  {"checkinId": who.Number, "about": who.FullName, "decision": who.FullName, "reason": who.Number},
+			"checkin.void":    {"jobId": who.Number, "reason": who.FullName},
+			"checkin.list":    {"since": who.DateOfBirth},
+			"insurance.check": {"number": who.Number + "0", "fullName": who.FullName, "dateOfBirth": who.DateOfBirth},
+		} {
+			if err := s.call(method, params, nil); err == nil {
+				t.Errorf("%s: a wrong %s was taken", who.ID, method)
+			} else if strings.Contains(err.Error(), who.Number) || strings.Contains(err.Error(), who.FullName) || strings.Contains(err.Error(), who.DateOfBirth) {
+				t.Errorf("an error repeats personal data: %v", err)
+			}
+		}
+
 		// The wrong key, then the right one; then somebody else's card.
 		job = start(map[string]any{"means": "chip", "key": map[string]string{"can": "999999"}})
 		s.must("sim.insert", map[string]string{"persona": who.ID})
@@ -165,6 +203,9 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 	}
 }
 
+// cardCode is that of everybody's paper card here.
+const cardCode = "GD4010198765432"
+
 // trouble waits for what a job meets: the cause of a need, or the error in its result, or "" where it met none.
 func (s *session) trouble(job string) catalog.ID {
 	s.t.Helper()
@@ -261,7 +302,7 @@ func traces(text string) []string {
 	lower := strings.ToLower(text)
 	for _, who := range chip.Personas() {
 		for name, value := range map[string]string{
-			"number": who.Number, "old number": who.OldNumber, "full name": who.FullName, "residence": who.Residence, "origin": who.Origin,
+			"card code": cardCode, "number": who.Number, "old number": who.OldNumber, "full name": who.FullName, "residence": who.Residence, "origin": who.Origin,
 			"father": who.Father, "mother": who.Mother, "spouse": who.Spouse, "document number": who.DocumentNumber(), "passport": who.Passport,
 			"QR": who.QR(), "MRZ line 1": who.MRZ()[0], "MRZ line 2": who.MRZ()[1], "features": who.Features,
 			"date of birth": who.DateOfBirth, "date of birth, compact": strings.ReplaceAll(who.DateOfBirth, "-", ""),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -38,12 +37,7 @@ var updateBad = flag.Bool("update-bad", false, "write what comes of bad requests
 // An outcome is "ok", the id of the error, or "close" and the code. Whatever the file says, a member of a wrong type is never
 // taken, and an answer never repeats what was sent.
 func TestBadInput(t *testing.T) {
-	p := start(t, func(cmd *exec.Cmd) {
-		i := slices.Index(cmd.Args, "--config")
-		if err := os.WriteFile(cmd.Args[i+1], []byte("[his]\nrequests_per_second = 1000\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}, "demo", "--json", "--no-tap", "--latency", "0")
+	p := start(t, configured("[his]\nrequests_per_second = 1000\n"), "demo", "--json", "--no-tap", "--latency", "0")
 	token := p.token("--desktop", "--rights", "read,insurance,simulator")
 	v := &vandal{t: t, addr: p.addr(), token: token}
 

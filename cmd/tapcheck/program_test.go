@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,7 +62,7 @@ func start(t *testing.T, before func(*exec.Cmd), args ...string) *program {
 	if err := os.WriteFile(config, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command("tapcheck", append([]string{"--data", p.data, "--config", config, "--lang", "en"}, args...)...)
+	p.cmd = exec.Command(binary(), append([]string{"--data", p.data, "--config", config, "--lang", "en"}, args...)...)
 	if args[0] == "demo" {
 		p.data = filepath.Join(p.data, simulationFolder) // a simulation never uses the agent's own
 	}
@@ -81,6 +82,9 @@ func start(t *testing.T, before func(*exec.Cmd), args ...string) *program {
 	t.Cleanup(p.stop)
 	return p
 }
+
+// binary is the program: this test as the program (TestMain), or what `make bench` has built.
+func binary() string { return cmp.Or(os.Getenv("TAPCHECK_BIN"), "tapcheck") }
 
 // stop interrupts the program and waits for its end.
 func (p *program) stop() {
@@ -124,7 +128,7 @@ func (p *program) addr() string {
 func (p *program) token(args ...string) string {
 	p.t.Helper()
 	p.addr()
-	out, err := exec.Command("tapcheck", append([]string{"--data", p.data, "token", "add"}, args...)...).Output()
+	out, err := exec.Command(binary(), append([]string{"--data", p.data, "token", "add"}, args...)...).Output()
 	if err != nil {
 		p.t.Fatalf("token add: %v", err)
 	}

@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"agent/mapping":               {"agent/checkin", "agent/settings", "icao/lds", "insurance"},
 	"agent/his":                   {"agent/catalog", "agent/checkin", "agent/keys", "reader"},
 	"agent/his/client":            {"agent/catalog"},
-	"agent/his/reference":         {"agent/catalog", "agent/his/schema"},
+	"agent/his/reference":         {"agent/catalog", "agent/his/schema", "agent/mapping"},
 	"agent/his/schema/schematest": {"agent/his/schema"},
 	"agent/his/schema":            {}, // what the catalogue says is put into it when it is made
 	"agent":                       {"…/"},

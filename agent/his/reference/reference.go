@@ -15,6 +15,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/his/schema"
+	"github.com/tapcheck/tapcheck/agent/mapping"
 )
 
 // Prefix is where the pages are served.
@@ -70,13 +71,13 @@ func Handler() http.Handler {
 // view is what the templates work with.
 type view struct {
 	page
-	Pages     []page
-	P         *schema.Protocol
-	Errors    []errorGroup
-	Statuses  []status
-	Reasons   []reason
-	Prefix    string
-	Languages [2]string
+	Pages    []page
+	P        *schema.Protocol
+	Errors   []errorGroup
+	Statuses []status
+	Reasons  []reason
+	Dialect  []mapping.Field // of the HN212/JTH box
+	Prefix   string
 }
 
 type errorGroup struct {
@@ -89,6 +90,9 @@ type reason struct{ ID, VI, EN string }
 func render() map[string]served {
 	t := template.Must(template.New("").Funcs(functions).ParseFS(files, "page/*.html"))
 	v := view{Pages: pages, P: schema.Load(), Errors: errorGroups(), Statuses: statuses, Prefix: Prefix}
+	for _, way := range []string{mapping.SocketIO, mapping.SocketIOFiles} {
+		v.Dialect = append(v.Dialect, mapping.Builtin()[way].Fields...)
+	}
 	for _, id := range catalog.ReasonIDs() {
 		vi, _ := catalog.ReasonText(id, catalog.VI)
 		en, _ := catalog.ReasonText(id, catalog.EN)

@@ -165,8 +165,10 @@ var functions = template.FuncMap{
 	},
 	"isType":  func(name string) bool { _, ok := schema.Load().Type(name); return ok },
 	"example": example,
-	"bounds": func(all []string) []string { // but for what the description says anyway
-		return slices.DeleteFunc(slices.Clone(all), func(b string) bool { return b == "format date-time" })
+	"bounds": func(f schema.Field) []string { // but for what the description says anyway
+		return slices.DeleteFunc(slices.Clone(f.Bounds), func(b string) bool {
+			return b == "format date-time" || strings.Contains(f.Description, " bytes") && strings.HasSuffix(b, " characters")
+		})
 	},
 	"en": func(id string) string { e, _ := catalog.Lookup(catalog.ID(id)); return e.Text.EN },
 	"answer": func(e schema.Example) schema.Object {

@@ -4,13 +4,17 @@
 // # Who gets in
 //
 // One gate (gate.go) stands before every route: the peer is on loopback, the Host is ours, the Origin is allowed or a
-// desktop program brings a bearer token, the peer belongs to a session of this PC, and the limits hold. Each refusal has
+// desktop program brings a bearer token, the peer belongs to a session of this PC, and the limits hold. While an
+// administrator holds a pairing window open, another origin gets in too, and reaches pairing.* and the agent's proof of
+// itself, and nothing else. Our own pages (pages.go) are an origin like any other; what is private among them is for them
+// alone. What a session may do stands in the table of methods (methods.go) as the rights that each asks for; what it may
+// see is held against its ceiling on every way out (checkin.Result.Within). Each refusal has
 // an HTTP status and a frozen id of the catalogue in the header Tapcheck-Reason and in the body, is counted
 // (agent.status tells how often), and is logged without anything that the peer sent.
 //
 // # What is promised
 //
-//   - agent.hello is the first frame. Before session.open only agent.prove is served; a socket that has not opened its
+//   - agent.hello is the first frame. Before session.open only agent.prove and pairing.* are served; a socket that has not opened its
 //     session within ten seconds is closed with CloseSessionTimeout.
 //   - Requests of one socket are served one after the other, in the order they came, each with a deadline.
 //   - The answer to checkin.start or card.read leaves before the first notification of its job.

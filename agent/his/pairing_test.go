@@ -418,3 +418,71 @@ func TestConsoleIsAnOwnerWhoseOperatorIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionOpenTakesNothingWrong: each row is a connection whose first word is wrong in one way. It is told what is wrong,
+// and stays open for the right one.
+func TestSessionOpenTakesNothingWrong(t *testing.T) {
+	r := start(t, func(c *Config) { c.Limits.Connections = 1000 })
+	good := func() map[string]any { return map[string]any{"protocol": 1, "token": r.secrets["WEB"]} }
+	long := strings.Repeat("x", 101)
+	for name, c := range map[string]struct {
+		field string
+		value any
+		want  catalog.ID
+	}{
+		"protocol missing":           {"protocol", nil, catalog.ProtocolVersion},
+		"protocol is a text":         {"protocol", "1", catalog.BadRequest},
+		"protocol is a fraction":     {"protocol", 1.5, catalog.BadRequest},
+		"protocol is negative":       {"protocol", -1, catalog.ProtocolVersion},
+		"protocol is huge":           {"protocol", json.RawMessage("1e400"), catalog.BadRequest},
+		"protocol of tomorrow":       {"protocol", 2, catalog.ProtocolVersion},
+		"token missing":              {"token", nil, catalog.TokenRejected},
+		"token is a number":          {"token", 7, catalog.BadRequest},
+		"token is a list":            {"token", []string{"x"}, catalog.BadRequest},
+		"token is an object":         {"token", map[string]any{}, catalog.BadRequest},
+		"token is another's":         {"token", r.secrets["OTHER"], catalog.TokenRejected},
+		"token is a desktop's":       {"token", r.secrets["DESKTOP"], catalog.TokenRejected},
+		"token with a space":         {"token", " " + r.secrets["WEB"], catalog.TokenRejected},
+		"token with a zero":          {"token", r.secrets["WEB"] + "\x00", catalog.TokenRejected},
+		"token of 60,000 bytes":      {"token", strings.Repeat("x", 60_000), catalog.TokenRejected},
+		"client is a text":           {"client", "HIS", catalog.BadRequest},
+		"client's name is a number":  {"client", map[string]any{"name": 7}, catalog.BadRequest},
+		"client's name is long":      {"client", map[string]any{"name": long}, catalog.BadRequest},
+		"client's version, lines":    {"client", map[string]any{"version": "a\nb"}, catalog.BadRequest},
+		"operator is a text":         {"operator", "hoa", catalog.BadRequest},
+		"operator without an id":     {"operator", map[string]any{}, catalog.BadRequest},
+		"operator's id is a number":  {"operator", map[string]any{"id": 7}, catalog.BadRequest},
+		"operator's id is long":      {"operator", map[string]any{"id": long}, catalog.BadRequest},
+		"operator's id, two lines":   {"operator", map[string]any{"id": "a\rb"}, catalog.BadRequest},
+		"language is a number":       {"language", 7, catalog.BadRequest},
+		"subscriptions is a text":    {"subscriptions", "jobs", catalog.BadRequest},
+		"subscriptions are numbers":  {"subscriptions", []int{1}, catalog.BadRequest},
+		"pictures is a number":       {"pictures", 7, catalog.BadRequest},
+		"pictures is another word":   {"pictures", "png", catalog.BadRequest},
+		"assertion is a list":        {"assertion", []string{"x"}, catalog.BadRequest},
+		"assertion beside the token": {"assertion", "x", catalog.BadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl := r.dial("https://his.example", "")
+			cl.expectMethod("agent.hello")
+			params := good()
+			params[c.field] = c.value
+			if c.value == nil {
+				delete(params, c.field)
+			}
+			m := cl.call("session.open", params)
+			if id := idOf(m); id != c.want {
+				t.Errorf("%q, want %q", id, c.want)
+			}
+			if raw, _ := json.Marshal(m.Error); strings.Contains(string(raw), "xxxx") || strings.Contains(string(raw), "tapcheck_") {
+				t.Errorf("the error repeats what was sent: %.200s", raw)
+			}
+			if id := idOf(cl.call("session.open", good())); id != "" {
+				t.Errorf("and then the right one: %q", id)
+			}
+			if id := idOf(cl.call("session.open", good())); id != catalog.SessionOpen {
+				t.Errorf("and again: %q", id)
+			}
+		})
+	}
+}

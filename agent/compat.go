@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -17,6 +18,9 @@ import (
 
 // portRetry is how long until a port that another program has is tried again: the old box's software may be on its way out.
 const portRetry = 10 * time.Second
+
+// errNobody is a server that lets nobody in: safe, and not what somebody meant who switched it on.
+var errNobody = errors.New("compat.socketio is on, and neither compat.socketio_origins nor compat.socketio_programs lets anybody listen")
 
 // ways are the compatibility ways that the settings ask for, and the scanners. None of them ever keeps the agent from
 // serving: what is wrong with one is in the list of what is wrong.
@@ -72,6 +76,9 @@ func (w *ways) open(o Options, log func(string, map[string]any)) error {
 		if w.webhook, err = compat.NewWebhook(hook); err != nil {
 			return err
 		}
+	}
+	if c.SocketIO && len(c.SocketIOOrigins) == 0 && !c.SocketIOPrograms {
+		return errNobody
 	}
 	if c.SocketIO {
 		w.socketIO = compat.NewSocketIO(compat.SocketIOConfig{

@@ -45,9 +45,10 @@ func TestWaysThatDoNotWork(t *testing.T) {
 		code   health.Code
 	}{
 		"the port is taken": {func(s *settings.Settings) {
-			s.Compat.SocketIO, s.Compat.SocketIOPort = true, taken.Addr().(*net.TCPAddr).Port
+			s.Compat.SocketIO, s.Compat.SocketIOPrograms, s.Compat.SocketIOPort = true, true, taken.Addr().(*net.TCPAddr).Port
 		}, health.CompatPortTaken},
 		"the mapping has a mistake": {func(s *settings.Settings) { s.Compat.SocketIO, s.Compat.MappingFile = true, wrong }, health.CompatUnusable},
+		"nobody may listen":         {func(s *settings.Settings) { s.Compat.SocketIO = true }, health.CompatUnusable},
 		"the secret is not there": {func(s *settings.Settings) {
 			s.Compat.WebhookURL, s.Compat.WebhookSecret = "http://127.0.0.1:1/", "/nowhere"
 		}, health.CompatUnusable},

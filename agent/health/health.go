@@ -184,7 +184,7 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Gỡ hoặc tắt phần mềm đó; Tapcheck tự thử lại.", EN: "Close or remove that program; Tapcheck tries again by itself."}},
 	CompatUnusable: {Degraded,
 		catalog.Text{VI: "Kết nối tương thích chưa hoạt động.", EN: "The compatibility ways do not work."},
-		catalog.Text{VI: "Tệp ánh xạ, tệp bí mật của webhook hoặc compat.fields có chỗ sai.", EN: "The mapping file, the webhook's secret file or compat.fields has a mistake."},
+		catalog.Text{VI: "Tệp ánh xạ hoặc tệp bí mật của webhook có chỗ sai; hoặc compat.socketio bật mà chưa cho phép trang web hay phần mềm nào.", EN: "The mapping file or the webhook's secret file has a mistake; or compat.socketio is on and lets neither a page nor programs listen."},
 		catalog.Text{VI: "Chạy tapcheck config check để biết chỗ nào, sửa rồi khởi động lại.", EN: "Run tapcheck config check, correct what it names, and restart."}},
 	WebhookFailing: {Degraded,
 		catalog.Text{VI: "Phần mềm bệnh viện không nhận được dữ liệu webhook.", EN: "The HIS does not take the webhook."},

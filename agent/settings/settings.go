@@ -91,7 +91,7 @@ type Trust struct {
 // Compat settings are for a HIS that speaks to another box or waits for a webhook. Everything is off by default.
 type Compat struct {
 	SocketIO         bool     `toml:"socketio" allowed:"true or false" doc:"Serve the /event dialect of the HN212/JTH box over Socket.IO, on loopback."`
-	SocketIOPort     int      `toml:"socketio_port" allowed:"1024 to 65535, none of his.ports" doc:"Loopback port of that dialect."`
+	SocketIOPort     int      `toml:"socketio_port" allowed:"1024 to 65535, none of his.ports and his.wss_ports" doc:"Loopback port of that dialect."`
 	SocketIOOrigins  []string `toml:"socketio_origins" allowed:"a list of origins such as https://his.hospital.example, without path or pattern" doc:"Web pages that may listen to it. It has no tokens: whoever is named here gets every card that no other program waits for."`
 	SocketIOPrograms bool     `toml:"socketio_programs" allowed:"true or false" doc:"Let programs that are no web page listen too. They bring no token either: any program of the person who sits at the PC can then read along."`
 	WebhookURL       string   `toml:"webhook_url" change:"file" allowed:"https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off" doc:"Where each card that no program waits for is sent to, as JSON."`
@@ -291,7 +291,7 @@ func (s Settings) check() (bad []string) {
 		fail(strings.TrimSpace(s.Insurance.StaffName) != "", "insurance.staff_name")
 		fail(s.Insurance.StaffFile != "", "insurance.staff_number_file")
 	}
-	fail(in(s.Compat.SocketIOPort, 1024, 65535) && !slices.Contains(s.HIS.Ports, s.Compat.SocketIOPort), "compat.socketio_port")
+	fail(in(s.Compat.SocketIOPort, 1024, 65535) && !slices.Contains(slices.Concat(s.HIS.Ports, s.HIS.WSSPorts), s.Compat.SocketIOPort), "compat.socketio_port")
 	fail(originsOK(s.Compat.SocketIOOrigins), "compat.socketio_origins")
 	fail(s.Compat.WebhookURL == "" || webhookOK(s.Compat.WebhookURL), "compat.webhook_url")
 	fail(!slices.ContainsFunc(s.Compat.Fields, func(f string) bool {

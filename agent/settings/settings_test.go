@@ -94,7 +94,7 @@ func TestProblems(t *testing.T) {
 		"origin with a space":     {"[his]\norigins = [\"https://a b\"]\n", 2, "his.origins", notAllowed, origins},
 		"origin with a bare port": {"[his]\norigins = [\"https://his.example:\"]\n", 2, "his.origins", notAllowed, origins},
 		"origin with a question":  {"[his]\norigins = [\"https://his.example?\"]\n", 2, "his.origins", notAllowed, origins},
-		"Socket.IO port is taken": {"[compat]\nsocketio_port = 27480\n", 2, "compat.socketio_port", notAllowed, "1024 to 65535, none of his.ports"},
+		"Socket.IO port is taken": {"[compat]\nsocketio_port = 27480\n", 2, "compat.socketio_port", notAllowed, "1024 to 65535, none of his.ports and his.wss_ports"},
 		"Socket.IO for everybody": {"[compat]\nsocketio_origins = [\"*\"]\n", 2, "compat.socketio_origins", notAllowed, origins},
 		"webhook in clear":        {"[compat]\nwebhook_url = \"http://10.0.0.7/SECRETVALUE\"\n", 2, "compat.webhook_url", notAllowed, webhook},
 		"webhook with a login":    {"[compat]\nwebhook_url = \"https://a:SECRETVALUE@his.example/\"\n", 2, "compat.webhook_url", notAllowed, webhook},

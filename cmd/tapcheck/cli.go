@@ -303,6 +303,9 @@ func compatFiles(c settings.Compat) error {
 	if err != nil {
 		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "compat.mapping_file", "problem": "is no file that can be read"})
 	}
+	if c.SocketIO && len(c.SocketIOOrigins) == 0 && !c.SocketIOPrograms {
+		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "compat.socketio_origins", "problem": "lets no page listen, and compat.socketio_programs no program"})
+	}
 	if c.WebhookSecret != "" {
 		_, err = secretFile("compat.webhook_secret_file", c.WebhookSecret)
 	}

@@ -85,6 +85,9 @@ func (c *chrome) run(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.Header().Set("Content-Security-Policy",
 				"default-src 'self'; connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:*; script-src 'self' http://127.0.0.1:*; img-src data: blob:; frame-src "+frame)
+			if r.URL.Path == "/upgrade" {
+				w.Header().Add("Content-Security-Policy", "upgrade-insecure-requests")
+			}
 			fmt.Fprint(w, `<!doctype html><meta charset="utf-8"><title>HIS</title><script src="/sockets.js"></script><script src="/client/tapcheck.js"></script>`)
 			if allow := r.URL.Query().Get("frame"); allow != "" {
 				fmt.Fprintf(w, `<iframe src="%s/" allow="%s"></iframe>`, frame, allow)

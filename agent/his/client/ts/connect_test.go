@@ -103,6 +103,17 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// TestUpgradedPage: a HIS whose pages ask the browser to turn http into https (a usual setting) still reaches this PC.
+func TestUpgradedPage(t *testing.T) {
+	d := newDesk(t)
+	b := restricted.open(t, secure+"/upgrade", "granted")
+	var o outcome
+	b.run(d.options(map[string]any{"token": d.token(secure)}), `return outcome(make().connect())`, &o)
+	if o.ID != "ok" {
+		t.Errorf("%s %v", o.ID, o.Detail)
+	}
+}
+
 func portList(d *desk) string {
 	var list []string
 	for _, p := range d.ports {

@@ -2,6 +2,7 @@ package ts_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -119,7 +120,7 @@ func TestForeignPrograms(t *testing.T) {
 	d := prepareDesk(t)
 	junk(t, d.ports[0], `<!doctype html><title>Other</title>`)
 	silent(t, d.ports[1])
-	junk(t, d.ports[2], `{"allowed": true, "instanceId": 7, "protocol": null}`)
+	junk(t, d.ports[2], `{"allowed": true, "instanceId": 7, "protocol": null}`+strings.Repeat(" ", 1<<20))
 	b := restricted.open(t, secure, "granted")
 	token := d.token(secure)
 	var o outcome
@@ -166,6 +167,41 @@ func TestVersions(t *testing.T) {
 			}
 			if c.id != "ok" && c.fake.learnt("secret") {
 				t.Error("it has sent the token")
+			}
+		})
+	}
+}
+
+// TestStore: what the page remembers may be gone, forbidden or somebody's rubbish; it connects with its token all the same.
+func TestStore(t *testing.T) {
+	d := newDesk(t)
+	token := d.token(secure)
+	for name, script := range map[string]string{
+		"empty":         `localStorage.clear()`,
+		"no JSON":       `localStorage.tapcheck = "{{"`,
+		"a text":        `localStorage.tapcheck = '"x"'`,
+		"null":          `localStorage.tapcheck = "null"`,
+		"rubbish":       `localStorage.tapcheck = '{"port":"x","seen":7,"agents":5}'`,
+		"null agents":   `localStorage.tapcheck = '{"agents":null}'`,
+		"a null agent":  `localStorage.tapcheck = '{"agents":{"x":null}}'`,
+		"wrong port":    `localStorage.tapcheck = '{"port":1}'`,
+		"forbidden":     `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } })`,
+		"full":          `Storage.prototype.setItem = () => { throw new DOMException("no", "QuotaExceededError"); }`,
+		"own, and slow": `window.store = (() => { let kept = {}; return { load: () => new Promise((r) => setTimeout(r, 10, kept)), save: async (s) => { kept = s; } }; })()`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := restricted.open(t, secure, "granted")
+			var got struct {
+				Outcome outcome
+				Proven  bool
+			}
+			b.run(d.options(map[string]any{"token": token}), script+`;
+				const c = make({ store: window.store });
+				let o = await outcome(c.connect());
+				if (o.id === "ok") { c.close(); o = await outcome(c.connect()); }
+				return { outcome: o, proven: c.proven };`, &got)
+			if got.Outcome.ID != "ok" || !got.Proven {
+				t.Errorf("%+v: the second time it knows the key of the first", got)
 			}
 		})
 	}

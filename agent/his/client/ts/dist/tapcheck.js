@@ -561,8 +561,8 @@ var Tapcheck = (() => {
         redirect: "error",
         signal
       });
-      const d = await response.json();
-      if (response.ok && isDiscovery(d)) {
+      const d = response.ok && JSON.parse(await bounded(response));
+      if (isDiscovery(d)) {
         answer.discovery = d;
         if (d.allowed && d.instanceId) {
           answer.known = s.known(d.instanceId);
@@ -573,6 +573,21 @@ var Tapcheck = (() => {
     }
     answer.ms = performance.now() - began;
     return answer;
+  }
+  var maxBytes = 65536;
+  async function bounded(response) {
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    for (let bytes = 0; ; ) {
+      const { done, value } = await reader.read();
+      if (done) return text + decoder.decode();
+      if ((bytes += value.length) > maxBytes) {
+        await reader.cancel();
+        throw new RangeError("too long");
+      }
+      text += decoder.decode(value, { stream: true });
+    }
   }
   function isDiscovery(d) {
     if (d === null || typeof d !== "object") return false;
@@ -809,7 +824,7 @@ var Tapcheck = (() => {
       }
       try {
         const saved = JSON.parse(text ?? this.memory);
-        return saved !== null && typeof saved === "object" ? saved : {};
+        return isSaved(saved) ? saved : {};
       } catch {
         return {};
       }
@@ -822,6 +837,11 @@ var Tapcheck = (() => {
       }
     }
   };
+  function isSaved(s) {
+    if (s === null || typeof s !== "object") return false;
+    const { agents = {} } = s;
+    return agents !== null && typeof agents === "object" && Object.values(agents).every((a) => a !== null && typeof a === "object");
+  }
 
   // src/client.ts
   var PROTOCOL = { min: 1, max: 1 };

@@ -528,8 +528,8 @@ async function ask(port, began, s, signal) {
       redirect: "error",
       signal
     });
-    const d = await response.json();
-    if (response.ok && isDiscovery(d)) {
+    const d = response.ok && JSON.parse(await bounded(response));
+    if (isDiscovery(d)) {
       answer.discovery = d;
       if (d.allowed && d.instanceId) {
         answer.known = s.known(d.instanceId);
@@ -540,6 +540,21 @@ async function ask(port, began, s, signal) {
   }
   answer.ms = performance.now() - began;
   return answer;
+}
+var maxBytes = 65536;
+async function bounded(response) {
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let bytes = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    if ((bytes += value.length) > maxBytes) {
+      await reader.cancel();
+      throw new RangeError("too long");
+    }
+    text += decoder.decode(value, { stream: true });
+  }
 }
 function isDiscovery(d) {
   if (d === null || typeof d !== "object") return false;
@@ -776,7 +791,7 @@ var BrowserStore = class {
     }
     try {
       const saved = JSON.parse(text ?? this.memory);
-      return saved !== null && typeof saved === "object" ? saved : {};
+      return isSaved(saved) ? saved : {};
     } catch {
       return {};
     }
@@ -789,6 +804,11 @@ var BrowserStore = class {
     }
   }
 };
+function isSaved(s) {
+  if (s === null || typeof s !== "object") return false;
+  const { agents = {} } = s;
+  return agents !== null && typeof agents === "object" && Object.values(agents).every((a) => a !== null && typeof a === "object");
+}
 
 // src/client.ts
 var PROTOCOL = { min: 1, max: 1 };

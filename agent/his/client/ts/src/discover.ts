@@ -108,8 +108,8 @@ async function ask(port: number, began: number, s: Search, signal: AbortSignal):
       redirect: "error",
       signal,
     });
-    const d: unknown = await response.json();
-    if (response.ok && isDiscovery(d)) {
+    const d: unknown = response.ok && JSON.parse(await bounded(response));
+    if (isDiscovery(d)) {
       answer.discovery = d;
       if (d.allowed && d.instanceId) {
         answer.known = s.known(d.instanceId);
@@ -121,6 +121,24 @@ async function ask(port: number, began: number, s: Search, signal: AbortSignal):
   }
   answer.ms = performance.now() - began;
   return answer;
+}
+
+// Whatever listens there may go on talking.
+const maxBytes = 65536;
+
+async function bounded(response: Response): Promise<string> {
+  const reader = response.body!.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let bytes = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    if ((bytes += value.length) > maxBytes) {
+      await reader.cancel();
+      throw new RangeError("too long");
+    }
+    text += decoder.decode(value, { stream: true });
+  }
 }
 
 function isDiscovery(d: unknown): d is Discovery {

@@ -38,7 +38,7 @@ export class BrowserStore implements Store {
     }
     try {
       const saved: unknown = JSON.parse(text ?? this.memory);
-      return saved !== null && typeof saved === "object" ? (saved as Saved) : {};
+      return isSaved(saved) ? saved : {};
     } catch {
       return {};
     }
@@ -52,4 +52,11 @@ export class BrowserStore implements Store {
       // blocked or full
     }
   }
+}
+
+// Other scripts of the origin can write there too.
+function isSaved(s: unknown): s is Saved {
+  if (s === null || typeof s !== "object") return false;
+  const { agents = {} } = s as Saved;
+  return agents !== null && typeof agents === "object" && Object.values(agents).every((a: unknown) => a !== null && typeof a === "object");
 }

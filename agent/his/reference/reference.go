@@ -71,13 +71,14 @@ func Handler() http.Handler {
 // view is what the templates work with.
 type view struct {
 	page
-	Pages    []page
-	P        *schema.Protocol
-	Errors   []errorGroup
-	Statuses []status
-	Reasons  []reason
-	Dialect  []mapping.Field // of the HN212/JTH box
-	Prefix   string
+	Quickstart string // a whole page without a library
+	Pages      []page
+	P          *schema.Protocol
+	Errors     []errorGroup
+	Statuses   []status
+	Reasons    []reason
+	Dialect    []mapping.Field // of the HN212/JTH box
+	Prefix     string
 }
 
 type errorGroup struct {
@@ -98,12 +99,11 @@ func render() map[string]served {
 		en, _ := catalog.ReasonText(id, catalog.EN)
 		v.Reasons = append(v.Reasons, reason{id, vi, en})
 	}
-	css, err := files.ReadFile("page/style.css")
-	if err != nil {
-		panic("reference: " + err.Error()) // it is embedded
-	}
+	css, quickstart := read("page/style.css"), read("page/quickstart.txt")
+	v.Quickstart = string(quickstart)
 	out := map[string]served{
 		"style.css":            {"text/css; charset=utf-8", css},
+		"quickstart.txt":       {"text/plain; charset=utf-8", quickstart}, // a page for one's own server; ours would not let it run
 		"asyncapi.json":        {"application/json; charset=utf-8", schema.Document()},
 		"protocol.schema.json": {"application/schema+json; charset=utf-8", schema.JSONSchema()},
 	}
@@ -120,6 +120,14 @@ func render() map[string]served {
 		out[p.Path] = served{"text/html; charset=utf-8", b.Bytes()}
 	}
 	return out
+}
+
+func read(name string) []byte {
+	raw, err := files.ReadFile(name)
+	if err != nil {
+		panic("reference: " + err.Error()) // it is embedded
+	}
+	return raw
 }
 
 func errorGroups() []errorGroup {

@@ -429,6 +429,7 @@ func (s *SocketIO) poll(w http.ResponseWriter, r *http.Request, c *client) {
 		}
 		select {
 		case <-r.Context().Done():
+			s.end(c) // the page was closed: nobody is there to send a patient to
 			return
 		case <-c.wake:
 		}

@@ -27,7 +27,7 @@ var vietnamese = map[string]struct{ doc, allowed string }{
 	"trust.embedded_lists":        {"Tin các danh sách chính công khai của ICAO đi kèm chương trình. Chúng không có CSCA của thẻ căn cước.", "true hoặc false"},
 	"trust.reject_weak":           {"Coi thẻ ký bằng SHA-1 hoặc khóa RSA ngắn là không đạt, thay vì chỉ cảnh báo.", "true hoặc false"},
 	"compat.socketio":             {"Phục vụ giao thức /event của đầu đọc HN212/JTH qua Socket.IO, trên 127.0.0.1.", "true hoặc false"},
-	"compat.socketio_port":        {"Cổng của giao thức đó trên 127.0.0.1.", "1024 đến 65535, không trùng his.ports"},
+	"compat.socketio_port":        {"Cổng của giao thức đó trên 127.0.0.1.", "1024 đến 65535, không trùng his.ports và his.wss_ports"},
 	"compat.socketio_origins":     {"Các trang web được nghe giao thức đó. Nó không có token: trang nào ghi ở đây nhận mọi thẻ mà không phần mềm nào khác đang chờ.", "danh sách origin, ví dụ https://his.hospital.example, không kèm đường dẫn hay ký tự đại diện"},
 	"compat.socketio_programs":    {"Cho cả chương trình không phải trang web nghe. Chúng cũng không có token: mọi chương trình của người đang ngồi máy đều đọc theo được.", "true hoặc false"},
 	"compat.webhook_url":          {"Nơi gửi từng thẻ mà không phần mềm nào đang chờ, dạng JSON.", "https://máy/đường-dẫn, hoặc http trên 127.0.0.1, [::1] hay localhost; để trống là tắt"},

@@ -333,3 +333,28 @@ func TestTwoTabs(t *testing.T) {
 		t.Errorf("%v", heard)
 	}
 }
+
+// TestAskedTwice: a double click is one check-in; the same id for something else is none, and does not disturb the first.
+func TestAskedTwice(t *testing.T) {
+	d := newDesk(t)
+	b := restricted.open(t, secure, "granted")
+	an := persona(t, "an")
+	var got struct {
+		Same, Followed bool
+		Other          outcome
+		Names          []string
+	}
+	b.run(d.options(map[string]any{"token": d.token(secure), "qr": an.QR()}), `
+		const c = make();
+		const one = c.checkin({ jobId: "twice", key: { qr: defaults.qr } });
+		const two = c.checkin({ jobId: "twice", key: { qr: defaults.qr } });
+		await until("both", () => one.checkinId && two.checkinId);
+		const other = await outcome(c.checkin({ jobId: "twice", desk: "2" }).result);
+		const followed = c.follow("twice") === one;
+		await c.sim.insert({ persona: "an" });
+		const results = await Promise.all([one.result, two.result]);
+		return { same: one.checkinId === two.checkinId, followed, other, names: results.map((r) => r.identity.fullName) };`, &got)
+	if !got.Same || !got.Followed || got.Other.ID != "JOB_ID_TAKEN" || !slices.Equal(got.Names, []string{an.FullName, an.FullName}) {
+		t.Errorf("%+v", got)
+	}
+}

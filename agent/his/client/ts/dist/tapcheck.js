@@ -102,7 +102,7 @@ var Tapcheck = (() => {
         `The page's permission loopback-network is denied: somebody clicked Block, by a policy, or the page lies in a frame without allow="loopback-network" (detail.frame).`
       ],
       next: [
-        "Bấm biểu tượng bên trái thanh địa chỉ, cho phép Thiết bị trên máy này rồi tải lại trang; nếu không được, báo bộ phận CNTT.",
+        "Bấm biểu tượng bên trái địa chỉ trang, cho phép truy cập ứng dụng trên thiết bị này rồi tải lại trang; nếu không được, báo bộ phận CNTT.",
         "Click the icon left of the address, allow access to apps on this device and reload the page; if that fails, tell IT."
       ]
     },
@@ -869,7 +869,8 @@ var Tapcheck = (() => {
     };
     store;
     lang;
-    jobs = /* @__PURE__ */ new Map();
+    jobs = /* @__PURE__ */ new Set();
+    // that are not over; a page may have asked for one twice
     connection;
     opening;
     retrying = false;
@@ -885,7 +886,7 @@ var Tapcheck = (() => {
           () => {
             this.opening = void 0;
             this.change({ state: "open" });
-            for (const job of this.jobs.values()) void job.attach();
+            for (const job of this.jobs) void job.attach();
           },
           (e) => {
             this.opening = void 0;
@@ -900,7 +901,7 @@ var Tapcheck = (() => {
       this.stop.abort();
       this.connection?.close();
       this.drop();
-      for (const job of [...this.jobs.values()]) job.end(clientError("ABORTED", this.lang));
+      for (const job of [...this.jobs]) job.end(clientError("ABORTED", this.lang));
       this.change({ state: "closed" });
     }
     /** Asks for any method of the protocol. Errors: the agent's and those of the connection. */
@@ -928,7 +929,7 @@ var Tapcheck = (() => {
     }
     /** Takes up a job that another page of this origin has started: after a reload, within 15 seconds, or in another window. */
     follow(jobId, o = {}) {
-      return this.jobs.get(jobId) ?? this.launch(new Job(this.host, jobId, void 0, o.signal));
+      return [...this.jobs].find((j) => j.id === jobId) ?? this.launch(new Job(this.host, jobId, void 0, o.signal));
     }
     /** Names the visit that came later. */
     link(of, visit, o) {
@@ -966,8 +967,9 @@ var Tapcheck = (() => {
             const paired = await connection.request("pairing.confirm", { code: code.replace(/\D/g, "") }, { signal });
             connection.close();
             await this.save({ port: found.port, instanceId: hello.instanceId, key, token: paired.token });
-            this.connection?.close();
+            const old = this.connection;
             this.drop();
+            old?.close();
             return this.connect(signal);
           },
           cancel: () => connection.close()
@@ -1120,7 +1122,7 @@ var Tapcheck = (() => {
     }
     giveUp(e) {
       this.retrying = false;
-      for (const job of [...this.jobs.values()]) job.end(e);
+      for (const job of [...this.jobs]) job.end(e);
       this.change({ state: "closed", error: e });
     }
     change(s) {
@@ -1140,7 +1142,7 @@ var Tapcheck = (() => {
           return !self.stop.signal.aborted && (self.retrying || self.connection !== void 0);
         },
         request: (method, params, o) => self.request(method, params, o),
-        finished: (job) => void self.jobs.delete(job.id)
+        finished: (job) => void self.jobs.delete(job)
       };
     })();
     begin(method, request, signal) {
@@ -1150,7 +1152,7 @@ var Tapcheck = (() => {
     }
     launch(job) {
       if (job.done) return job;
-      this.jobs.set(job.id, job);
+      this.jobs.add(job);
       if (this.connection) void job.attach();
       else this.connect().catch((e) => this.retrying || job.end(e));
       return job;
@@ -1160,19 +1162,19 @@ var Tapcheck = (() => {
       if (method === "eligibility.changed") return this.emit("eligibility", params);
       const jobId = params?.jobId;
       if (typeof jobId !== "string") return;
-      const job = this.jobs.get(jobId);
+      const jobs = [...this.jobs].filter((j) => j.id === jobId);
       switch (method) {
         case "job.progress":
-          job?.progress(params);
+          for (const job of jobs) job.progress(params);
           return this.emit("job", { kind: "progress", jobId, event: params });
         case "job.partial":
-          job?.partial(params);
+          for (const job of jobs) job.partial(params);
           return this.emit("job", { kind: "partial", jobId, event: params });
         case "job.needs":
-          job?.needs(params);
+          for (const job of jobs) job.needs(params);
           return this.emit("job", { kind: "needs", jobId, event: params });
         case "job.result":
-          job?.finish(params);
+          for (const job of jobs) job.finish(params);
           return this.emit("job", { kind: "result", jobId, event: params });
       }
     }

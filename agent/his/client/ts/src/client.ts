@@ -132,7 +132,7 @@ export class Client extends Emitter<ClientEvents> {
 
   private readonly store: Store;
   private readonly lang: Language;
-  private readonly jobs = new Map<string, Job>();
+  private readonly jobs = new Set<Job>(); // that are not over; a page may have asked for one twice
   private connection?: Connection;
   private opening?: Promise<SessionOpenResult>;
   private retrying = false;
@@ -155,7 +155,7 @@ export class Client extends Emitter<ClientEvents> {
         () => {
           this.opening = undefined;
           this.change({ state: "open" });
-          for (const job of this.jobs.values()) void job.attach();
+          for (const job of this.jobs) void job.attach();
         },
         (e: TapcheckError) => {
           this.opening = undefined;
@@ -171,7 +171,7 @@ export class Client extends Emitter<ClientEvents> {
     this.stop.abort();
     this.connection?.close();
     this.drop();
-    for (const job of [...this.jobs.values()]) job.end(clientError("ABORTED", this.lang));
+    for (const job of [...this.jobs]) job.end(clientError("ABORTED", this.lang));
     this.change({ state: "closed" });
   }
 
@@ -205,7 +205,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Takes up a job that another page of this origin has started: after a reload, within 15 seconds, or in another window. */
   follow(jobId: string, o: { signal?: AbortSignal } = {}): Job {
-    return this.jobs.get(jobId) ?? this.launch(new Job(this.host, jobId, undefined, o.signal));
+    return [...this.jobs].find((j) => j.id === jobId) ?? this.launch(new Job(this.host, jobId, undefined, o.signal));
   }
 
   /** Names the visit that came later. */
@@ -252,8 +252,9 @@ export class Client extends Emitter<ClientEvents> {
           const paired = await connection.request("pairing.confirm", { code: code.replace(/\D/g, "") }, { signal });
           connection.close();
           await this.save({ port: found.port, instanceId: hello.instanceId, key, token: paired.token });
-          this.connection?.close(); // one that was open with an older token
+          const old = this.connection; // open with an older token; its jobs go on with the new one
           this.drop();
+          old?.close();
           return this.connect(signal);
         },
         cancel: () => connection.close(),
@@ -424,7 +425,7 @@ export class Client extends Emitter<ClientEvents> {
 
   private giveUp(e: TapcheckError): void {
     this.retrying = false;
-    for (const job of [...this.jobs.values()]) job.end(e);
+    for (const job of [...this.jobs]) job.end(e);
     this.change({ state: "closed", error: e });
   }
 
@@ -446,7 +447,7 @@ export class Client extends Emitter<ClientEvents> {
         return !self.stop.signal.aborted && (self.retrying || self.connection !== undefined);
       },
       request: (method, params, o) => self.request(method, params, o),
-      finished: (job: Job) => void self.jobs.delete(job.id),
+      finished: (job: Job) => void self.jobs.delete(job),
     };
   })();
 
@@ -458,7 +459,7 @@ export class Client extends Emitter<ClientEvents> {
 
   private launch(job: Job): Job {
     if (job.done) return job;
-    this.jobs.set(job.id, job);
+    this.jobs.add(job);
     // A session that is opened for it attaches it too, and before that nothing is to be attached.
     if (this.connection) void job.attach();
     else this.connect().catch((e: TapcheckError) => this.retrying || job.end(e));
@@ -470,19 +471,19 @@ export class Client extends Emitter<ClientEvents> {
     if (method === "eligibility.changed") return this.emit("eligibility", params as EligibilityChanged);
     const jobId = (params as { jobId?: unknown } | null)?.jobId;
     if (typeof jobId !== "string") return; // of a newer agent
-    const job = this.jobs.get(jobId);
+    const jobs = [...this.jobs].filter((j) => j.id === jobId);
     switch (method) {
       case "job.progress":
-        job?.progress(params as Progress);
+        for (const job of jobs) job.progress(params as Progress);
         return this.emit("job", { kind: "progress", jobId, event: params as Progress });
       case "job.partial":
-        job?.partial(params as Result);
+        for (const job of jobs) job.partial(params as Result);
         return this.emit("job", { kind: "partial", jobId, event: params as Result });
       case "job.needs":
-        job?.needs(params as Need);
+        for (const job of jobs) job.needs(params as Need);
         return this.emit("job", { kind: "needs", jobId, event: params as Need });
       case "job.result":
-        job?.finish(params as Result);
+        for (const job of jobs) job.finish(params as Result);
         return this.emit("job", { kind: "result", jobId, event: params as Result });
     }
   }

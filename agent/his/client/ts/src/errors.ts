@@ -103,7 +103,7 @@ export const clientErrors: Readonly<Record<ClientErrorId, Entry>> = {
       "The page's permission loopback-network is denied: somebody clicked Block, by a policy, or the page lies in a frame without allow=\"loopback-network\" (detail.frame).",
     ],
     next: [
-      "Bấm biểu tượng bên trái thanh địa chỉ, cho phép Thiết bị trên máy này rồi tải lại trang; nếu không được, báo bộ phận CNTT.",
+      "Bấm biểu tượng bên trái địa chỉ trang, cho phép truy cập ứng dụng trên thiết bị này rồi tải lại trang; nếu không được, báo bộ phận CNTT.",
       "Click the icon left of the address, allow access to apps on this device and reload the page; if that fails, tell IT.",
     ],
   },

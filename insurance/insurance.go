@@ -31,7 +31,32 @@ type Request struct {
 	FullName    string `json:"fullName,omitempty"`
 	DateOfBirth string `json:"dateOfBirth,omitempty"`
 	Sex         string `json:"sex,omitempty"`
+
+	// Who asks, by ids of the HIS: an insurer that wants to know a registered person finds out by them whom to name. And when
+	// the visit was, if it is not now: the day on which a card has to be valid.
+	Operator string    `json:"operator,omitempty"`
+	Desk     string    `json:"desk,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+
+	// Staff is in whose name is asked, where the caller knows it; nil: whom the provider has for Operator and Desk, or the
+	// facility's own. Personal: it is never stored with a request, and never logged.
+	Staff *Staff `json:"-"`
 }
+
+// Staff is a member of staff whom the facility has registered with the insurer.
+type Staff struct {
+	Name   string
+	Number string // personal number, 12 digits
+}
+
+// Who answered: Eligibility.Source. More may come.
+const (
+	SourceGateway  = "bhyt-gateway"  // the gateway of Vietnam Social Security
+	SourceTraining = "bhyt-training" // its training system, whose answers are true of nobody
+	SourceSupplied = "supplied"      // the HIS, on its own word
+	SourceRelay    = "relay"         // one machine of the hospital that asks for all desks
+	SourceFHIR     = "fhir"          // a FHIR R4 server
+)
 
 // Card is the insurance card as the insurer knows it.
 type Card struct {
@@ -73,6 +98,11 @@ type Eligibility struct {
 	Card        *Card        `json:"card,omitempty"`
 	Route       *Route       `json:"route,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
+
+	// LookedUpBy is who else looked this card up lately, newest first, at most MaxLookUps.
+	LookedUpBy []LookUp `json:"lookedUpBy,omitempty"`
+	// History is what the person was treated for. Only for an origin with the right to it, on request, and never stored.
+	History *History `json:"history,omitempty"`
 
 	// Raw is the insurer's answer as it came, but for what must not be kept (lists of visits with their diagnoses), for the
 	// journal. It never goes over the wire. It may be there beside an error.

@@ -37,6 +37,7 @@ var said = map[string]any{
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
 	"Eligibility": insurance.Eligibility{}, "InsuranceCard": insurance.Card{}, "Route": insurance.Route{}, "Difference": insurance.Difference{},
+	"LookUp": insurance.LookUp{}, "History": insurance.History{}, "PastVisit": insurance.Visit{},
 	"ErrorData": catalog.Wire{}, "ErrorObject": rpcError{}, "HealthItem": HealthItem{}, "Reader": readerWire{}, "ReaderCard": cardWire{},
 	"AgentInfo": agentInfo{}, "ProtocolRange": versions{}, "Proof": proof{},
 }
@@ -196,6 +197,7 @@ func TestValuesAreTheConstants(t *testing.T) {
 		{"AccessVerdict.keyFrom", "icao/lds", "KeyFrom"},
 		{"Eligibility.state", "insurance", "State"},
 		{"Difference.kind", "insurance", "DiffersIn*"},
+		{"Eligibility.source", "insurance", "Source*"},
 		{"About", "agent/checkin", "About*"},
 		{"Reader.state", "reader", "State"},
 		{"Right", "agent/keys", "Right*"},

@@ -913,8 +913,12 @@ export interface Eligibility {
     | "unknown"
     | "off"
     | (string & {});
-  /** Who answered, such as bhyt-gateway. */
-  source?: string;
+  /**
+   * Who answered. `bhyt-gateway`: the gateway of Vietnam Social Security. `bhyt-training`: its training system, whose
+   * answers are true of nobody. `supplied`: the HIS, on its own word. `relay`: one machine of the hospital that asks
+   * for all desks. `fhir`: a FHIR R4 server.
+   */
+  source?: "bhyt-gateway" | "bhyt-training" | "supplied" | "relay" | "fhir" | (string & {});
   /** When, RFC 3339. */
   asOf?: string;
   /** Raw result code of the insurer. */
@@ -929,6 +933,58 @@ export interface Eligibility {
   route?: Route;
   /** Where the insurer's data differ from the card's. It holds no values. */
   differences?: Difference[];
+  /**
+   * Who else looked this card up lately, newest first, at most 50. Several facilities on one day may mean that several
+   * people use it.
+   */
+  lookedUpBy?: LookUp[];
+  history?: History;
+}
+
+/** Another facility's look-up of the same card. */
+export interface LookUp {
+  /** Code of the facility, or its account where that has another form. */
+  facility: string;
+  /** When, to the minute, RFC 3339. */
+  at?: string;
+  /** Raw result code that it was given. */
+  code?: string;
+}
+
+/**
+ * What the person was treated for, as the insurer has it. Only in the answer to insurance.check with history, for a
+ * client with that right; it is kept nowhere, so job.status and checkin.list do not give it again.
+ */
+export interface History {
+  /** When it was asked for, RFC 3339. */
+  asOf?: string;
+  /** Raw result code of the insurer. */
+  code?: string;
+  reason?: ErrorId;
+  /** Newest first, at most 200. */
+  visits?: PastVisit[];
+  /** There were more. */
+  more?: boolean;
+}
+
+/** One stay or consultation. discharge, outcome and reason are the insurer's own codes. */
+export interface PastVisit {
+  /** Id of its dossier with the insurer (maHoSo). */
+  id?: string;
+  /** Code of the facility. */
+  facility?: string;
+  /** When it began, to the minute, RFC 3339. */
+  from?: string;
+  /** When it ended; absent: it has not, or nobody says. */
+  to?: string;
+  /** Diagnosis, in words. */
+  diagnosis?: string;
+  /** tinhTrang: 1 discharged, 2 transferred, 3 left without leave, 4 on own request, 5 transferred on request. */
+  discharge?: string;
+  /** kqDieuTri: 1 cured, 2 better, 3 unchanged, 4 worse, 5 died. */
+  outcome?: string;
+  /** lyDoVV: 1 right route, 2 emergency, 3 off route, 4 without need of a referral. */
+  reason?: string;
 }
 
 /** The insurance card as the insurer knows it. */

@@ -830,3 +830,31 @@ func TestMotion(t *testing.T) {
 		t.Errorf("the card does not move: %s", moves)
 	}
 }
+
+// A hospital with a mapping of its own gets all fields as the agent writes them, without the picture having gone there.
+func TestCopyInTheHospitalsForm(t *testing.T) {
+	f := newFake(t)
+	f.state["clipboardClearMs"], f.state["copyMapped"] = 0, true
+	f.answers["POST copy"] = object{"texts": []string{"NGUYEN VAN AN", "19990101", ""}}
+	p := openTab(t, f.srv.URL)
+	p.allowClipboard()
+	p.login()
+	job := start(f, p)
+	f.event("job.result", result(job, nil))
+	p.stage("done")
+	p.key("F9")
+	p.until("the mapped texts in the clipboard", "await navigator.clipboard.readText() === "+quote("NGUYEN VAN AN\t19990101\t"))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.posts {
+		if c.Method != "copy" {
+			continue
+		}
+		r, _ := c.Params["result"].(map[string]any)
+		if r["identity"] == nil || r["portrait"] != nil {
+			t.Errorf("sent to be copied: %v", r)
+		}
+		return
+	}
+	t.Error("the agent was not asked")
+}

@@ -303,10 +303,15 @@ func TestThreeKeystrokes(t *testing.T) {
 
 func (p *tab) allowClipboard() {
 	p.t.Helper()
-	for _, name := range []string{"clipboard-read", "clipboard-write"} {
-		if _, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: name}, Setting: "granted", Origin: p.base}); err != nil {
-			p.t.Fatal(err)
-		}
+	p.permit("clipboard-read", "granted")
+	p.permit("clipboard-write", "granted")
+}
+
+func (p *tab) permit(name, setting string) {
+	p.t.Helper()
+	_, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSetting(setting), Origin: p.base})
+	if err != nil {
+		p.t.Fatal(err)
 	}
 }
 
@@ -430,12 +435,12 @@ func TestHostileCard(t *testing.T) {
 	i["fullName"] = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
 	i["residence"] = "\u202eabc\u202d <b>bold</b> \u0000\u0007\u200b &lt; {field} \u05d0\u05d1\u05d2"
 	i["nationality"] = "<svg onload=alert(1)>"
-	r := result(job, object{"identity": i, "portrait": object{"mime": "text/html", "width": 1, "height": 1, "data": "PHNjcmlwdD4="}})
-	p.allow("Failed to load resource")
+	r := result(job, object{"identity": i, "portrait": object{"mime": "image/jpeg", "width": 1, "height": 1, "data": "PHNjcmlwdD4="}})
 	f.event("job.result", r)
 	p.stage("done")
 	p.sees(`<img src=x onerror=`)
 	p.sees(`<b>bold</b>`)
+	p.sees("Ảnh không xem được")
 	p.look("51-hostile-card", true)
 	var found int
 	p.eval(`document.querySelectorAll(".person img, .person script, .person b, .person svg[onload]").length`, &found)
@@ -769,6 +774,49 @@ func TestAdministration(t *testing.T) {
 	p.sees("Đã tải xuống")
 }
 
+// TestPassport: a document without a QR code is opened with its number and two dates.
+func TestPassport(t *testing.T) {
+	f := newFake(t)
+	p := openTab(t, f.srv.URL)
+	p.login()
+	p.until("ready", "document.querySelector('[data-reader]')")
+	p.eval("document.querySelector('.hero .link').click()", nil)
+	p.until("a dialog", "document.querySelector('dialog[open] input')")
+	p.look("65-passport", false)
+	p.typed("c1234567")
+	p.key("Tab")
+	p.typed("31/12/1985")
+	p.key("Tab")
+	p.typed("31/2/2031")
+	p.key("Enter")
+	p.sees("Ô được tô viền đỏ")
+	p.eval("(document.activeElement.value = '', true)", nil)
+	p.typed("28.2.2031")
+	p.key("Enter")
+	got := f.called("checkin.start")["key"].(object)
+	if got["documentNumber"] != "C1234567" || got["dateOfBirth"] != "1985-12-31" || got["expiresAt"] != "2031-02-28" {
+		t.Errorf("the key is %v", got)
+	}
+}
+
+// TestHospitalsForm: where the hospital has an order and form of its own, the agent makes what is copied.
+func TestHospitalsForm(t *testing.T) {
+	f := newFake(t)
+	f.state["copyMapped"], f.state["clipboardClearMs"] = true, 0
+	f.answers["POST copy"] = object{"texts": []string{"NGUYEN VAN AN", "19990101"}}
+	p := openTab(t, f.srv.URL)
+	p.allowClipboard()
+	p.login()
+	job := start(f, p)
+	f.event("job.result", result(job, nil))
+	p.stage("done")
+	p.key("F9")
+	p.until("the agent's texts in the clipboard", "await navigator.clipboard.readText() === 'NGUYEN VAN AN\\t19990101'")
+	if got := f.posted("copy")["result"].(object); got["portrait"] != nil || got["identity"] == nil {
+		t.Errorf("copy got %v", got)
+	}
+}
+
 // TestGiveKey: the desk gives a key to another program's check-in.
 func TestGiveKey(t *testing.T) {
 	f := newFake(t)
@@ -791,13 +839,7 @@ func TestGiveKey(t *testing.T) {
 func TestCapture(t *testing.T) {
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
-	set := func(setting string) {
-		t.Helper()
-		if _, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "camera"}, Setting: browser.PermissionSetting(setting), Origin: f.srv.URL}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	set("granted")
+	p.permit("camera", "granted")
 	p.open("#capture=ticket.1-2_3")
 	p.sees("Chụp ảnh trực tiếp")
 	p.until("a picture", "document.querySelector('video').videoWidth > 0")
@@ -808,13 +850,46 @@ func TestCapture(t *testing.T) {
 	if p.eval("location.href", &address); strings.Contains(address, "ticket") {
 		t.Errorf("the ticket stays in the address: %s", address)
 	}
-	set("denied")
+	p.permit("camera", "denied")
 	p.open("")
 	p.open("#capture=ticket.2")
 	p.reload()
 	p.open("?x#capture=ticket.3")
 	p.sees("Trình duyệt chưa cho dùng máy ảnh")
 	p.look("64-capture-denied", true)
+}
+
+// TestLivePicture: a job that needs one gets it from the camera, where the agent serves faces, and only there.
+func TestLivePicture(t *testing.T) {
+	f := newFake(t)
+	f.served = append(f.served, "face.frame")
+	f.answers["face.frame"] = object{"findings": []string{"TOO_DARK"}, "challenge": "turn_left", "done": false}
+	p := openTab(t, f.srv.URL)
+	p.permit("camera", "granted")
+	p.login()
+	job := start(f, p)
+	f.event("job.needs", object{"jobId": job, "seq": 1, "need": "live_image"})
+	p.stage("live")
+	p.look("66-live-picture", true)
+	p.key("Enter")
+	p.until("a picture", "document.querySelector('dialog video') && document.querySelector('dialog video').videoWidth > 0")
+	p.until("ready to take it", "!document.querySelector('dialog .button.primary').disabled")
+	p.eval("document.querySelector('dialog .button.primary').click()", nil)
+	got := f.called("face.frame")
+	picture, _ := got["image"].(object)
+	if data, _ := picture["data"].(string); got["jobId"] != job || picture["mime"] != "image/jpeg" || !strings.HasPrefix(data, "/9j/") {
+		t.Errorf("face.frame got %.80v", got)
+	}
+	p.sees("Mời quay mặt sang trái")
+	p.look("67-live-findings", false)
+	f.event("job.progress", object{"jobId": job, "seq": 2, "phase": "insurance", "percent": 90})
+	p.until("the camera is off", "!document.querySelector('dialog')")
+
+	g, q, other := begin(t)
+	g.event("job.needs", object{"jobId": other, "seq": 1, "need": "live_image"})
+	q.stage("live")
+	q.sees("So khuôn mặt chưa có trên máy này")
+	q.look("68-live-unavailable", true)
 }
 
 // TestMotion: things move where that is wanted, and only there.

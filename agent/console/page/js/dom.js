@@ -31,7 +31,16 @@ export function replace(e, ...children) {
 	append(e, children);
 }
 
-let sprite = "icons/icons.svg";
+// loadIcons puts the icons into the page once, so that none of them has to be waited for later.
+export async function loadIcons() {
+	const file = await fetch("icons/icons.svg", { credentials: "omit", redirect: "error" });
+	const parsed = new DOMParser().parseFromString(await file.text(), "image/svg+xml").documentElement;
+	const sprite = document.createElementNS(svgNS, "svg");
+	sprite.setAttribute("class", "sprite");
+	sprite.setAttribute("aria-hidden", "true");
+	sprite.append(...parsed.children);
+	document.body.append(document.importNode(sprite, true));
+}
 
 export function icon(name, className = "icon") {
 	const svg = document.createElementNS(svgNS, "svg");
@@ -43,7 +52,7 @@ export function icon(name, className = "icon") {
 
 function use(name, className) {
 	const u = document.createElementNS(svgNS, "use");
-	u.setAttribute("href", `${sprite}#${name}`);
+	u.setAttribute("href", `#${name}`);
 	if (className) u.setAttribute("class", className);
 	return u;
 }

@@ -88,3 +88,9 @@ export function fieldValue(name, r) {
 }
 
 export function fieldName(name) { return tOr(`field.${name}`, name); }
+
+// inSentence is a field's name within a sentence: "họ và tên", but "BHYT từ ngày".
+export function inSentence(name) {
+	const s = fieldName(name);
+	return /^\p{Lu}\p{Ll}/u.test(s) ? s[0].toLowerCase() + s.slice(1) : s;
+}

@@ -12,7 +12,7 @@ import { initClipboard } from "./copy.js";
 import { listen } from "./wedge.js";
 import { play } from "./sound.js";
 import { resultTone } from "./verdict.js";
-import { replace, closeDialogs, toast } from "./dom.js";
+import { replace, closeDialogs, toast, loadIcons } from "./dom.js";
 import { loginView, setupView, lockView, offlineView } from "./view/front.js";
 import { shell } from "./view/shell.js";
 import { deskView } from "./view/desk.js";
@@ -259,13 +259,14 @@ function capture(root) {
 	replace(root, view);
 }
 
-function main() {
+async function main() {
 	// One origin: a token and a permission for the camera belong to this one only.
 	if (location.hostname !== "127.0.0.1") {
 		location.replace(`http://127.0.0.1:${location.port}/console/${location.hash}`);
 		return;
 	}
 	initLanguage("vi");
+	await loadIcons().catch(() => {}); // without icons the words still say everything
 	const ticket = /^#capture=([\w.-]{1,256})$/.exec(location.hash);
 	if (ticket) {
 		capture(document.getElementById("app"));

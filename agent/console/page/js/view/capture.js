@@ -2,8 +2,8 @@
 // opened as /console/#capture=TICKET; the ticket stands for the job and is worth nothing without the agent. It is also how
 // the console itself takes a picture. Without face verification in the agent, nothing is sent anywhere.
 
-import { h, button, notice, replace, icon, failure } from "../dom.js";
-import { t } from "../i18n.js";
+import { h, button, notice, replace, icon, failure, dialog } from "../dom.js";
+import { t, tOr } from "../i18n.js";
 import { Camera, CameraError } from "../camera.js";
 
 function oval() {
@@ -23,7 +23,7 @@ function oval() {
 }
 
 // captureView shows the preview. send is called with a frame and gives findings {ok, text}; null: there is nobody to send to.
-export function captureView({ send, onClose }) {
+export function captureView({ send, onClose, tag = "main" }) {
 	const video = h("video", { playsinline: true, muted: true, "aria-label": t("capture.preview") });
 	const camera = new Camera(video);
 	const hint = h("p", { class: "row", role: "status" });
@@ -66,12 +66,34 @@ export function captureView({ send, onClose }) {
 		clearInterval(timer);
 		camera.stop();
 	};
-	const root = h("main", { class: "capture" }, h("div", { class: "viewfinder" }, video, oval()),
-		h("div", { class: "stack" }, h("h1", { text: t("capture.title") }), h("p", { text: t("capture.text") }), hint, trouble,
+	const root = h(tag, { class: "capture" }, h("div", { class: "viewfinder" }, video, oval()),
+		h("div", { class: "stack" }, h("h1", { text: t("capture.title"), tabindex: "-1" }), h("p", { text: t("capture.text") }), hint, trouble,
 			send === null && notice("calm", t("capture.unavailable"), t("capture.unavailableText")),
 			h("div", { class: "row" }, take, button(t("close"), () => { stop(); onClose(); }))));
 	root.stop = stop;
 	window.addEventListener("pagehide", stop, { once: true });
 	requestAnimationFrame(start);
 	return root;
+}
+
+// captureFor takes the picture that a job of this console asks for. Each frame goes to the agent, which says what is wrong
+// with it, and what the person should do next; the job itself goes on when the agent has what it needs.
+export async function captureFor(app, job) {
+	let view;
+	let challenge; // what the person was last asked to do
+	await dialog("", (close) => {
+		job.addEventListener("change", () => { if (job.stage !== "live") close(); });
+		view = captureView({
+			tag: "div", onClose: () => close(),
+			send: async (frame) => {
+				const a = await app.socket.call("face.frame", { jobId: job.jobId, image: { mime: frame.mime, data: frame.data }, challenge });
+				challenge = a.challenge;
+				const says = [...(a.findings || []).map((f) => tOr(`finding.${f}`, f)), a.challenge && !a.done && tOr(`challenge.${a.challenge}`, a.challenge)].filter(Boolean);
+				return { ok: says.length === 0, text: says.join(" ") || t("capture.good") };
+			},
+		});
+		view.querySelector("h1").id = "dialog-title";
+		return view;
+	});
+	view.stop();
 }

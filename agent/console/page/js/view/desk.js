@@ -3,7 +3,7 @@
 
 import { h, button, icon, picture, replace, failure, toast, badge } from "../dom.js";
 import { t, tOr, stepText, warningText } from "../i18n.js";
-import { value, visible, date, number, sex, fieldName, fieldValue, canonical, time } from "../format.js";
+import { value, visible, date, number, sex, fieldName, inSentence, fieldValue, canonical, time } from "../format.js";
 import { chipPhases } from "../checkin.js";
 import { cardSummary, eligibilityTone, resultTone } from "../verdict.js";
 import { toneIcon } from "../dom.js";
@@ -13,6 +13,7 @@ import { showReasons } from "./reasons.js";
 import { decide, link, voidCheckin } from "./amend.js";
 import { provideKey } from "./queue.js";
 import { simulateCard } from "./simulate.js";
+import { captureFor } from "./capture.js";
 
 // The keys that copy the first five fields of the settable order. They are given out from top to bottom of the screen.
 const fieldKeys = ["F3", "F4", "F6", "F7", "F8"];
@@ -118,7 +119,7 @@ function running(app, root) {
 			live.textContent = said ? said.textContent : "";
 			if (job.final) {
 				const first = bar.querySelector("[data-first]") || bar.querySelector("button");
-				if (first) first.focus();
+				if (first) queueMicrotask(() => first.focus()); // the view may not be in the page yet
 			}
 		}
 		if (parts.progress) parts.progress(job);
@@ -169,17 +170,26 @@ function drawBanner(app, job, stage, box, parts) {
 			const entry = keyEntry(app, (key) => app.provide({ key }));
 			replace(box, picture("scan"), h("div", { class: "key-entry" }, say(wrong ? t("stage.keyWrong") : t("stage.key")), lead(cause && wrong && cause.next), entry));
 			box.classList.add("asks");
-			entry.querySelector("input").focus();
+			queueMicrotask(() => entry.querySelector("input").focus());
 			return;
 		}
 		case "reader": {
 			const names = new Map(app.readers.map((r) => [r.id, r.name]));
 			const choice = (job.need.readers || []).map((id) => button(visible(names.get(id) || id), () => app.provide({ reader: id }), { iconName: "reader" }));
 			replace(box, picture("insert"), h("div", { class: "key-entry" }, say(t("stage.reader")), h("div", { class: "row" }, choice)));
-			if (choice[0]) choice[0].focus();
+			if (choice[0]) queueMicrotask(() => choice[0].focus());
 			return;
 		}
 		case "live":
+			if (app.socket.serves("face.frame")) {
+				const open = button(t("capture.open"), () => captureFor(app, job), { kind: "primary", iconName: "camera" });
+				replace(box, mark("calm", "camera"), h("div", { class: "key-entry" }, say(t("stage.live")), lead(t("capture.text")), h("div", { class: "row" }, open)));
+				queueMicrotask(() => open.focus());
+				return;
+			}
+			box.classList.add("tone-look");
+			replace(box, mark("look"), h("div", {}, say(t("capture.unavailable")), lead(t("capture.unavailableText"))));
+			return;
 		case "other":
 			box.classList.add("tone-look");
 			replace(box, mark("look"), h("div", {}, say(t("stage.other")), lead(cause && cause.text, cause && cause.next)));
@@ -207,7 +217,7 @@ function drawBanner(app, job, stage, box, parts) {
 	}
 }
 
-function mark(tone) { return h("div", { class: "mark", "aria-hidden": "true" }, icon(toneIcon[tone])); }
+function mark(tone, name) { return h("div", { class: "mark", "aria-hidden": "true" }, icon(name || toneIcon[tone])); }
 
 function work(job, stage, parts) {
 	const chip = job.request.means === "chip";
@@ -313,7 +323,7 @@ function copyButton(app, job, name) {
 	const text = fieldValue(name, job.known);
 	if (!text || !job.final || job.state === "void") return null;
 	const key = keyOf(app, name);
-	const title = t("copy.one", { field: fieldName(name) });
+	const title = t("copy.one", { field: inSentence(name) });
 	return h("button", { class: "copy", type: "button", data: key ? { key } : {}, "aria-keyshortcuts": key, title, on: { click: () => copyTexts(app, [text]) } },
 		h("span", { class: "visually-hidden", text: title }), key ? h("kbd", { text: key }) : icon("copy"));
 }
@@ -341,10 +351,13 @@ function portrait(job) {
 		if (portraitURL) URL.revokeObjectURL(portraitURL);
 		portraitURL = "";
 		portraitOf = job.portrait;
-		if (job.portrait) portraitURL = URL.createObjectURL(new Blob([Uint8Array.from(atob(job.portrait.data), (c) => c.charCodeAt(0))], { type: job.portrait.mime }));
+		if (job.portrait && /^image\/(jpeg|png)$/.test(job.portrait.mime)) portraitURL = URL.createObjectURL(new Blob([Uint8Array.from(atob(job.portrait.data), (c) => c.charCodeAt(0))], { type: job.portrait.mime }));
 	}
-	return h("figure", { class: "portrait" }, portraitURL
-		? h("img", { src: portraitURL, alt: t("portrait.alt") })
+	const broken = () => h("div", {}, icon("person"), h("figcaption", { text: t("portrait.broken") }));
+	const picture = portraitURL && h("img", { src: portraitURL, alt: t("portrait.alt"), on: { error: () => picture.replaceWith(broken()) } });
+	if (job.portrait && !picture) return h("figure", { class: "portrait" }, broken());
+	return h("figure", { class: "portrait" }, picture
+		? picture
 		: h("div", {}, icon("person"), h("figcaption", { text: job.request.means !== "chip" ? t("portrait.noChip") : job.final ? t("portrait.none") : t("portrait.later") })));
 }
 
@@ -384,7 +397,7 @@ function eligibility(app, job, e) {
 	const tone = eligibilityTone(e);
 	const c = e.card || {};
 	const worse = (e.differences || []).map((d) => {
-		const field = fieldName(d.field).toLowerCase();
+		const field = inSentence(d.field);
 		return tOr(`differs.${d.kind}`, field, { field });
 	});
 	const facts = [fact(app, job, "cardCode", c.code), c.from || c.to ? fact(app, job, "cardTo", `${date(c.from)} – ${date(c.to)}`, t("bhyt.dates")) : null].filter(Boolean);

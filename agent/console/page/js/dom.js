@@ -58,7 +58,7 @@ function use(name, className) {
 }
 
 const pictures = {
-	insert: ["pic-reader", "pic-card"],
+	insert: ["pic-reader", "pic-card", "pic-down"],
 	keep: ["pic-reader", "pic-card", "pic-waves"],
 	return: ["pic-hand", "pic-card"],
 	scan: ["pic-scan", "pic-line"],

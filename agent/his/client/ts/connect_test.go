@@ -9,6 +9,7 @@ import (
 // TestConnect: what a page learns when it connects, by where it comes from, what the browser lets it do, and what is there.
 func TestConnect(t *testing.T) {
 	const never, before = false, true
+	known, others := newDesk(t), newDesk(t, "https://other.example.test")
 	for _, c := range []struct {
 		name       string
 		browser    *chrome
@@ -53,12 +54,12 @@ func TestConnect(t *testing.T) {
 			var more map[string]any
 			switch c.agent {
 			case "token":
-				d = newDesk(t)
+				d = known
 				more = map[string]any{"token": d.token(origin)}
 			case "listed":
 				d = newDesk(t, origin)
 			case "denies":
-				d = newDesk(t, "https://other.example.test")
+				d = others
 				more = map[string]any{"token": d.token("https://other.example.test")}
 			case "off":
 				d = prepareDesk(t)

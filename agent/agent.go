@@ -66,7 +66,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "compat.unusable": true, "scanner.missing": true}
 
 // Run starts an agent and serves until ctx ends; then every job is answered and everything is closed. Errors before that:
 // of the catalogue, DATA_FOLDER and PORT_TAKEN.

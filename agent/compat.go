@@ -136,9 +136,13 @@ func (w *ways) run(ctx context.Context) {
 
 // serve serves the Socket.IO dialect as soon as its port is free.
 func (w *ways) serve(ctx context.Context) {
-	for ctx.Err() == nil {
+	for said := false; ctx.Err() == nil; {
 		listeners, _, err := his.Listen(ctx, []int{w.port})
 		w.state.Set(health.CompatPortTaken, err != nil)
+		if err != nil && !said {
+			said = true
+			w.log("compat.port_taken", map[string]any{"port": w.port})
+		}
 		if err == nil {
 			if w.socketIO.Serve(ctx, listeners) != nil {
 				w.state.Set(health.CompatUnusable, true)

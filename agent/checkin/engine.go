@@ -423,7 +423,7 @@ func clone(r Request) Request {
 		r.Eligibility.Card, r.Eligibility.Route = copyOf(r.Eligibility.Card), copyOf(r.Eligibility.Route)
 		r.Eligibility.Differences = slices.Clone(r.Eligibility.Differences)
 		// On whose word it stands is not for the client to say.
-		r.Eligibility.Source, r.Eligibility.Raw = "his", nil
+		r.Eligibility.Source, r.Eligibility.Raw = insurance.SourceSupplied, nil
 	}
 	return r
 }

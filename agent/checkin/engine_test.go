@@ -1373,7 +1373,7 @@ func TestInsurance(t *testing.T) {
 			}
 			check("unset", insurance.Off, "", func(*Request) {})
 			check("off", insurance.Off, "", func(r *Request) { r.Insurance = "off" })
-			check("supplied", insurance.Eligible, "his", func(r *Request) {
+			check("supplied", insurance.Eligible, insurance.SourceSupplied, func(r *Request) {
 				r.Insurance, r.Eligibility = "supplied", &insurance.Eligibility{State: insurance.Eligible, Source: "bhyt-gateway"}
 			})
 			r := chipRequest("read")

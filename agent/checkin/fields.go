@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/insurance"
 )
 
 // FieldPortrait is the name of the picture within Rights.Fields and Request.Fields.
@@ -110,7 +111,7 @@ func (r Result) Within(rights Rights) (out Result, less bool) {
 		r.Portrait, less = nil, true
 	}
 	// What the HIS itself has brought is no news to it.
-	if r.Eligibility != nil && !rights.Insurance && r.Eligibility.Source != "his" {
+	if r.Eligibility != nil && !rights.Insurance && r.Eligibility.Source != insurance.SourceSupplied {
 		r.Eligibility, less = nil, true
 	}
 	if less && r.Claim != nil {

@@ -31,13 +31,15 @@ func (j *job) lookUp(q insurance.Request) {
 	}
 	switch {
 	case j.req.Insurance == "supplied":
-		j.eligible = j.req.Eligibility
+		said := insurance.Supplied(*j.req.Eligibility, e.cfg.Now())
+		j.eligible = &said
 		return
 	case j.req.Insurance == "off" || e.cfg.Insurer == nil:
 		j.eligible = &insurance.Eligibility{State: insurance.Off}
 		return
 	}
 	j.looking = true
+	q = j.by(q)
 	e.wg.Go(func() {
 		defer close(j.lookedUp)
 		defer func() {
@@ -47,6 +49,15 @@ func (j *job) lookUp(q insurance.Request) {
 		}()
 		j.ask(q)
 	})
+}
+
+// by adds to a question who asks it.
+func (j *job) by(q insurance.Request) insurance.Request {
+	if j.req.Operator != nil {
+		q.Operator = j.req.Operator.ID
+	}
+	q.Desk = j.req.Desk
+	return q
 }
 
 // sent names what a question holds: what a disclosure to the insurer lists.
@@ -273,6 +284,9 @@ type CheckRequest struct {
 	FullName    string `json:"fullName,omitempty"`
 	DateOfBirth string `json:"dateOfBirth,omitempty"`
 	Sex         string `json:"sex,omitempty"`
+	History     bool   `json:"history,omitempty"` // also what the person was treated for
+
+	Operator *Operator `json:"-"` // who asks; of the session
 }
 
 // Check answers insurance.check.
@@ -302,6 +316,9 @@ type eligibilityAmendment struct {
 func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lang catalog.Lang, r CheckRequest) (Check, error) {
 	if !rights.Insurance {
 		return Check{}, catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
+	}
+	if r.History && !rights.History {
+		return Check{}, catalog.New(catalog.Forbidden, map[string]any{"right": "history"})
 	}
 	s := Subject{Number: r.Number, CardCode: r.CardCode, FullName: r.FullName, DateOfBirth: r.DateOfBirth, Sex: r.Sex}
 	var f *file
@@ -340,7 +357,10 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	// A job that nobody can see: it asks, and leaves in the book what every look-up leaves there.
 	j := &job{
 		e: e, key: jobKey{owner: o}, checkinID: id, lang: lang, state: Complete, startedAt: e.cfg.Now(), started: time.Now(),
-		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}),
+		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}), req: Request{Operator: r.Operator},
+	}
+	if f != nil {
+		j.req.Desk = f.result.Desk
 	}
 	close(j.told)
 	j.ctx, j.cancel = context.WithCancelCause(ctx)
@@ -357,7 +377,8 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	}
 	defer e.wg.Done()
 	defer e.locked(func() { delete(e.asking, j) })
-	j.ask(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
+	q := j.by(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
+	j.ask(q)
 	if j.eligible == nil || j.attempt == nil { // nobody waits any more
 		if e, ok := errors.AsType[*catalog.Error](context.Cause(j.ctx)); ok {
 			return Check{}, e
@@ -367,6 +388,10 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	out := Check{
 		Eligibility: *j.eligible, Recorded: !j.unwritten,
 		Attempt: Attempt{At: j.attempt.At, Outcome: j.attempt.Outcome, Code: j.attempt.Code, LookupID: id},
+	}
+	if r.History { // into this answer alone: what goes into the book is j.eligible
+		out.Eligibility.History = j.history(q)
+		out.Recorded = !j.unwritten
 	}
 	if f == nil || j.eligible.State == insurance.Pending { // what was known of it before is better than that
 		return out, nil
@@ -385,6 +410,54 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	})
 	out.Recorded = out.Recorded && recorded && err == nil
 	return out, nil
+}
+
+// history asks what the person was treated for. Whatever comes of it, it is there: a failure spoils nothing but itself.
+func (j *job) history(q insurance.Request) *insurance.History {
+	e := j.e
+	p, ok := e.cfg.Insurer.(insurance.HistoryProvider)
+	if !ok {
+		return &insurance.History{Reason: string(catalog.NotAvailable)}
+	}
+	type outcome struct {
+		history insurance.History
+		err     error
+	}
+	o := outcome{err: insurance.ErrNotAsked}
+	select {
+	case e.checks <- struct{}{}:
+		j.disclose(p.Name(), sent(q)...)
+		ctx, cancel := context.WithTimeout(j.ctx, j.insuranceLimit())
+		defer cancel()
+		came := make(chan outcome, 1)
+		e.wg.Go(func() {
+			defer func() { <-e.checks }()
+			o := outcome{err: errPanic}
+			defer func() { came <- o }()
+			defer func() {
+				if p := recover(); p != nil {
+					j.caught(p)
+				}
+			}()
+			o.history, o.err = p.History(ctx, q)
+		})
+		select {
+		case o = <-came:
+		case <-ctx.Done():
+			o.err = insurance.ErrUnreachable
+		}
+	default: // too many questions are open already
+	}
+	if o.err != nil {
+		if errors.Is(o.err, context.DeadlineExceeded) || errors.Is(o.err, context.Canceled) {
+			o.err = insurance.ErrUnreachable
+		}
+		id := string(Explain(o.err).ID)
+		j.log("insurance.history", map[string]any{"error": id})
+		return &insurance.History{AsOf: o.history.AsOf, Code: o.history.Code, Reason: id}
+	}
+	j.disclose(j.key.owner.String(), "history")
+	return &o.history
 }
 
 // answered puts a later answer of the insurer into the result that a finished job gives. The mutex is held.

@@ -300,6 +300,7 @@ type JobStatus struct {
 type Rights struct {
 	Read      bool     `json:"read"`
 	Insurance bool     `json:"insurance"`
+	History   bool     `json:"history,omitempty"` // what the insurer says that a person was treated for
 	Simulator bool     `json:"simulator"`
 	Fields    []string `json:"fields"` // ceiling of identity fields, JSON names of lds.Identity, and "portrait"
 }

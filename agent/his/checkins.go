@@ -67,6 +67,7 @@ func checkInsurance(ctx context.Context, c *conn, params json.RawMessage) (any, 
 	if err := decode(params, &r); err != nil {
 		return nil, err
 	}
+	r.Operator = c.session.operator
 	return c.s.c.Engine.CheckInsurance(ctx, c.session.owner, c.session.rights, c.session.lang, r)
 }
 

@@ -203,7 +203,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		id: strings.ToLower(rand.Text()), token: token, operator: vouched(token, p.Operator), lang: catalog.VI,
 		owner: checkin.Owner{Client: client, Session: c.who.session, User: c.s.c.User(c.who.session)}, binary: p.Pictures == picturesBinary,
 		rights: checkin.Rights{
-			Read: token.Has(keys.RightRead), Insurance: token.Has(keys.RightInsurance),
+			Read: token.Has(keys.RightRead), Insurance: token.Has(keys.RightInsurance), History: token.Has(keys.RightHistory),
 			Simulator: token.Has(keys.RightSimulator) && c.s.c.Simulator != nil, Fields: slices.Clone(token.Fields),
 		},
 	}

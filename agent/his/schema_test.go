@@ -197,7 +197,6 @@ func TestValuesAreTheConstants(t *testing.T) {
 		{"AccessVerdict.keyFrom", "icao/lds", "KeyFrom"},
 		{"Eligibility.state", "insurance", "State"},
 		{"Difference.kind", "insurance", "DiffersIn*"},
-		{"Eligibility.source", "insurance", "Source*"},
 		{"About", "agent/checkin", "About*"},
 		{"Reader.state", "reader", "State"},
 		{"Right", "agent/keys", "Right*"},

@@ -186,6 +186,8 @@ export interface Rights {
     read: boolean;
     /** Have the insurance looked up. */
     insurance: boolean;
+    /** Be told what a person was treated for (insurance.check with history); absent: no. */
+    history?: boolean;
     /** Use sim.*; never outside a simulation. */
     simulator: boolean;
     /** The most that this client is ever told about a person; portrait stands for the picture. */
@@ -767,11 +769,11 @@ export interface Eligibility {
      */
     state: "eligible" | "not_eligible" | "check" | "pending" | "unknown" | "off" | (string & {});
     /**
-     * Who answered. `bhyt-gateway`: the gateway of Vietnam Social Security. `bhyt-training`: its training system, whose
-     * answers are true of nobody. `supplied`: the HIS, on its own word. `relay`: one machine of the hospital that asks
-     * for all desks. `fhir`: a FHIR R4 server.
+     * Who answered: bhyt-gateway (Vietnam Social Security), bhyt-training (its training system, whose answers are true
+     * of nobody), supplied (the HIS, on its own word), relay (one machine of the hospital that asks for all desks), fhir
+     * (a FHIR R4 server). Not read in what a client sends: that is always supplied.
      */
-    source?: "bhyt-gateway" | "bhyt-training" | "supplied" | "relay" | "fhir" | (string & {});
+    source?: string;
     /** When, RFC 3339. */
     asOf?: string;
     /** Raw result code of the insurer. */
@@ -1035,6 +1037,11 @@ export interface InsuranceCheckParams {
     dateOfBirth?: PartialDate;
     /** Sex as the card states it. `male`: male. `female`: female. `unspecified`: not stated. */
     sex?: "male" | "female" | "unspecified";
+    /**
+     * Also tell what the person was treated for (eligibility.history); default false. Needs the right history, else
+     * FORBIDDEN. If it cannot be had, history.reason says why, and the rest of the answer is as good as without.
+     */
+    history?: boolean;
 }
 /** What the insurer says, and the proof that it was asked. */
 export interface InsuranceCheckResult {

@@ -98,7 +98,7 @@ func TestWithTheAgent(t *testing.T) {
 	p.until("the new operator", "!document.querySelector('dialog') && document.body.innerText.includes('lan.nguyen')")
 	for _, page := range []string{"pairing", "tokens", "settings", "access", "diagnostics"} {
 		p.eval("location.hash = '#admin/"+page+"'", nil)
-		p.until(page, "document.querySelector('.admin nav a[aria-current=page]').href.endsWith("+quote(page)+") && !document.querySelector('.tone-bad')")
+		p.until(page, "document.querySelector('.admin nav a[aria-current=page]').href.endsWith("+quote(page)+") && !document.querySelector('.notice.tone-bad')")
 		p.look("82-agent-"+page, false)
 	}
 	p.eval("location.hash = '#admin/settings'", nil)

@@ -43,6 +43,7 @@ type fake struct {
 	changed chan struct{}
 	touched int
 	locked  bool
+	away    bool // the websocket is refused
 	served  []string
 	conns   map[*websocket.Conn]bool
 }
@@ -214,6 +215,13 @@ func (f *fake) tell(news object) {
 }
 
 func (f *fake) websocket(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	away := f.away
+	f.mu.Unlock()
+	if away {
+		http.Error(w, "away", http.StatusServiceUnavailable)
+		return
+	}
 	up := websocket.Upgrader{Subprotocols: []string{"tapcheck.v1"}, CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == f.srv.URL }}
 	ws, err := up.Upgrade(w, r, nil)
 	if err != nil {

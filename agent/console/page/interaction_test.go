@@ -552,6 +552,14 @@ func TestReconnect(t *testing.T) {
 	if got := f.called("job.resume"); got["jobId"] != job {
 		t.Errorf("job.resume got %v", got)
 	}
+	// An agent that stays away is said, and forgotten when it is back.
+	f.set(func() { f.away = true })
+	p.allow("503")
+	f.drop()
+	p.sees("Mất kết nối")
+	p.look("69-away", true)
+	f.set(func() { f.away = false })
+	p.until("connected again", "!document.body.innerText.includes('Mất kết nối')")
 	f.event("job.result", result(job, nil))
 	p.stage("done")
 }
@@ -582,6 +590,7 @@ func TestAmend(t *testing.T) {
 		t.Errorf("checkin.decide got %v", got)
 	}
 	p.sees("Đã ghi quyết định")
+	p.sees("Nhân thân: vẫn chấp nhận")
 	p.until("no dialog", "!document.querySelector('dialog')")
 	press("Thu hồi lượt")
 	p.until("a dialog", "document.querySelector('dialog[open] select')")

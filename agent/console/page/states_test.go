@@ -268,6 +268,8 @@ func small(t *testing.T, p *tab) {
 	t.Helper()
 	p.resize(1366, 641)
 	p.look("49-small-window", true)
+	p.resize(1024, 768)
+	p.look("49-narrow-window", false)
 	p.resize(1366, 768)
 }
 

@@ -15,7 +15,7 @@ import { resultTone } from "./verdict.js";
 import { replace, closeDialogs, toast, loadIcons } from "./dom.js";
 import { loginView, setupView, lockView, offlineView } from "./view/front.js";
 import { shell } from "./view/shell.js";
-import { deskView } from "./view/desk.js";
+import { deskView, forgetPortrait } from "./view/desk.js";
 import { startFromScan, keyFromScan } from "./view/forms.js";
 import { todayView } from "./view/today.js";
 import { healthView } from "./view/health.js";
@@ -50,7 +50,7 @@ class App extends EventTarget {
 		this.session.addEventListener("begin", () => this.#enter());
 		this.session.addEventListener("unlock", () => this.#enter());
 		this.session.addEventListener("lock", () => this.#leave(() => this.show(lockView(this))));
-		this.session.addEventListener("end", () => this.#leave(() => { this.job = null; this.readers = []; this.boot(); }));
+		this.session.addEventListener("end", () => this.#leave(() => { this.job = null; this.readers = []; forgetPortrait(); this.boot(); }));
 		window.addEventListener("hashchange", () => { if (this.#shell) this.#go(); });
 		onLanguage(() => this.#relabel());
 		const s = this.socket;

@@ -13,6 +13,7 @@ export default {
 	"simulate.remove": "Lift it",
 	"simulated.badge": "Simulated",
 	"offline.title": "Tapcheck on this PC does not answer.",
+	"offline.badge": "Not connected",
 	"offline.next": "Wait a few seconds and try again. If it stays, tell IT; admit with papers meanwhile.",
 
 	"retry.in": "{seconds} seconds left.",
@@ -290,6 +291,7 @@ export default {
 	"link.send": "Link",
 	"link.done": "The visit number was linked.",
 	"decide.button": "Record decision",
+	"decide.label": "Decision",
 	"decide.title": "Decision of the staff",
 	"decide.about": "About",
 	"decide.decision": "Decision",

@@ -13,6 +13,7 @@ export default {
 	"simulate.remove": "Nhấc thẻ ra",
 	"simulated.badge": "Mô phỏng",
 	"offline.title": "Chưa kết nối được với Tapcheck trên máy này.",
+	"offline.badge": "Mất kết nối",
 	"offline.next": "Chờ vài giây rồi thử lại. Nếu vẫn không được, báo bộ phận CNTT; trong lúc đó tiếp nhận bằng giấy tờ.",
 
 	"retry.in": "Còn {seconds} giây.",
@@ -290,6 +291,7 @@ export default {
 	"link.send": "Gắn mã",
 	"link.done": "Đã gắn mã lượt khám.",
 	"decide.button": "Ghi quyết định",
+	"decide.label": "Quyết định",
 	"decide.title": "Quyết định của nhân viên",
 	"decide.about": "Về việc gì",
 	"decide.decision": "Quyết định",

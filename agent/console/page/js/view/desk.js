@@ -2,7 +2,7 @@
 // in words that are read from a metre away; what is known lies below; what can be done at the bottom.
 
 import { h, button, icon, picture, replace, failure, toast, badge } from "../dom.js";
-import { t, tOr, stepText, warningText } from "../i18n.js";
+import { t, tOr, language, stepText, warningText } from "../i18n.js";
 import { value, visible, date, number, sex, fieldName, inSentence, fieldValue, canonical, time } from "../format.js";
 import { chipPhases } from "../checkin.js";
 import { cardSummary, eligibilityTone, resultTone } from "../verdict.js";
@@ -37,7 +37,10 @@ export function deskView(app) {
 	const draw = () => {
 		root.classList.toggle("running", app.job !== null);
 		if (app.job) running(app, root);
-		else ready(app, root);
+		else {
+			forgetPortrait();
+			ready(app, root);
+		}
 	};
 	app.addEventListener("job", draw, { signal: app.viewSignal });
 	// What the agent serves is known with its first word.
@@ -336,10 +339,17 @@ function fact(app, job, name, shown, label = fieldName(name)) {
 let portraitURL = "";
 let portraitOf = null;
 
+// forgetPortrait gives the picture's memory back.
+export function forgetPortrait() {
+	if (portraitURL) URL.revokeObjectURL(portraitURL);
+	portraitURL = "";
+	portraitOf = null;
+}
+
 // drawKnown draws anew only when something has come: a focused copy button would lose the focus.
 function drawKnown(app, job, box) {
 	const r = job.known;
-	const stamp = `${job.state === "void"}|${job.final}|${JSON.stringify([r.identity, r.eligibility, r.verdicts, r.subject, r.warnings, r.visit])}|${job.portrait ? job.portrait.data.length : 0}`;
+	const stamp = `${job.state === "void"}|${job.final}|${JSON.stringify([r.identity, r.eligibility, r.verdicts, r.subject, r.warnings, r.visit, job.decisions])}|${job.portrait ? job.portrait.data.length : 0}`;
 	if (box.dataset.drawn && box.stamp === stamp) return;
 	box.stamp = stamp;
 	box.dataset.drawn = "1";
@@ -348,8 +358,7 @@ function drawKnown(app, job, box) {
 
 function portrait(job) {
 	if (portraitOf !== job.portrait) {
-		if (portraitURL) URL.revokeObjectURL(portraitURL);
-		portraitURL = "";
+		forgetPortrait();
 		portraitOf = job.portrait;
 		if (job.portrait && /^image\/(jpeg|png)$/.test(job.portrait.mime)) portraitURL = URL.createObjectURL(new Blob([Uint8Array.from(atob(job.portrait.data), (c) => c.charCodeAt(0))], { type: job.portrait.mime }));
 	}
@@ -370,6 +379,7 @@ function person(app, job) {
 		return h("section", { class: "card person" }, h("h2", { class: "soft", text: t("person.title") }), h("p", { class: "soft", text: job.final ? t("person.nothing") : t("person.later") }));
 	}
 	const born = date(i.dateOfBirth || s.dateOfBirth);
+	const decided = job.decisions[job.decisions.length - 1];
 	return h("section", { class: "card person" },
 		h("div", { class: "name" }, value(name || t("person.unnamed")), copyButton(app, job, "fullName")),
 		h("dl", { class: "facts" },
@@ -381,7 +391,8 @@ function person(app, job) {
 			fact(app, job, "issuedAt", date(i.issuedAt)),
 			fact(app, job, "expiresAt", i.noExpiry ? t("field.noExpiry") : date(i.expiresAt)),
 			!r.identity && fact(app, job, "cardCode", s.cardCode),
-			r.visit && fact(app, job, "maLk", [r.visit.maLk, r.visit.maBn].filter(Boolean).join(" · "), t("link.label"))));
+			r.visit && fact(app, job, "maLk", [r.visit.maLk, r.visit.maBn].filter(Boolean).join(" · "), t("link.label")),
+			decided && h("div", {}, h("dt", { text: t("decide.label") }), h("dd", { text: `${t(`about.${decided.about}`)}: ${tOr(`decide.${decided.decision}`, decided.decision).toLowerCase()}` }), h("dd", {}))));
 }
 
 function judged(app, job) {
@@ -410,7 +421,7 @@ function eligibility(app, job, e) {
 		facts.length > 0 && h("dl", { class: "facts" }, facts),
 		more.length > 0 && h("p", { class: "pairs" }, more),
 		worse.length > 0 && h("p", { class: "clamp2 differs tone-look", text: t("bhyt.differs", { fields: worse.join(", ") }) }),
-		!c.code && e.text && h("p", { class: "clamp2", text: e.text }),
+		!c.code && e.text && h("p", { class: "clamp2", text: (language() === "en" && e.textEn) || e.text }),
 		e.asOf && e.state === "pending" && h("p", { class: "soft", text: t("bhyt.asked", { time: time(e.asOf) }) }));
 }
 

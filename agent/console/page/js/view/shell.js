@@ -27,10 +27,19 @@ export function shell(app) {
 	drawNav();
 	drawAlarm();
 	app.watch.addEventListener("change", drawAlarm, { signal: app.viewSignal });
+	// A websocket that is away for longer than a reconnection takes is said.
+	const away = h("span", { class: "badge tone-bad", role: "status", hidden: true, text: t("offline.badge") });
+	let timer;
+	const connected = () => { clearTimeout(timer); away.hidden = true; };
+	const lost = () => { clearTimeout(timer); timer = setTimeout(() => { away.hidden = app.socket.ready; }, 2500); };
+	app.socket.addEventListener("open", connected, { signal: app.viewSignal });
+	app.socket.addEventListener("closed", lost, { signal: app.viewSignal });
+	app.viewSignal.addEventListener("abort", () => clearTimeout(timer));
+	if (!app.socket.ready) lost();
 	const bar = h("header", { class: "bar" },
 		h("a", { class: "wordmark", href: "#desk" }, wordmark().childNodes[0], h("span", { text: "Tapcheck" })),
 		nav,
-		h("div", { class: "end" },
+		h("div", { class: "end" }, away,
 			app.state.simulated && h("span", { class: "badge simulated", text: t("simulated.badge") }),
 			h("span", { class: "soft desk-name" }, h("bdi", { text: visible(app.session.user) })),
 			h("button", { class: "button quiet", type: "button", data: { key: "F1" }, "aria-keyshortcuts": "F1", title: t("help.button"), on: { click: () => app.showHelp() } },

@@ -12,6 +12,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/insurance"
 )
 
 // LinkRequest is checkin.link. A check-in is named by CheckinID or by the owner's own JobID (the last one of that name), here
@@ -450,8 +451,8 @@ func (j *job) file() *file {
 		}
 	}
 	f.person = personOf(f.result)
-	if s := j.req.Subject; s != nil {
-		f.person = *s
+	if q := j.question; q != (insurance.Request{}) { // more than the result may say
+		f.person = Subject{Number: q.Number, CardCode: q.CardCode, FullName: q.FullName, DateOfBirth: q.DateOfBirth, Sex: q.Sex}
 	}
 	return f
 }
@@ -463,7 +464,8 @@ func filed(row journal.Checkin, added []journal.Amendment) (*file, error) {
 		return nil, journal.ErrDamaged
 	}
 	f := &file{amended: &amended{visit: rec.Result.Visit, decisions: rec.Result.Decisions}, result: rec.Result, held: true}
-	// The decisions that the row has were made while the job ran; they are among what was added too.
+	// The decisions that the row has were made while the job ran. They are among what was added too, unless that was lost.
+	early := f.decisions
 	f.decisions = nil
 	for _, a := range added {
 		switch a.Kind {
@@ -489,6 +491,9 @@ func filed(row journal.Checkin, added []journal.Amendment) (*file, error) {
 				f.result.Eligibility = &x.Eligibility
 			}
 		}
+	}
+	if len(f.decisions) == 0 {
+		f.decisions = early
 	}
 	f.result.Recorded = true // where else does it come from
 	f.onto(&f.result)

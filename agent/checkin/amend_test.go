@@ -694,3 +694,122 @@ func TestCheckInsuranceOfACheckin(t *testing.T) {
 		}
 	})
 }
+
+// What a HIS may not see is asked about all the same: the question is the agent's, as long as it remembers the job; and an
+// insurer that could not be asked takes nothing away that is known.
+func TestCheckInsuranceBeyondTheCeiling(t *testing.T) {
+	ctx := context.Background()
+	var asked []insurance.Request
+	inBench(t, []string{"A"}, func(c *Config, b *bench) {
+		c.Insurer = insurer(func(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
+			asked = append(asked, r)
+			if r.Number == "" {
+				return insurance.Eligibility{}, &insurance.NotAskedError{Err: insurance.ErrRequest}
+			}
+			return insurance.Eligibility{}, insurance.ErrUnreachable
+		})
+	}, func(t *testing.T, b *bench) {
+		c := b.attach(his)
+		b.desk.put("A", an())
+		r := chipRequest("j1")
+		r.Fields = []string{"sex"}
+		c.start(r)
+		if got := c.result("j1"); got.Identity.Number != "" || got.Eligibility.State != insurance.Pending {
+			t.Fatalf("%+v", got)
+		}
+		if got, err := b.e.CheckInsurance(ctx, his, all, catalog.VI, CheckRequest{JobID: "j1"}); err != nil || got.Attempt.Outcome != string(catalog.InsuranceUnreachable) {
+			t.Errorf("%+v %v", got, err)
+		}
+		if len(asked) != 2 || asked[1] != asked[0] || asked[0].Number == "" {
+			t.Errorf("%+v", asked)
+		}
+		b.again()
+		got, err := b.e.CheckInsurance(ctx, his, all, catalog.VI, CheckRequest{JobID: "j1"})
+		if err != nil || got.Eligibility.State != insurance.Unknown || got.Attempt.Outcome != "not_asked" {
+			t.Errorf("%+v %v", got, err)
+		}
+		if l := listed(t, b.e, his, ListRequest{}); l.Checkins[0].EligibilityState != "pending" {
+			t.Errorf("%+v", l)
+		}
+	})
+}
+
+// Whatever a client sends, it gets an answer or an error of the catalogue that does not repeat it, and what it says of
+// another's check-in changes nothing.
+func FuzzAfterwards(f *testing.F) {
+	for i, seed := range []string{
+		`{"jobId":"mine","visit":{"maLk":"LK1"}}`, `{"jobId":"mine","about":"chip","decision":"accept","reason":"other","note":"n"}`,
+		`{"jobId":"mine","reason":"test"}`, `{"since":"2026-01-01T00:00:00Z","limit":3}`, `{"number":"001099012345","fullName":"A","dateOfBirth":"1999"}`,
+		`{"jobId":"j","means":"paper_card","key":{"qr":"GD4010123456789"}}`, `{"jobId":"theirs","visit":{"maLk":"LK1"}}`,
+	} {
+		f.Add(i%6, seed)
+	}
+	other := Owner{Client: "desktop:7", Session: "1"}
+	e := New(Config{Readers: newDesk("A"), Read: read, Book: &book{}, Insurer: insurer(func(context.Context, insurance.Request) (insurance.Eligibility, error) {
+		return insurance.Eligibility{State: insurance.Eligible}, nil
+	})})
+	f.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			f.Error(err)
+		}
+	})
+	for o, id := range map[Owner]string{his: "mine", other: "theirs"} {
+		if _, err := e.Start(context.Background(), o, all, catalog.VI, byNumber(id)); err != nil {
+			f.Fatal(err)
+		}
+		for {
+			if st, _ := e.Status(context.Background(), o, id); st.State.Final() {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	before, _ := json.Marshal(e.remembered(other, "theirs", "").result)
+	f.Fuzz(func(t *testing.T, method int, raw string) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		var err error
+		switch ((method % 6) + 6) % 6 {
+		case 0:
+			var r LinkRequest
+			if json.Unmarshal([]byte(raw), &r) == nil {
+				_, err = e.Link(ctx, his, r)
+			}
+		case 1:
+			var r DecideRequest
+			if json.Unmarshal([]byte(raw), &r) == nil {
+				_, err = e.Decide(ctx, his, r)
+			}
+		case 2:
+			var r VoidRequest
+			if json.Unmarshal([]byte(raw), &r) == nil {
+				_, err = e.Void(ctx, his, r)
+			}
+		case 3:
+			var r ListRequest
+			if json.Unmarshal([]byte(raw), &r) == nil {
+				_, err = e.List(ctx, his, r)
+			}
+		case 4:
+			var r CheckRequest
+			if json.Unmarshal([]byte(raw), &r) == nil {
+				_, err = e.CheckInsurance(ctx, his, all, catalog.VI, r)
+			}
+		case 5:
+			var r Request
+			if json.Unmarshal([]byte(raw), &r) == nil {
+				if _, err = e.Start(ctx, his, all, catalog.VI, r); err == nil {
+					_, _ = e.Cancel(ctx, his, r.JobID)
+				}
+			}
+		}
+		if err != nil && (idOf(err) == catalog.Internal || idOf(err) == "") {
+			t.Errorf("%v", err)
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if after, _ := json.Marshal(e.remembered(other, "theirs", "").result); string(after) != string(before) {
+			t.Errorf("another's check-in was changed: %s", after)
+		}
+	})
+}

@@ -21,6 +21,12 @@
 // is visible from outside lies under the engine's one mutex, and events are numbered and handed out under it, so that
 // every owner sees the events of a job in the order of their Seq.
 //
+// # What comes afterwards
+//
+// A check-in that is over can be added to: its visit, an operator's decisions, a later answer of the insurer, that it is
+// void. Nothing of it is changed in the Book; what is added stands beside it. So the owner's list and these additions work
+// after the job is forgotten and after the agent was restarted, and whose a check-in is then, Owner.String says.
+//
 // # What leaves
 //
 // Identity leaves when it is consistent, filtered by what was asked and what the owner may see, after its disclosure is

@@ -60,11 +60,12 @@ type job struct {
 	looking   bool
 	signer    *int
 	timings   Timings
-	attempt   *journal.Attempt // of the look-up
-	subject   *Subject         // the person, where the means is not a chip
-	scanned   bool             // subject is what a code says, and not what the client said
-	unwritten bool             // something of it is not in the book
-	unamended bool             // something that was added to it after its end is not
+	question  insurance.Request // what the insurer was asked, or would be
+	attempt   *journal.Attempt  // of the look-up
+	subject   *Subject          // the person, where the means is not a chip
+	scanned   bool              // subject is what a code says, and not what the client said
+	unwritten bool              // something of it is not in the book
+	unamended bool              // something that was added to it after its end is not
 	amended
 	noBook   bool // the disk kept it waiting once, and must not again
 	lastTold time.Time

@@ -29,6 +29,7 @@ func (j *job) lookUp(q insurance.Request) {
 	if j.looking || j.readOnly {
 		return
 	}
+	j.question = q
 	switch {
 	case j.req.Insurance == "supplied":
 		said := insurance.Supplied(*j.req.Eligibility, e.cfg.Now())
@@ -393,7 +394,7 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 		out.Eligibility.History = j.history(q)
 		out.Recorded = !j.unwritten
 	}
-	if f == nil || j.eligible.State == insurance.Pending { // what was known of it before is better than that
+	if f == nil || j.attempt.Outcome != outcomeAnswered { // what was known before is better than that
 		return out, nil
 	}
 	e.drop(id)

@@ -88,8 +88,21 @@ func FuzzHandle(f *testing.F) {
 	})
 }
 
-// seeds are the frames of the transcripts.
+// seeds are the frames of the transcripts, and a good request of every method.
 func seeds(f *testing.F) {
+	bad, _ := filepath.Glob("../../testdata/his/bad/*.txt")
+	for _, file := range bad {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		method, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".txt"), "_")
+		for _, line := range strings.Split(string(raw), "\n") {
+			if params, ok := strings.CutPrefix(line, "params "); ok {
+				f.Add(`{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":` + params + "}")
+			}
+		}
+	}
 	files, _ := filepath.Glob("../../testdata/his/transcripts/*.txt")
 	for _, file := range files {
 		raw, err := os.ReadFile(file)

@@ -27,6 +27,13 @@ func (b *bench) again() *Engine {
 	return b.e
 }
 
+// failing lets the book refuse or hang from now on.
+func (b *book) failing(f func(ctx context.Context, entry any) error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fail = f
+}
+
 func kinds(b *bench) (out []string) {
 	for _, a := range entries[journal.Amendment](b.book) {
 		out = append(out, a.Kind)
@@ -117,18 +124,18 @@ func TestVisitComesLater(t *testing.T) {
 func TestVisitComesWhileItIsWrittenDown(t *testing.T) {
 	inBench(t, nil, nil, func(t *testing.T, b *bench) {
 		c := b.attach(his)
-		b.book.fail = func(_ context.Context, entry any) error {
+		b.book.failing(func(_ context.Context, entry any) error {
 			if _, ok := entry.(journal.Checkin); ok {
 				if _, err := b.e.Link(context.Background(), his, LinkRequest{JobID: "j1", Visit: &Visit{MaLK: "LK1"}}); err != nil {
 					t.Error(err)
 				}
 			}
 			return nil
-		}
+		})
 		if r := c.done("j1"); r.Visit == nil || r.Visit.MaLK != "LK1" {
 			t.Errorf("visit %+v", r.Visit)
 		}
-		b.book.fail = nil
+		b.book.failing(nil)
 		if l := listed(t, b.again(), his, ListRequest{}); len(l.Checkins) != 1 || l.Checkins[0].Visit == nil {
 			t.Errorf("%+v", l)
 		}
@@ -437,7 +444,7 @@ func TestAmendmentsAndTheDisk(t *testing.T) {
 		b.again()
 		c = b.attach(his)
 		r := c.done("j1")
-		b.book.fail = func(context.Context, any) error { return journal.ErrUnwritable }
+		b.book.failing(func(context.Context, any) error { return journal.ErrUnwritable })
 		if l, err := b.e.Link(ctx, his, LinkRequest{JobID: "j1", Visit: &Visit{MaLK: "LK1"}}); err != nil || l.Recorded {
 			t.Errorf("%+v %v", l, err)
 		}
@@ -451,13 +458,13 @@ func TestAmendmentsAndTheDisk(t *testing.T) {
 		if d := cmp.Diff([]string{"j1"}, names(l)); d != "" || !l.Incomplete || l.Checkins[0].Recorded || l.Checkins[0].Visit.MaLK != "LK1" {
 			t.Errorf("%s %+v", d, l)
 		}
-		b.book.fail = nil
+		b.book.failing(nil)
 		b.e.Recorded(r.CheckinID) // the book says that it has caught up
 		if l := listed(t, b.e, his, ListRequest{}); l.Incomplete || len(l.Checkins) != 2 || !l.Checkins[1].Recorded {
 			t.Errorf("%+v", l)
 		}
 		// A disk that hangs holds nobody for long.
-		b.book.fail = func(ctx context.Context, _ any) error { <-ctx.Done(); return ctx.Err() }
+		b.book.failing(func(ctx context.Context, _ any) error { <-ctx.Done(); return ctx.Err() })
 		began := time.Now()
 		if v, err := b.e.Void(ctx, his, VoidRequest{JobID: "j1", Reason: "test"}); err != nil || v.Recorded {
 			t.Errorf("%+v %v", v, err)
@@ -468,7 +475,7 @@ func TestAmendmentsAndTheDisk(t *testing.T) {
 		if d := time.Since(began); d > 5*time.Second {
 			t.Errorf("it took %s", d)
 		}
-		b.book.fail = nil
+		b.book.failing(nil)
 	})
 	// A row that another version wrote hides no other.
 	inBench(t, nil, nil, func(t *testing.T, b *bench) {

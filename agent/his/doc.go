@@ -16,7 +16,9 @@
 //
 //   - agent.hello is the first frame. Before session.open only agent.prove and pairing.* are served; a socket that has not opened its
 //     session within ten seconds is closed with CloseSessionTimeout.
-//   - Requests of one socket are served one after the other, in the order they came, each with a deadline.
+//   - Requests of one socket are served one after the other, in the order they came, each with a deadline; but those that wait
+//     for a disk or an insurer (checkin.link, checkin.decide, checkin.void, checkin.list, insurance.check,
+//     diagnostics.bundle) are served beside the others, a few at a time.
 //   - The answer to checkin.start or card.read leaves before the first notification of its job.
 //   - A client that does not read is disconnected with CloseSlow when its bounded queue is full; nobody waits for it.
 //   - A token that is revoked loses its sessions: at the next word in either direction, or at the next ping.
@@ -26,7 +28,8 @@
 //     lists what is served.
 //
 // Jobs and their events belong to an owner: the origin or desktop token, within one session of the operating system.
-// Another owner's job id is as unknown as one that never was.
+// Another owner's job id is as unknown as one that never was. Sessions end; what is on record belongs to the same client and
+// the same user of the PC from then on (checkin.Owner).
 //
 // # Frames
 //
@@ -35,6 +38,9 @@
 // frame stand for any number of requests. A request without an id is served and not answered, as JSON-RPC says. The same
 // id may be used again. Closing codes: 1003 for a binary frame, 1007 for text that is not UTF-8, 1009 for a frame that is
 // too long, 1001 when the agent stops, and the Close constants.
+//
+// The agent sends one kind of binary frame: a portrait, to a session that wants pictures so, right behind the text frame that
+// announces it (pictures.go).
 //
 // Each id of the catalogue has one JSON-RPC code, so a frame that is JSON and no request is BAD_REQUEST with -32602, where
 // JSON-RPC 2.0 §5.1 suggests -32600; detail.field says what is wrong.

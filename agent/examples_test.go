@@ -277,6 +277,9 @@ func (p *player) next() schema.Object {
 			p.fail("%v", err)
 		}
 		if kind == websocket.BinaryMessage {
+			if err := p.frames.ReceivedBinary(raw); err != nil {
+				p.t.Errorf("%s: %v", p.where, err)
+			}
 			continue
 		}
 		if err := p.frames.Received(raw); err != nil {

@@ -83,6 +83,9 @@ func TestPicturesTravelAsTheSessionWants(t *testing.T) {
 			t.Errorf("announced as %+v", p)
 		}
 		kind, raw, err := binaries.ws.ReadMessage()
+		if unknown := binaries.check.ReceivedBinary(raw); unknown != nil {
+			t.Error(unknown)
+		}
 		if err != nil || kind != websocket.BinaryMessage || len(raw) < 4 || binary.BigEndian.Uint32(raw) != n || string(raw[4:]) != string(data) {
 			t.Errorf("frame %d: kind %d, %q, %v", n, kind, raw, err)
 		}

@@ -489,6 +489,11 @@ func (c *client) next() (m message, err error) {
 			catalogtest.Saw(m.Error.Data.ID)
 		}
 	}
+	if err == nil && kind == websocket.BinaryMessage {
+		if unknown := c.check.ReceivedBinary(raw); unknown != nil {
+			c.t.Error(unknown)
+		}
+	}
 	return m, err
 }
 

@@ -332,6 +332,10 @@ func TestMethodsAreTheDocuments(t *testing.T) {
 			t.Errorf("the server has no %s", m.Name)
 		case got.early != m.Early:
 			t.Errorf("%s: early is %v, the document says %v", m.Name, got.early, m.Early)
+		case !slices.Equal(got.rights, m.Rights):
+			t.Errorf("%s: rights are %v, the document says %v", m.Name, got.rights, m.Rights)
+		case got.slow != m.Slow:
+			t.Errorf("%s: slow is %v, the document says %v", m.Name, got.slow, m.Slow)
 		case (got.run == nil) != m.Later:
 			t.Errorf("%s: served is %v, the document says %v", m.Name, got.run != nil, !m.Later)
 		}

@@ -171,6 +171,14 @@ var functions = template.FuncMap{
 		}
 		return &t
 	},
+	"slow": func() (names []string) {
+		for _, m := range schema.Load().Messages {
+			if m.Slow {
+				names = append(names, m.Name)
+			}
+		}
+		return names
+	},
 	"isType":  func(name string) bool { _, ok := schema.Load().Type(name); return ok },
 	"example": example,
 	"bounds": func(f schema.Field) []string { // but for what the description says anyway

@@ -293,7 +293,7 @@ func (b *builder) document() (Object, error) {
 		if receives {
 			op = append(op, Member{"x-result", o.text("result")})
 		}
-		for _, m := range []string{"group", "vi", "right", "later", "errors"} {
+		for _, m := range []string{"group", "vi", "rights", "slow", "later", "errors"} {
 			if v := o.Get(m); v != nil {
 				op = append(op, Member{"x-" + m, v})
 			}

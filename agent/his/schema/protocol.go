@@ -28,10 +28,11 @@ type Message struct {
 	Group                       string
 	Title, Summary, Description string
 	VITitle, VISummary          string
-	Params, Result              string // names of types; a notification has no result
-	Right                       string // what the session needs; "" is nothing
-	Early                       bool   // may come before session.open
-	Later                       bool   // not served yet
+	Params, Result              string   // names of types; a notification has no result
+	Rights                      []string // of which the session needs one; none: the session is enough
+	Slow                        bool     // its answer may come after those to later requests
+	Early                       bool     // may come before session.open
+	Later                       bool     // not served yet
 	Errors                      []string
 	Examples                    []Example
 }
@@ -112,7 +113,7 @@ var Load = sync.OnceValue(func() *Protocol {
 			Name: o.Name, Notification: op.text("action") == "send", Group: op.text("x-group"),
 			Title: op.text("title"), Summary: op.text("summary"), Description: op.text("description"),
 			VITitle: op.object("x-vi").text("title"), VISummary: op.object("x-vi").text("summary"),
-			Params: op.text("x-params"), Result: op.text("x-result"), Right: op.text("x-right"),
+			Params: op.text("x-params"), Result: op.text("x-result"), Rights: op.texts("x-rights"), Slow: op.flag("x-slow"),
 			Early: op.flag("x-before-session"), Later: op.flag("x-later"), Errors: op.texts("x-errors"),
 		}
 		answers := payloads(o.Name + ".result")

@@ -4,6 +4,7 @@ package schematest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,8 +89,17 @@ type Checker struct {
 	// Lax takes requests with members that the document does not name, for tests that they are ignored.
 	Lax bool
 
-	mu    sync.Mutex
-	asked map[string][]request // by id as written; the agent answers in the order in which it was asked
+	mu       sync.Mutex
+	asked    map[string][]request // by id as written; the agent answers in the order in which it was asked
+	asBinary bool                 // the session was opened with pictures as binary frames
+	next     *announced           // the binary frame that has to come now
+}
+
+// announced is what a JSON frame says of the binary frame behind it.
+type announced struct {
+	Frame uint32 `json:"frame"`
+	Bytes int    `json:"bytes"`
+	Data  string `json:"data"`
 }
 
 type request struct {
@@ -128,6 +138,9 @@ func (c *Checker) Received(frame []byte) error {
 	if err := json.Unmarshal(frame, &r); err != nil {
 		return fmt.Errorf("the agent sent no JSON: %w", err)
 	}
+	if err := c.announce(frame); err != nil {
+		return err
+	}
 	switch {
 	case r.Method != "":
 		return named("notification "+r.Method, Frame(r.Method, frame))
@@ -139,6 +152,13 @@ func (c *Checker) Received(frame []byte) error {
 	if !ok {
 		return fmt.Errorf("an answer to nothing that was asked")
 	}
+	if asked.method == "session.open" {
+		var opened struct{ Params struct{ Pictures string } }
+		_ = json.Unmarshal(asked.raw, &opened)
+		c.mu.Lock()
+		c.asBinary = opened.Params.Pictures == "binary"
+		c.mu.Unlock()
+	}
 	accepted := Frame
 	if c.Lax {
 		accepted = Published
@@ -147,6 +167,51 @@ func (c *Checker) Received(frame []byte) error {
 		named("answer to "+asked.method, Frame(asked.method+".result", frame)),
 		named("request that was accepted, "+asked.method, accepted(asked.method, asked.raw)),
 	)
+}
+
+// announce looks for a portrait in a text frame: beside the JSON where the session wants that, and in it otherwise.
+func (c *Checker) announce(frame []byte) error {
+	type holder struct {
+		Portrait *announced `json:"portrait"`
+	}
+	var f struct {
+		Params holder `json:"params"`
+		Result struct {
+			holder
+			Result holder `json:"result"` // of job.status
+		} `json:"result"`
+	}
+	_ = json.Unmarshal(frame, &f)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != nil {
+		return fmt.Errorf("a text frame, where the binary frame %d was announced", c.next.Frame)
+	}
+	for _, p := range []*announced{f.Params.Portrait, f.Result.Portrait, f.Result.Result.Portrait} {
+		switch {
+		case p == nil:
+		case c.asBinary != (p.Frame > 0) || c.asBinary != (p.Bytes > 0) || c.asBinary != (p.Data == ""):
+			return fmt.Errorf("a portrait with frame %d, %d bytes and %d characters of data, where pictures are binary: %v", p.Frame, p.Bytes, len(p.Data), c.asBinary)
+		case c.asBinary:
+			c.next = p
+		}
+	}
+	return nil
+}
+
+// ReceivedBinary is a binary frame that the agent has sent: the picture that the text frame before it has announced.
+func (c *Checker) ReceivedBinary(frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	want := c.next
+	c.next = nil
+	switch {
+	case want == nil:
+		return errors.New("a binary frame that nothing has announced")
+	case len(frame) < 4 || binary.BigEndian.Uint32(frame) != want.Frame || len(frame)-4 != want.Bytes:
+		return fmt.Errorf("a binary frame of %d bytes is not the announced one: %d, with %d bytes", len(frame), want.Frame, want.Bytes)
+	}
+	return nil
 }
 
 // take is the request that an answer with this id belongs to.

@@ -2,6 +2,7 @@ package schematest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -97,6 +98,34 @@ func TestExamplesFit(t *testing.T) {
 	for _, e := range schema.Load().Discovery {
 		if err := Type("Discovery", e.Frame.JSON()); err != nil {
 			t.Errorf("discovery %q: %v", e.Name, err)
+		}
+	}
+}
+
+// A picture as a binary frame is the one that the text frame before it announces.
+func TestPictures(t *testing.T) {
+	const result = `{"jsonrpc":"2.0","method":"job.partial","params":{"jobId":"1","state":"running","recorded":true,"means":"chip","startedAt":"2026-11-23T08:15:02+07:00","portrait":%s,"next":[],"warnings":[],"timings":{}}}`
+	for _, c := range []struct{ name, pictures, portrait, then, finds string }{
+		{"inline", "inline", `{"mime":"image/jpeg","width":1,"height":1,"data":"/9j/"}`, "", ""},
+		{"binary", "binary", `{"mime":"image/jpeg","width":1,"height":1,"frame":7,"bytes":2}`, "\x00\x00\x00\x07ab", ""},
+		{"another number", "binary", `{"mime":"image/jpeg","width":1,"height":1,"frame":7,"bytes":2}`, "\x00\x00\x00\x08ab", "announced"},
+		{"another length", "binary", `{"mime":"image/jpeg","width":1,"height":1,"frame":7,"bytes":2}`, "\x00\x00\x00\x07a", "announced"},
+		{"nothing announced", "inline", `{"mime":"image/jpeg","width":1,"height":1,"data":"/9j/"}`, "\x00\x00\x00\x07ab", "announced"},
+		{"inline though it wants them binary", "binary", `{"mime":"image/jpeg","width":1,"height":1,"data":"/9j/"}`, "", "binary"},
+		{"binary though it does not", "inline", `{"mime":"image/jpeg","width":1,"height":1,"frame":7,"bytes":2}`, "", "binary"},
+	} {
+		var frames Checker
+		frames.Sent([]byte(`{"jsonrpc":"2.0","id":1,"method":"session.open","params":{"protocol":1,"pictures":"` + c.pictures + `"}}`))
+		err := frames.Received([]byte(`{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s","protocol":1,"language":"vi","rights":{"read":true,"insurance":true,"simulator":false,"fields":[]}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = frames.Received(fmt.Appendf(nil, result, c.portrait))
+		if err == nil && c.then != "" {
+			err = frames.ReceivedBinary([]byte(c.then))
+		}
+		if c.finds == "" && err != nil || c.finds != "" && (err == nil || !strings.Contains(err.Error(), c.finds)) {
+			t.Errorf("%s: found %v, want %q", c.name, err, c.finds)
 		}
 	}
 }

@@ -373,41 +373,45 @@ func (p *player) fetch(origin, name string) {
 	if err := schematest.Type("Discovery", raw.Bytes()); err != nil {
 		p.fail("%v", err)
 	}
-	body := p.object(raw.String())
+	body, at := p.shown(p.object(raw.String())), "the document has no such example: record it with -update"
 	for _, e := range schema.Load().Discovery {
-		if e.Name == name {
-			if at := unlike(e.Frame, body, "body"); at != "" && !*update {
-				p.t.Errorf("%s: %s", p.where, at)
-			}
+		if e.Name != name {
+			continue
+		}
+		if at = unlike(e.Frame, body, "body"); at == "" {
+			body = e.Frame
 		}
 	}
-	p.discoveries = append(p.discoveries, schema.Object{{Name: "name", Value: name}, {Name: "body", Value: p.shown(body)}})
+	if at != "" && !*update {
+		p.t.Errorf("%s: not as the document's example %q: %s", p.where, name, at)
+	}
+	p.discoveries = append(p.discoveries, schema.Object{{Name: "name", Value: name}, {Name: "body", Value: body}})
 }
 
-// record compares what came with the example of the document, and keeps it.
+// record compares what came with the example of the document, and keeps it: as it was, where it is still so.
 func (p *player) record(method, name string, frame, answer schema.Object) {
 	m, ok := schema.Load().Message(method)
 	if !ok {
 		p.fail("no such message")
 	}
-	i := slices.IndexFunc(m.Examples, func(e schema.Example) bool { return e.Name == name })
-	switch {
-	case *update:
-	case i < 0:
-		p.t.Errorf("%s: the document has no such example: record it with -update", p.where)
-	default:
+	frame, answer = p.shown(frame), p.shown(answer)
+	at := "the document has no such example: record it with -update"
+	if i := slices.IndexFunc(m.Examples, func(e schema.Example) bool { return e.Name == name }); i >= 0 {
 		e := m.Examples[i]
 		want := e.Answer
 		if want == nil {
 			want = e.Failure
 		}
-		at := unlike(e.Frame, p.shown(frame), "frame")
+		at = unlike(e.Frame, frame, "frame")
 		if at == "" && answer != nil {
-			at = unlike(want, p.shown(answer), "answer")
+			at = unlike(want, answer, "answer")
 		}
-		if at != "" {
-			p.t.Errorf("%s: not as the document's example %q says: %s", p.where, name, at)
+		if at == "" {
+			frame, answer = e.Frame, want
 		}
+	}
+	if at != "" && !*update {
+		p.t.Errorf("%s: not as the document's example %q: %s", p.where, name, at)
 	}
 	p.keep(method, name, frame, answer)
 }
@@ -418,15 +422,20 @@ func (p *player) keep(method, name string, frame, answer schema.Object) {
 		e = append(e, schema.Member{Name: "summary", Value: p.about})
 		p.about = ""
 	}
-	e = append(e, schema.Member{Name: "frame", Value: p.shown(frame)})
+	e = append(e, schema.Member{Name: "frame", Value: frame})
 	if answer != nil {
-		e = append(e, schema.Member{Name: "answer", Value: p.shown(answer)})
+		e = append(e, schema.Member{Name: "answer", Value: answer})
 	}
 	p.examples = append(p.examples, e)
 }
 
 // shown is a frame as the document shows it: without secrets, and with the beginning of what is long.
-func (p *player) shown(v schema.Object) schema.Object { return p.show("", v).(schema.Object) }
+func (p *player) shown(v schema.Object) schema.Object {
+	if v == nil {
+		return nil
+	}
+	return p.show("", v).(schema.Object)
+}
 
 func (p *player) show(name string, v any) any {
 	switch v := v.(type) {

@@ -3,11 +3,15 @@ package access
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/cipher"
 	"encoding/hex"
 	"errors"
 	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/gmrtd/gmrtd/cryptoutils"
 
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
@@ -105,8 +109,34 @@ func TestBACWorkedExample(t *testing.T) {
 	if want := unhex("F1CB1F1FB5ADF208806B89DC579DC1F8"); !bytes.Equal(c.sm.macKey, want) {
 		t.Errorf("KSMac %X, want %X", c.sm.macKey, want)
 	}
+	// What both sides send, and the session's seed out of it.
+	kEnc, kMac := suite3DES.cipher(unhex("AB94FDECF2674FDFB9B391F85D7F76F2")), unhex("7962D9ECE03D1ACD4C76089DCE131543")
+	for _, half := range []struct{ what, plain, sealed, mac string }{
+		{"S", "781723860C06C226 4608F91988702212 0B795240CB7049B01C19B33E32804F0B", "72C29C2371CC9BDB65B779B8E8D37B29ECC154AA56A8799FAE2F498F76ED92F2", "5F1448EEA8AD90A7"},
+		{"R", "4608F91988702212 781723860C06C226 0B4F80323EB3191CB04970CB4052790B", "46B9342A41396CD7386BF5803104D7CEDC122B9132139BAF2EEDC94EE178534F", "2F2D235D074D7449"},
+	} {
+		opened := make([]byte, 32)
+		cipher.NewCBCDecrypter(kEnc, make([]byte, 8)).CryptBlocks(opened, unhex(half.sealed))
+		if !bytes.Equal(opened, unhex(half.plain)) {
+			t.Errorf("%s %X", half.what, opened)
+		}
+		if got := suite3DES.mac(kMac, cryptoutils.ISO9797Method2Pad(unhex(half.sealed), 8)); !bytes.Equal(got, unhex(half.mac)) {
+			t.Errorf("MAC over %s %X", half.what, got)
+		}
+	}
+	seed := unhex("0B795240CB7049B01C19B33E32804F0B")
+	for i, b := range unhex("0B4F80323EB3191CB04970CB4052790B") {
+		seed[i] ^= b
+	}
+	if want := unhex("0036D272F5C350ACAC50C3F572D23600"); !bytes.Equal(seed, want) {
+		t.Errorf("Kseed %X, want %X", seed, want)
+	}
+	if got, want := suite3DES.kdf(seed, 1), unhex("979EC13B1CBFE9DCD01AB0FED307EAE5"); !bytes.Equal(got, want) {
+		t.Errorf("KSEnc %X, want %X", got, want)
+	}
 	// The example reads four bytes first and then the rest, as nobody does any more; so step by step.
 	var file []byte
+	counters := []string{"887022120C06C228", "887022120C06C22A", "887022120C06C22C"}
 	for _, cmd := range []command{
 		{ins: 0xA4, p1: 2, p2: 0x0C, data: []byte{0x01, 0x1E}},
 		{ins: 0xB0, le: 4},
@@ -117,6 +147,10 @@ func TestBACWorkedExample(t *testing.T) {
 			t.Fatalf("%04X, %v", r.sw, err)
 		}
 		file = append(file, r.data...)
+		if want := unhex(counters[0]); !bytes.Equal(c.sm.ssc, want) {
+			t.Errorf("SSC %X, want %X", c.sm.ssc, want)
+		}
+		counters = counters[1:]
 	}
 	if want := unhex("60145F0104303130365F36063034303030305C026175"); !bytes.Equal(file, want) {
 		t.Errorf("EF.COM %X, want %X", file, want)
@@ -233,6 +267,10 @@ func TestActiveAuthenticationWorkedExample(t *testing.T) {
 	f := unhex(`6A9D2784A67F8E7C659973EA1AEA25D9 5B6C8F91E5002F369F0FBDCE8A3CEC19 91B543F1696546C5524CF23A5303CD6C
 		98599F40B79F377B5F3A1406B3B4D8F9 6784D23AA88DB7E1032A405E69325FA9 1A6E86F5C71AEA978264C4A207446DAD
 		4E7292E2DCDA3024B47DA8C063AA1E6D 22FBD976AB0FE73D94D2D9C6D88127BC`)
+	m1, digest, trailer := f[1:107], f[107:127], f[127:]
+	if h := sum(crypto.SHA1, m1, unhex("F173589974BF40C6")); len(m1)*8 != 848 || !bytes.Equal(h, unhex("C063AA1E6D22FBD976AB0FE73D94D2D9C6D88127")) || !bytes.Equal(digest, h) || trailer[0] != 0xBC {
+		t.Errorf("digest %X of %d bytes, trailer %X", h, len(m1), trailer)
+	}
 	n := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 1024), big.NewInt(1))
 	one := big.NewInt(1)
 	challenge := unhex("F173589974BF40C6")

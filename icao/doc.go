@@ -1,6 +1,17 @@
 // Package icao opens a chip, reads the few files that a reception desk needs in the order in which it needs them, and says
 // what they prove.
 //
+// # Use
+//
+// A transmitter is anything with Transmit(ctx, apdu) that gives the answer with its status word: a session of package reader, or the simulated
+// chip of package icao/chip. A key comes from lds.KeyFromMRZ, from a card's QR code (cccd.ParseQR), or is lds.Key{CAN: "012345"}. Anchors
+// come from trust.Load; without any nothing is passed that rests on a signature.
+//
+//	doc, err := icao.Read(ctx, session, icao.Options{Key: key, Trust: anchors, Portrait: true})
+//
+// doc is what could be read, also with an error; doc.Identity is nil until the person is consistent with the signed hashes, and
+// doc.Verdicts say what is proved and on whose word. Inspect does the same for files that were saved.
+//
 // # The order
 //
 // Read goes: access (EF.CardAccess in clear, PACE, else BAC), EF.SOD, DG1 and on Vietnamese cards DG13 — then the identity is

@@ -1,0 +1,5 @@
+//go:build !race
+
+package icao_test
+
+const underRace = false

@@ -237,6 +237,14 @@ func suppliedTexts(e *insurance.Eligibility) *catalog.Error {
 			}
 		}
 	}
+	if c := e.Card; c != nil && (c.BenefitRate < 0 || c.BenefitRate > 100) {
+		return bad("eligibility.card.benefitRate", "not within 0 to 100")
+	}
+	for _, l := range e.LookedUpBy[:min(len(e.LookedUpBy), insurance.MaxLookUps)] { // more are not kept
+		if err := text("eligibility.lookedUpBy", l.Facility+l.Code, 64); err != nil {
+			return err
+		}
+	}
 	if len(e.Differences) > 32 {
 		return bad("eligibility.differences", "more than 32")
 	}

@@ -28,7 +28,7 @@ var updateBad = flag.Bool("update-bad", false, "write what comes of bad requests
 // and all of it before the session is open. What must come of each stands in testdata/his/bad, a file per method:
 //
 //	# comment
-//	setup session         an open session; fresh: none yet; new: $JOB is a name nobody used; waiting: $JOB waits for a card;
+//	setup session         an open session; card: and a card; fresh: none yet; new: $JOB is a name nobody used; waiting: $JOB waits for a card;
 //	                      done: $JOB is over, and $CHECKIN its check-in
 //	params {…}            a good request
 //	whole: OUTCOME = KIND …; OUTCOME = KIND …
@@ -39,7 +39,7 @@ var updateBad = flag.Bool("update-bad", false, "write what comes of bad requests
 func TestBadInput(t *testing.T) {
 	p := start(t, configured("[his]\nrequests_per_second = 1000\n"), "demo", "--json", "--no-tap", "--latency", "0")
 	token := p.token("--desktop", "--rights", "read,insurance,simulator")
-	v := &vandal{t: t, addr: p.addr(), token: token}
+	v := &vandal{t: t, addr: p.addr(), token: token, spoilt: map[string]bool{}}
 
 	files, err := filepath.Glob("../../testdata/his/bad/*.txt")
 	if err != nil {
@@ -59,6 +59,12 @@ func TestBadInput(t *testing.T) {
 	for _, m := range schema.Load().Messages {
 		if !m.Notification && !seen[m.Name] {
 			t.Errorf("testdata/his/bad has nothing about %s", m.Name)
+		}
+	}
+	// Each member that the protocol's document knows is spoilt somewhere; of a type that several methods share, in one of them.
+	for member := range requestMembers() {
+		if !v.spoilt[member] {
+			t.Errorf("testdata/his/bad has nothing about %s", member)
 		}
 	}
 	select {
@@ -85,6 +91,7 @@ type vandal struct {
 	n           int
 	setup       string
 	last        json.RawMessage // result of the last good answer
+	spoilt      map[string]bool // members, as Type.member
 
 	tag          string // stands for secretText, so that no file meets what another one has left
 	job, checkin string // that the next request may name; empty: they have been used
@@ -255,6 +262,7 @@ func (v *vandal) spoil(file, method string) {
 	}
 	got = append(got, whole.String())
 	for _, path := range paths(params, "") {
+		v.spoilt[typedMember(method, path)] = true
 		o := newOutcomes(path)
 		right := kindOf(at(params, path))
 		for _, b := range badValues {
@@ -318,6 +326,10 @@ func (v *vandal) prepared(params json.RawMessage) json.RawMessage {
 		v.n++
 		v.job, v.checkin = fmt.Sprintf("bad-%d", v.n), ""
 		switch v.setup {
+		case "card":
+			if got := v.ask("sim.insert", json.RawMessage(`{"persona":"an"}`)); got != "ok" {
+				v.t.Fatal("sim.insert: ", got)
+			}
 		case "waiting":
 			if got := v.ask("checkin.start", json.RawMessage(`{"jobId":"`+v.job+`","means":"chip"}`)); got != "ok" {
 				v.t.Fatal("checkin.start: ", got)
@@ -475,8 +487,12 @@ func paths(params json.RawMessage, prefix string) (out []string) {
 		case "object":
 			out = append(out, paths(m.value, prefix+m.name+".")...)
 		case "list":
-			if len(m.value) > 2 {
+			var list []json.RawMessage
+			if json.Unmarshal(m.value, &list) == nil && len(list) > 0 {
 				out = append(out, prefix+m.name+".0")
+				if kindOf(list[0]) == "object" {
+					out = append(out, paths(list[0], prefix+m.name+".0.")...)
+				}
 			}
 		}
 	}
@@ -490,10 +506,13 @@ func at(params json.RawMessage, path string) json.RawMessage {
 		case m.name != name:
 		case !deeper:
 			return m.value
-		case rest == "0":
+		case rest == "0" || strings.HasPrefix(rest, "0."):
 			var list []json.RawMessage
 			_ = json.Unmarshal(m.value, &list)
-			return list[0]
+			if rest == "0" {
+				return list[0]
+			}
+			return at(list[0], rest[2:])
 		default:
 			return at(m.value, rest)
 		}
@@ -512,6 +531,10 @@ func with(params json.RawMessage, path, value string) json.RawMessage {
 			m.value = json.RawMessage("[]")
 		case deeper && rest == "0":
 			m.value = json.RawMessage("[" + value + "]")
+		case deeper && strings.HasPrefix(rest, "0."):
+			var list []json.RawMessage
+			_ = json.Unmarshal(m.value, &list)
+			m.value = json.RawMessage("[" + string(with(list[0], rest[2:], value)) + "]")
 		case deeper:
 			m.value = with(m.value, rest, value)
 		case value == "":
@@ -534,4 +557,52 @@ func reversed(params json.RawMessage) json.RawMessage {
 func twice(params json.RawMessage) json.RawMessage {
 	list := members(params)
 	return object(slices.Concat(list, list))
+}
+
+// requestMembers are all members of what clients send and agents serve, as Type.member.
+func requestMembers() map[string]bool {
+	p := schema.Load()
+	out := map[string]bool{}
+	var walk func(name string)
+	walk = func(name string) {
+		typ, ok := p.Type(name)
+		if !ok || typ.Later {
+			return
+		}
+		for _, f := range typ.Fields {
+			if member := name + "." + f.Name; !f.Later && !out[member] {
+				out[member] = true
+				walk(f.Kind)
+			}
+		}
+	}
+	for _, m := range p.Messages {
+		if !m.Notification && !m.Later {
+			walk(m.Params)
+		}
+	}
+	return out
+}
+
+// typedMember says which type's member a path within the params of a method is.
+func typedMember(method, path string) string {
+	p := schema.Load()
+	m, _ := p.Message(method)
+	name := m.Params
+	steps := strings.Split(path, ".")
+	for i, step := range steps {
+		if step == "0" {
+			continue
+		}
+		typ, _ := p.Type(name)
+		j := slices.IndexFunc(typ.Fields, func(f schema.Field) bool { return f.Name == step })
+		if j < 0 {
+			return name + "." + strings.Join(steps[i:], ".") // the document does not know it
+		}
+		if i == len(steps)-1 {
+			return name + "." + step
+		}
+		name = typ.Fields[j].Kind
+	}
+	return name + "." + path
 }

@@ -56,6 +56,9 @@ type Options struct {
 	// Ready is told once, when the first client can connect.
 	Ready func(Ready)
 
+	// Frames is his.Config.Frames: for tests.
+	Frames func() func(fromClient, binary bool, frame []byte)
+
 	paired func(*keys.Pairing) // for tests, which have no administrator
 }
 
@@ -152,7 +155,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	hc := his.Config{
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
-		Health: healthNow, Pairing: d.pairing, Pages: d.pages(), WSSPort: wss.port,
+		Health: healthNow, Pairing: d.pairing, Pages: d.pages(), Frames: o.Frames, WSSPort: wss.port,
 		Bundle: bundle,
 		Limits: his.Limits{
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,

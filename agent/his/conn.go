@@ -67,7 +67,8 @@ type conn struct {
 
 	subs atomic.Pointer[subscriptions]
 
-	opening *time.Timer // ends the connection unless a session is open by then
+	seen    func(fromClient, binary bool, frame []byte) // Config.Frames
+	opening *time.Timer                                 // ends the connection unless a session is open by then
 }
 
 // session is what session.open has settled.
@@ -95,6 +96,10 @@ func newConn(s *Server, ws *websocket.Conn, who *admission) *conn {
 	_, _ = rand.Read(c.challenge) // never fails (crypto/rand)
 	// Not derived from the server's: end alone ends it, and so has always said how before anybody notices.
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.seen = func(bool, bool, []byte) {}
+	if s.c.Frames != nil {
+		c.seen = s.c.Frames()
+	}
 	return c
 }
 
@@ -203,6 +208,7 @@ func (c *conn) read() {
 
 // handle serves one frame.
 func (c *conn) handle(frame []byte) {
+	c.seen(true, false, frame)
 	lang := c.lang()
 	if !c.bucket.take() {
 		c.s.count(catalog.RateLimited)
@@ -408,8 +414,10 @@ func (c *conn) write() {
 	write := func(f frame, deadline time.Time) bool {
 		c.outBytes.Add(-f.size())
 		_ = c.ws.SetWriteDeadline(deadline)
+		c.seen(false, false, f.text)
 		err := c.ws.WriteMessage(websocket.TextMessage, f.text)
 		if err == nil && f.picture != nil {
+			c.seen(false, true, f.picture)
 			err = c.ws.WriteMessage(websocket.BinaryMessage, f.picture)
 		}
 		if err == nil {

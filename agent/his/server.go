@@ -133,9 +133,13 @@ type Config struct {
 	Limits        Limits
 	Help          http.Handler // serves /help/…, to any program of this PC; nil: nothing is served there
 	Pages         []Page       // what else the port serves
-	Access        *AccessLog   // who used what; nil: nobody keeps that
-	WSSPort       int          // where wss is served beside ws, to be told by discovery; 0: it is not
-	Pairing       Pairing      // lets an administrator bring in an origin; nil: pairing.* is not available
+	// Frames, where it is set, is asked for each connection for a function that sees every frame of it: from the client before it
+	// is served, to the client before it is written. They hold tokens and personal data: it is for tests, which hold all
+	// frames to the protocol's document.
+	Frames  func() func(fromClient, binary bool, frame []byte)
+	Access  *AccessLog // who used what; nil: nobody keeps that
+	WSSPort int        // where wss is served beside ws, to be told by discovery; 0: it is not
+	Pairing Pairing    // lets an administrator bring in an origin; nil: pairing.* is not available
 	// Session finds the operating system's session that a local TCP peer belongs to; nil is PeerSession.
 	Session func(ctx context.Context, local, remote netip.AddrPort) (string, error)
 	// User names whose session that is, by what outlasts it: nil is SessionUser.

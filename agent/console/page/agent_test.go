@@ -14,6 +14,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/console"
+	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/chip"
 )
@@ -34,7 +35,7 @@ func TestWithTheAgent(t *testing.T) {
 	go func() {
 		ended <- agent.Run(ctx, agent.Options{
 			Settings: s, SettingsFile: filepath.Join(data, "tapcheck.toml"), DataDir: data, Version: "test", Log: zerolog.Nop(), Readers: sim.Readers, Insurer: sim.Insurer,
-			Trust: sim.Trust, Simulation: sim, Ready: func(r agent.Ready) { ready <- r },
+			Trust: sim.Trust, Simulation: sim, Frames: schematest.Watch(t), Ready: func(r agent.Ready) { ready <- r },
 		})
 	}()
 	t.Cleanup(func() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/his/reference"
+	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/portrait"
 	"github.com/tapcheck/tapcheck/agent/settings"
@@ -133,7 +134,7 @@ func demo(t *testing.T) (at, token string, port int, origin string) {
 	go func() {
 		ended <- agent.Run(ctx, agent.Options{
 			Settings: s, DataDir: dir, Log: zerolog.Nop(), Readers: sim.Readers, Insurer: sim.Insurer, Trust: sim.Trust, Simulation: sim,
-			Ready: func(r agent.Ready) { ready <- r },
+			Frames: schematest.Watch(t), Ready: func(r agent.Ready) { ready <- r },
 		})
 	}()
 	t.Cleanup(func() {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/his/client/ts"
+	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/portrait"
 	"github.com/tapcheck/tapcheck/agent/settings"
@@ -294,7 +295,7 @@ func (d *desk) start() {
 	go func() {
 		ended <- agent.Run(ctx, agent.Options{
 			Settings: s, DataDir: d.data, Version: "test", Log: zerolog.Nop(), Readers: sim.Readers, Insurer: sim.Insurer, Trust: sim.Trust,
-			Simulation: sim, Ready: func(r agent.Ready) { ready <- r },
+			Simulation: sim, Frames: schematest.Watch(d.t), Ready: func(r agent.Ready) { ready <- r },
 		})
 	}()
 	d.sim = sim

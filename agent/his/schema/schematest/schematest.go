@@ -84,6 +84,28 @@ func Frame(name string, raw []byte) error { return strict().validate(message(nam
 // Published is Frame with the document as clients have it, in which further members and values may come.
 func Published(name string, raw []byte) error { return published().validate(message(name), raw) }
 
+// Watch is for agent.Options.Frames: every frame that an agent sends or accepts, whoever its clients are, is held to the
+// document. Clients that are tested on what they must not send are not to be watched.
+func Watch(t interface{ Errorf(string, ...any) }) func() func(fromClient, binary bool, frame []byte) {
+	return func() func(fromClient, binary bool, frame []byte) {
+		frames := &Checker{}
+		return func(fromClient, binary bool, frame []byte) {
+			var err error
+			switch {
+			case fromClient:
+				frames.Sent(frame)
+			case binary:
+				err = frames.ReceivedBinary(frame)
+			default:
+				err = frames.Received(frame)
+			}
+			if err != nil {
+				t.Errorf("%v\n%.1000s", err, frame)
+			}
+		}
+	}
+}
+
 // Checker sees the frames of one connection. It may be used by several goroutines.
 type Checker struct {
 	// Lax takes requests with members that the document does not name, for tests that they are ignored.

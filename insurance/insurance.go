@@ -38,10 +38,40 @@ type Request struct {
 	Desk     string    `json:"desk,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 
+	// Care is what the HIS knows of the visit that its route depends on. An insurer is not told.
+	Care *Care `json:"care,omitempty"`
+
 	// Staff is in whose name is asked, where the caller knows it; nil: whom the provider has for Operator and Desk, or the
 	// facility's own. Personal: it is never stored with a request, and never logged.
 	Staff *Staff `json:"-"`
 }
+
+// Care is what of a visit its route depends on. What the HIS does not say is taken for an outpatient's visit without papers, and the
+// proposal says so.
+type Care struct {
+	Setting string   `json:"setting,omitempty"` // CareOutpatient, CareInpatient
+	Grounds []string `json:"grounds,omitempty"` // Ground…
+}
+
+// Settings of Care. The values go over the wire and are frozen.
+const (
+	CareOutpatient = "outpatient"
+	CareInpatient  = "inpatient"
+)
+
+// Grounds of Care: what the patient brought, or is. The values go over the wire and are frozen.
+const (
+	GroundEmergency     = "emergency"
+	GroundTransfer      = "transfer"       // transfer form (phiếu chuyển cơ sở)
+	GroundResidence     = "residence"      // stays elsewhere, with its proof (TT 01/2025 Đ4)
+	GroundReturn        = "return"         // form of an appointment to come again (phiếu hẹn khám lại)
+	GroundDonor         = "donor"          // gave an organ and is treated right after
+	GroundNewborn       = "newborn"        // treated right after birth
+	GroundListedDisease = "listed_disease" // of the list for this level of facility (TT 01/2025, annexes I and II)
+	GroundHardshipArea  = "hardship_area"  // of an ethnic minority or a poor household in such an area, or of an island (Luật BHYT Đ22 k4 b)
+	GroundMedicine      = "medicine"       // fetches medicine on an appointment form only
+	GroundSelfPaying    = "self_paying"    // does not use the insurance
+)
 
 // Staff is a member of staff whom the facility has registered with the insurer.
 type Staff struct {
@@ -71,19 +101,69 @@ type Card struct {
 	Next               string `json:"next,omitempty"`          // code of the new card
 }
 
-// Route is a proposal of the care route; it is decided when the visit ends.
+// Route is a proposal of the care route (MA_DOITUONG_KCB); it is decided when the visit ends (QĐ 3276/QĐ-BYT, annex 1, note 1).
 type Route struct {
+	Proposal string `json:"proposal"`         // such as "1.1"; empty where nothing can be proposed
+	Decided  bool   `json:"decided"`          // of ours always false
+	Reason   string `json:"reason,omitempty"` // id of why, or of what is missing
+	Text     string `json:"text,omitempty"`   // the same in Vietnamese
+	TextEN   string `json:"textEn,omitempty"`
+	Source   string `json:"source,omitempty"` // the rule's legal source
+	// Alternatives are the codes that apply instead if something is so that the desk has not been told of.
+	Alternatives []RouteAlternative `json:"alternatives,omitempty"`
+}
+
+// RouteAlternative is another code, and what would have to be so.
+type RouteAlternative struct {
 	Proposal string `json:"proposal"`
-	Decided  bool   `json:"decided"`
-	Reason   string `json:"reason,omitempty"`
+	Percent  *int   `json:"percent,omitempty"` // of the cost covered, under this code; nil: not known
+	When     string `json:"when,omitempty"`    // what would have to be so, in Vietnamese
+	WhenEN   string `json:"whenEn,omitempty"`
 	Source   string `json:"source,omitempty"`
 }
 
-// Difference is one field in which the insurer's answer and the request disagree. It holds no values.
-type Difference struct {
-	Field string `json:"field"` // JSON name of the identity field
-	Kind  string `json:"kind"`  // DiffersInValue, DiffersInDiacritics, DiffersInPrecision
+// Rate is the part of the covered cost that the insurer pays, in percent.
+type Rate struct {
+	BasePercent int    `json:"basePercent,omitempty"` // what the card's code promises; 0: it does not say
+	Percent     *int   `json:"percent,omitempty"`     // under the proposed route; nil: cannot be said
+	Decided     bool   `json:"decided"`               // nothing that the desk cannot know yet can change Percent
+	Reason      string `json:"reason,omitempty"`      // id of what decides it, or of what is missing
+	Text        string `json:"text,omitempty"`        // the same in Vietnamese
+	TextEN      string `json:"textEn,omitempty"`
+	Source      string `json:"source,omitempty"` // legal source
 }
+
+// Continuity is five years of insurance without a gap: one of the two conditions under which a patient pays no share until
+// the end of the year. The other one, how much was paid this year, no desk is told (NĐ 188/2025 Đ18).
+type Continuity struct {
+	From    string `json:"from"`    // ISO 8601 day from which five years are full
+	Reached bool   `json:"reached"` // on the day of the visit
+	Source  string `json:"source,omitempty"`
+}
+
+// Difference is one field in which two sources disagree about a person. It holds no values.
+type Difference struct {
+	Field   string `json:"field"`             // JSON name of the identity field
+	Kind    string `json:"kind"`              // DiffersIn…
+	Cause   string `json:"cause,omitempty"`   // the likely cause: Cause…
+	Between string `json:"between,omitempty"` // what disagrees: Between…
+	Advice  string `json:"advice,omitempty"`  // id of what the desk does: see the catalogue
+}
+
+// Causes of a Difference. The values go over the wire and are frozen.
+const (
+	CauseSpelling    = "spelling"     // the same person, written otherwise
+	CauseOldCard     = "old_card"     // the insurer's record is from before the present card
+	CauseOtherPerson = "other_person" // somebody else's card or number
+	CauseUnknown     = "unknown"
+)
+
+// What disagrees. The values go over the wire and are frozen.
+const (
+	BetweenGateway = "gateway" // the person at the desk (the chip, or what was typed) and the insurer
+	BetweenMRZ     = "mrz"     // the chip's machine readable zone and its Vietnamese data (DG13)
+	BetweenScanned = "scanned" // what was scanned or typed and the chip
+)
 
 // Eligibility is the answer, ready for the wire.
 type Eligibility struct {
@@ -97,6 +177,8 @@ type Eligibility struct {
 	Reason      string       `json:"reason,omitempty"` // id of the error behind a pending or unknown state
 	Card        *Card        `json:"card,omitempty"`
 	Route       *Route       `json:"route,omitempty"`
+	Rate        *Rate        `json:"rate,omitempty"`
+	Continuity  *Continuity  `json:"continuity,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
 
 	// LookedUpBy is who else looked this card up lately, newest first, at most MaxLookUps.

@@ -425,6 +425,9 @@ func clone(r Request) Request {
 	r.Expect, r.Subject, r.Operator, r.Visit = copyOf(r.Expect), copyOf(r.Subject), copyOf(r.Operator), copyOf(r.Visit)
 	r.Timeouts, r.Portrait, r.Wait = copyOf(r.Timeouts), copyOf(r.Portrait), copyOf(r.Wait)
 	r.Fields = slices.Clone(r.Fields)
+	if r.Care = copyOf(r.Care); r.Care != nil {
+		r.Care.Grounds = slices.Clone(r.Care.Grounds)
+	}
 	if r.Eligibility = copyOf(r.Eligibility); r.Eligibility != nil {
 		r.Eligibility.Card, r.Eligibility.Route = copyOf(r.Eligibility.Card), copyOf(r.Eligibility.Route)
 		r.Eligibility.Differences = slices.Clone(r.Eligibility.Differences)

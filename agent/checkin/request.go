@@ -77,6 +77,11 @@ func (r *Request) check() *catalog.Error {
 			return Explain(e)
 		}
 	}
+	if r.Care != nil {
+		if e := checkCare(*r.Care); e != nil {
+			return e
+		}
+	}
 	if r.JobID == "" {
 		return bad("jobId", "missing")
 	}
@@ -203,6 +208,27 @@ func (v *Visit) check() error {
 	return nil
 }
 
+// grounds are those that a route can depend on.
+var grounds = []string{
+	insurance.GroundEmergency, insurance.GroundTransfer, insurance.GroundResidence, insurance.GroundReturn, insurance.GroundDonor, insurance.GroundNewborn,
+	insurance.GroundListedDisease, insurance.GroundHardshipArea, insurance.GroundMedicine, insurance.GroundSelfPaying,
+}
+
+func checkCare(c insurance.Care) *catalog.Error {
+	if !slices.Contains([]string{"", insurance.CareOutpatient, insurance.CareInpatient}, c.Setting) {
+		return bad("care.setting", "unknown")
+	}
+	if len(c.Grounds) > 16 {
+		return bad("care.grounds", "more than 16")
+	}
+	for _, g := range c.Grounds {
+		if !slices.Contains(grounds, g) {
+			return bad("care.grounds", "unknown")
+		}
+	}
+	return nil
+}
+
 func (s *Subject) check() *catalog.Error {
 	s.Number, s.CardCode = compact(s.Number), strings.ToUpper(compact(s.CardCode))
 	s.FullName = strings.TrimSpace(s.FullName)
@@ -245,16 +271,19 @@ func suppliedTexts(e *insurance.Eligibility) *catalog.Error {
 			return err
 		}
 	}
+	// These the agent finds out itself, from the card and its rules.
+	e.Rate, e.Continuity = nil, nil
 	if len(e.Differences) > 32 {
 		return bad("eligibility.differences", "more than 32")
 	}
 	for _, d := range e.Differences {
-		if err := text("eligibility.differences", d.Field+d.Kind, 64); err != nil {
+		if err := text("eligibility.differences", d.Field+d.Kind+d.Cause+d.Between+d.Advice, 160); err != nil {
 			return err
 		}
 	}
 	if r := e.Route; r != nil {
-		return text("eligibility.route", r.Proposal+r.Reason+r.Source, 2000)
+		r.Alternatives = nil
+		return text("eligibility.route", r.Proposal+r.Reason+r.Text+r.TextEN+r.Source, 2000)
 	}
 	return nil
 }

@@ -124,6 +124,7 @@ type Request struct {
 	Operator    *Operator              `json:"operator,omitempty"`
 	Desk        string                 `json:"desk,omitempty"`
 	Visit       *Visit                 `json:"visit,omitempty"`
+	Care        *insurance.Care        `json:"care,omitempty"`
 	Fields      []string               `json:"fields,omitempty"`    // JSON names of lds.Identity; empty is what admission needs
 	Portrait    *bool                  `json:"portrait,omitempty"`  // default true
 	Insurance   string                 `json:"insurance,omitempty"` // "agent" (default), "supplied", "off"
@@ -221,7 +222,8 @@ type Result struct {
 	Portrait    *Picture               `json:"portrait,omitempty"`
 	Verdicts    *Verdicts              `json:"verdicts,omitempty"`
 	Eligibility *insurance.Eligibility `json:"eligibility,omitempty"`
-	Claim       map[string]string      `json:"claim,omitempty"` // values as the ministry writes them
+	Differences []insurance.Difference `json:"differences,omitempty"` // where two sources disagree about the person
+	Claim       map[string]string      `json:"claim,omitempty"`       // values as the ministry writes them
 	Next        []Step                 `json:"next"`
 	Warnings    []Warning              `json:"warnings"`
 	Timings     Timings                `json:"timings"`

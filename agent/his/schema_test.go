@@ -37,6 +37,7 @@ var said = map[string]any{
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
 	"Eligibility": insurance.Eligibility{}, "InsuranceCard": insurance.Card{}, "Route": insurance.Route{}, "Difference": insurance.Difference{},
+	"Rate": insurance.Rate{}, "Continuity": insurance.Continuity{}, "RouteAlternative": insurance.RouteAlternative{},
 	"LookUp": insurance.LookUp{}, "History": insurance.History{}, "PastVisit": insurance.Visit{},
 	"ErrorData": catalog.Wire{}, "ErrorObject": rpcError{}, "HealthItem": HealthItem{}, "Reader": readerWire{}, "ReaderCard": cardWire{},
 	"AgentInfo": agentInfo{}, "ProtocolRange": versions{}, "Proof": proof{},
@@ -46,7 +47,7 @@ var said = map[string]any{
 var asked = map[string]any{
 	"CheckinStartParams": checkin.Request{}, "JobProvideParams": checkin.Provision{}, "KeyInput": checkin.KeyInput{}, "Expect": checkin.Expect{},
 	"CheckinLinkParams": checkin.LinkRequest{}, "CheckinDecideParams": checkin.DecideRequest{}, "CheckinVoidParams": checkin.VoidRequest{},
-	"CheckinListParams": checkin.ListRequest{}, "InsuranceCheckParams": checkin.CheckRequest{}, "Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{},
+	"CheckinListParams": checkin.ListRequest{}, "InsuranceCheckParams": checkin.CheckRequest{}, "Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{}, "Care": insurance.Care{},
 	"JWK":       keys.JWK{},  // which a HIS backend's key may be too
 	"Discovery": discovery{}, // of which a page that is not allowed gets less
 }

@@ -341,6 +341,7 @@ export interface CheckinStartParams {
     /** The HIS's own name of the desk, at most 128 bytes. */
     desk?: string;
     visit?: Visit;
+    care?: Care;
     /**
      * What is wanted of the person. Absent or empty: what admission needs (never religion, ethnicity, relatives,
      * features or the old number). More than the session's ceiling is left out, with the warning FIELDS_LIMITED.
@@ -448,6 +449,23 @@ export interface Visit {
     maLk?: string;
     /** MA_BN, the HIS's number of the patient, at most 128 bytes. */
     maBn?: string;
+}
+/**
+ * What of the visit its route depends on. What is not said is taken for an outpatient's visit without papers, and the
+ * proposal names what else would apply. The insurer is not told.
+ */
+export interface Care {
+    /** How the patient is treated. `outpatient`: examined or treated without being admitted. `inpatient`: admitted. */
+    setting?: "outpatient" | "inpatient";
+    /**
+     * What the patient brought, or is. `emergency`: an emergency. `transfer`: with a transfer form (phiếu chuyển cơ
+     * sở). `residence`: stays elsewhere, with its proof (TT 01/2025 Đ4). `return`: with a form to come again (phiếu
+     * hẹn khám lại). `donor`: gave an organ and is treated right after. `newborn`: treated right after birth.
+     * `listed_disease`: of the list for this level of facility (TT 01/2025, annexes I and II). `hardship_area`: of an
+     * ethnic minority or a poor household in a difficult area, or of an island (Luật BHYT Đ22 k4 b). `medicine`:
+     * fetches medicine on an appointment form only. `self_paying`: does not use the insurance.
+     */
+    grounds?: ("emergency" | "transfer" | "residence" | "return" | "donor" | "newborn" | "listed_disease" | "hardship_area" | "medicine" | "self_paying")[];
 }
 /** How long the job waits, in milliseconds; 0 or absent is the agent's setting. */
 export interface Timeouts {
@@ -562,6 +580,11 @@ export interface Result {
     portrait?: Picture;
     verdicts?: Verdicts;
     eligibility?: Eligibility;
+    /**
+     * Where two sources disagree about the person: the chip and the insurer, the two parts of the chip, what was scanned
+     * and the chip. It holds no values.
+     */
+    differences?: Difference[];
     claim?: Claim;
     /** What the desk does now, in this order. Show them all. */
     next: Step[];
@@ -786,6 +809,8 @@ export interface Eligibility {
     reason?: ErrorId;
     card?: InsuranceCard;
     route?: Route;
+    rate?: Rate;
+    continuity?: Continuity;
     /** Where the insurer's data differ from the card's. It holds no values. */
     differences?: Difference[];
     /**
@@ -861,23 +886,82 @@ export interface InsuranceCard {
 }
 /** A proposal of the care route. It is decided when the visit ends. */
 export interface Route {
-    /** MA_DOITUONG_KCB as the ministry codes it, such as 1.1. */
+    /** MA_DOITUONG_KCB as the ministry codes it, such as 1.1; empty where nothing can be proposed. */
     proposal: string;
-    /** Always false: it is a proposal. */
+    /** Of the agent always false: it is a proposal. */
     decided: boolean;
-    /** Why. */
+    /** Id of why, or of what is missing. */
     reason?: string;
+    /** The same in Vietnamese. */
+    text?: string;
+    /** The same in English. */
+    textEn?: string;
     /** The rule that it follows. */
     source?: string;
+    /** Codes that apply instead if something is so that the agent has not been told of. */
+    alternatives?: RouteAlternative[];
 }
-/** One field in which the insurer's answer and the card disagree. */
+/** Another route, and what would have to be so. */
+export interface RouteAlternative {
+    /** MA_DOITUONG_KCB. */
+    proposal: string;
+    /** What the insurer pays of the covered cost under this code, percent; absent: not known. */
+    percent?: number;
+    /** What would have to be so, in Vietnamese. */
+    when?: string;
+    /** The same in English. */
+    whenEn?: string;
+    /** The rule. */
+    source?: string;
+}
+/** The part of the covered cost that the insurer pays. */
+export interface Rate {
+    /** What the card's code promises, percent; absent: it does not say. */
+    basePercent?: number;
+    /** Under the proposed route, percent; absent: cannot be said. 0 is nothing. */
+    percent?: number;
+    /** Nothing that the desk cannot know yet can change percent. Where it is false, reason says what is missing. */
+    decided: boolean;
+    /** Id of what decides it, or of what is missing. */
+    reason?: string;
+    /** The same in Vietnamese. */
+    text?: string;
+    /** The same in English. */
+    textEn?: string;
+    /** Legal source. */
+    source?: string;
+}
+/**
+ * Five years of insurance without a gap. With it alone nobody is exempt; the other condition is what was paid this
+ * year, which no desk is told.
+ */
+export interface Continuity {
+    /** Day from which five years are full, ISO 8601 date. */
+    from: string;
+    /** On the day of the visit. */
+    reached: boolean;
+    /** Legal source. */
+    source?: string;
+}
+/** One field in which two sources disagree about the person. */
 export interface Difference {
     field: FieldName;
     /**
      * How. `value`: they cannot both be right. `diacritics`: the same letters with other marks. `precision`: one says
-     * less, a year for a date.
+     * less, a year for a date. `encoding`: one is written in an old encoding (TCVN3, VNI) that nothing can show.
      */
-    kind: "value" | "diacritics" | "precision" | (string & {});
+    kind: "value" | "diacritics" | "precision" | "encoding" | (string & {});
+    /**
+     * The likely cause. `spelling`: the same person, written otherwise. `old_card`: the insurer's record is older than
+     * the card. `other_person`: somebody else's card or number. `unknown`: nothing points to one.
+     */
+    cause?: "spelling" | "old_card" | "other_person" | "unknown" | (string & {});
+    /**
+     * What disagrees. `gateway`: the person at the desk and the insurer. `mrz`: the chip's machine readable zone and its
+     * Vietnamese data. `scanned`: what was scanned or typed and the chip.
+     */
+    between?: "gateway" | "mrz" | "scanned" | (string & {});
+    advice?: StepId;
 }
 /**
  * Values for the claim as the ministry writes them (QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT): HO_TEN, SO_CCCD, NGAY_SINH

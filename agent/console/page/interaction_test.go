@@ -512,7 +512,7 @@ func TestLanguageSwitch(t *testing.T) {
 // the PIN.
 func TestLock(t *testing.T) {
 	f := newFake(t)
-	f.state["idleMs"] = 2500
+	f.state["idleMs"] = 4000
 	p := openTab(t, f.srv.URL)
 	p.login()
 	job := start(f, p)
@@ -592,7 +592,7 @@ func TestAmend(t *testing.T) {
 	p.sees("Đã ghi quyết định")
 	p.sees("Nhân thân: vẫn chấp nhận")
 	p.until("no dialog", "!document.querySelector('dialog')")
-	press("Thu hồi lượt")
+	press("Hủy kết quả")
 	p.until("a dialog", "document.querySelector('dialog[open] select')")
 	p.look("56-void", false)
 	p.eval("document.querySelector('dialog form').requestSubmit()", nil)

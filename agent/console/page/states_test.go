@@ -163,6 +163,10 @@ func TestCheckin(t *testing.T) {
 	f.event("job.progress", object{"jobId": job, "seq": 8, "phase": "access", "percent": 12})
 	p.stage("keep")
 	p.look("28-keep-card", true)
+	var size float64 // read from a metre away: a letter of 13 mm on a common screen
+	if p.eval("parseFloat(getComputedStyle(document.querySelector('.banner h1')).fontSize)", &size); size < 60 {
+		t.Errorf("the instruction is %.0f px high", size)
+	}
 	f.event("job.partial", result(job, object{"seq": 9, "state": "running", "portrait": nil, "eligibility": nil, "next": []object{}, "timings": object{}}))
 	f.event("job.progress", object{"jobId": job, "seq": 10, "phase": "portrait", "percent": 64})
 	p.sees("Nguyễn Văn An")

@@ -125,6 +125,9 @@ export function failure(err) {
 
 let toastTimer;
 
+// clearToast takes away what was said in passing: it was about something that is no longer shown.
+export function clearToast() { document.getElementById("toasts").replaceChildren(); }
+
 // toast says something in passing.
 export function toast(text) {
 	const box = document.getElementById("toasts");

@@ -12,7 +12,7 @@ import { initClipboard } from "./copy.js";
 import { listen } from "./wedge.js";
 import { play } from "./sound.js";
 import { resultTone } from "./verdict.js";
-import { replace, closeDialogs, toast, loadIcons } from "./dom.js";
+import { replace, closeDialogs, toast, clearToast, loadIcons } from "./dom.js";
 import { loginView, setupView, lockView, offlineView } from "./view/front.js";
 import { shell } from "./view/shell.js";
 import { deskView, forgetPortrait } from "./view/desk.js";
@@ -125,6 +125,7 @@ class App extends EventTarget {
 
 	#relabel() {
 		closeDialogs();
+		clearToast();
 		if (this.session.token && !this.session.locked) {
 			this.socket.restart(); // what the agent says comes in the session's language
 			this.#go();
@@ -190,6 +191,7 @@ class App extends EventTarget {
 		this.#newJobSignal();
 		this.onScan = null;
 		this.job = job;
+		clearToast();
 		this.dispatchEvent(new Event("job"));
 	}
 

@@ -12,7 +12,7 @@
 
 const mark = "\ufffd";
 const maxGap = 60; // ms between two keys of a scanner; a practised typist needs 80 or more
-const settle = 250; // ms after which a burst without Enter is over
+const settle = 400; // ms after which a burst without Enter is over
 const shortest = 6;
 const longest = 4096;
 

@@ -207,7 +207,7 @@ function drawBanner(app, job, stage, box, parts) {
 		case "failed": {
 			const e = job.known.error || {};
 			box.classList.add("tone-bad");
-			replace(box, mark("bad"), h("div", {}, say(e.text || t("offline.title")), nextSteps(job.known, 0, e.next || t("offline.next"))), returnCard(job));
+			replace(box, mark("bad"), h("div", {}, say(e.text || t("offline.title")), nextSteps(job.known, 0, e.next || t("offline.next")), help(e)), returnCard(job));
 			return;
 		}
 		case "cancelled":
@@ -218,6 +218,11 @@ function drawBanner(app, job, stage, box, parts) {
 			box.classList.add("tone-calm");
 			replace(box, mark("calm"), h("div", {}, say(t("stage.void")), lead(t("stage.voidLead"))));
 	}
+}
+
+// help leads to the agent's own page about an error: its cause, for whoever asks.
+function help(e) {
+	return /^\/help\/[A-Z_]+$/.test(e.help || "") && h("a", { class: "button link help", href: e.help, target: "_blank", rel: "noopener", text: t("reasons.why") });
 }
 
 function mark(tone, name) { return h("div", { class: "mark", "aria-hidden": "true" }, icon(name || toneIcon[tone])); }

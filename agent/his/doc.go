@@ -34,7 +34,7 @@
 // # Frames
 //
 // A frame is one JSON object, UTF-8, at most Limits.FrameBytes long (64 KiB until the session is open) and nested at most
-// 32 deep. Batches are refused as BAD_REQUEST: every client of this protocol is interactive, and a batch would let one
+// 32 deep. Batches are refused as INVALID_REQUEST: every client of this protocol is interactive, and a batch would let one
 // frame stand for any number of requests. A request without an id is served and not answered, as JSON-RPC says. The same
 // id may be used again. Closing codes: 1003 for a binary frame, 1007 for text that is not UTF-8, 1009 for a frame that is
 // too long, 1001 when the agent stops, and the Close constants.
@@ -42,8 +42,9 @@
 // The agent sends one kind of binary frame: a portrait, to a session that wants pictures so, right behind the text frame that
 // announces it (pictures.go).
 //
-// Each id of the catalogue has one JSON-RPC code, so a frame that is JSON and no request is BAD_REQUEST with -32602, where
-// JSON-RPC 2.0 §5.1 suggests -32600; detail.field says what is wrong.
+// Each id of the catalogue has one JSON-RPC code: a frame that is JSON and no request is INVALID_REQUEST with -32600, wrong
+// params are BAD_REQUEST with -32602; detail.field says what is wrong. testdata/his/bad has what comes of every member of
+// every method.
 //
 // # Why not a JSON-RPC library
 //

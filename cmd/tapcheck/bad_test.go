@@ -606,3 +606,32 @@ func typedMember(method, path string) string {
 	}
 	return name + "." + path
 }
+
+// TestWrongOrder plays testdata/his/order.tsv: requests that are right each by itself, in an order that makes no sense.
+func TestWrongOrder(t *testing.T) {
+	p := start(t, nil, "demo", "--json", "--no-tap", "--latency", "0")
+	v := &vandal{t: t, token: p.token("--desktop", "--rights", "read,insurance,simulator"), addr: p.addr(), setup: "session", spoilt: map[string]bool{}}
+	defer v.hangUp()
+	raw, err := os.ReadFile("../../testdata/his/order.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	story := ""
+	for line := range strings.Lines(string(raw)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(f) != 4 {
+			t.Fatalf("line %q", line)
+		}
+		if f[0] != "" {
+			story = f[0]
+			v.hangUp()
+			v.connected()
+		}
+		if got := v.ask(f[1], json.RawMessage(f[2])); got != f[3] {
+			t.Errorf("%s: %s %s gives %s, want %s", story, f[1], f[2], got, f[3])
+		}
+	}
+}

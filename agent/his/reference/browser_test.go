@@ -60,6 +60,10 @@ func TestInABrowser(t *testing.T) {
 		}
 		return s
 	}
+	axe, err := os.ReadFile(filepath.Join("..", "..", "..", ".tapcheck", "axe.min.js"))
+	if err != nil {
+		t.Fatalf("axe-core is not there, installer/setup.sh test fetches it: %v", err)
+	}
 	shots := filepath.Join(t.ArtifactDir(), "docs")
 	if err := os.MkdirAll(shots, 0o700); err != nil {
 		t.Fatal(err)
@@ -71,6 +75,12 @@ func TestInABrowser(t *testing.T) {
 		}
 		if got := ask(`[...document.querySelectorAll("h1, nav a, p, td")].filter((e) => parseFloat(getComputedStyle(e).fontSize) < 13).map((e) => e.outerHTML).join("\n")`); got != "" {
 			t.Errorf("%q: too small to read: %s", page, got)
+		}
+		ask(string(axe) + `; ""`)
+		found, err := chromedp.Run(ctx, chromedp.Evaluate[string](
+			`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join("; ")).join("\n"))`, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
+		if err != nil || found != "" {
+			t.Errorf("%q: axe: %s %v", page, found, err)
 		}
 		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		if err == nil {

@@ -12,7 +12,7 @@ const (
 	DiffersInValue      = "value"      // they cannot both be right
 	DiffersInDiacritics = "diacritics" // the same letters: written without or with other marks, "An" for "Ân", "hòa" for "hoà"
 	DiffersInPrecision  = "precision"  // one says less: a year for a date
-	DiffersInEncoding   = "encoding"   // one is written in an old Vietnamese encoding (TCVN3, VNI), of which nothing can be shown
+	DiffersInEncoding   = "encoding"   // the insurer's is in an old encoding (read as such, it is the same) or cannot be read
 )
 
 // Compare says in which fields an insurer's description of a person disagrees with the request. What one side does not say is

@@ -29,11 +29,28 @@ var (
 
 // read decodes the body of an answer into v. Whatever is not exactly one JSON object is no answer.
 func read(body []byte, v any) error {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	body = bytes.TrimSpace(bytes.TrimPrefix(readable(body), []byte("\ufeff")))
 	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, v) != nil {
 		return insurance.ErrGarbage
 	}
 	return nil
+}
+
+// readable gives text that is not UTF-8 as if each such byte were a character of Latin-1, so that a name in an old encoding is
+// still there to be read (insurance.ReadName), and is not lost to replacement characters.
+func readable(body []byte) []byte {
+	if utf8.Valid(body) {
+		return body
+	}
+	out := make([]byte, 0, len(body)+len(body)/4)
+	for len(body) > 0 {
+		r, n := utf8.DecodeRune(body)
+		if r == utf8.RuneError && n == 1 {
+			r = rune(body[0])
+		}
+		out, body = utf8.AppendRune(out, r), body[n:]
+	}
+	return out
 }
 
 // keep gives what of an answer may be kept: its plain values. Lists and objects are dropped whatever they are called, so that
@@ -65,11 +82,15 @@ func judge(q insurance.Request, body []byte, now time.Time) (insurance.Eligibili
 	if !codeForm.MatchString(string(a.MaKetQua)) {
 		return insurance.Eligibility{}, insurance.ErrGarbage
 	}
-	e := insurance.Eligibility{Source: Source, AsOf: now, Code: string(a.MaKetQua), Raw: keep(body)}
+	e := insurance.Eligibility{Source: Source, AsOf: now, Code: string(a.MaKetQua), Raw: keep(body), LookedUpBy: lookUps(a.DsLichSuKT2018, now)}
+	day := now
+	if !q.At.IsZero() {
+		day = q.At
+	}
 	c, known := LookupCode(e.Code)
 	if !known {
 		e.State, e.Advice, e.Text = insurance.Unknown, "CHECK_PAPERS", plain(string(a.GhiChu), maxText)
-		e.Card, _ = card(a, false, now)
+		e.Card, _ = card(a, false, day)
 		return e, nil
 	}
 	e.Text, e.TextEN, e.Advice = c.VI, c.EN, c.Advice
@@ -79,8 +100,8 @@ func judge(q insurance.Request, body []byte, now time.Time) (insurance.Eligibili
 
 	e.State = c.State
 	var odd bool
-	e.Card, odd = card(a, c.UseNext, now)
-	e.Differences = insurance.Compare(q, insurance.Request{FullName: plain(string(a.HoTen), maxText), DateOfBirth: isoDate(a.NgaySinh), Sex: sex(a.GioiTinh)})
+	e.Card, odd = card(a, c.UseNext, day)
+	e.Differences = differences(q, a)
 	if c.Differs != "" && !hasField(e.Differences, c.Differs) {
 		e.Differences = append(e.Differences, insurance.Difference{Field: c.Differs, Kind: insurance.DiffersInValue})
 	}
@@ -94,10 +115,27 @@ func judge(q insurance.Request, body []byte, now time.Time) (insurance.Eligibili
 			e.State, e.Advice = insurance.Check, "CHECK_IDENTITY"
 		}
 	}
-	if e.State == insurance.Eligible && (odd || e.Card != nil && !covers(*e.Card, now)) {
+	if e.State == insurance.Eligible && (odd || e.Card != nil && !e.Card.Covers(day)) {
 		e.State, e.Advice = insurance.Check, "CHECK_PAPERS"
 	}
 	return e, nil
+}
+
+// differences compares the person asked about with the one in the answer. A name in an old encoding is compared as what it
+// says, and one that cannot be read is not compared at all: neither may look like somebody else's.
+func differences(q insurance.Request, a Answer) []insurance.Difference {
+	asked, _ := insurance.ReadName(q.FullName)
+	q.FullName = asked
+	known, encoding := insurance.ReadName(string(a.HoTen))
+	said := insurance.Request{FullName: plain(known, maxText), DateOfBirth: isoDate(a.NgaySinh), Sex: sex(a.GioiTinh)}
+	if encoding == insurance.Unreadable {
+		said.FullName = ""
+	}
+	list := insurance.Compare(q, said)
+	if encoding != insurance.Unicode && asked != "" && !hasField(list, "fullName") {
+		list = append([]insurance.Difference{{Field: "fullName", Kind: insurance.DiffersInEncoding}}, list...)
+	}
+	return list
 }
 
 func hasField(list []insurance.Difference, field string) bool {
@@ -191,10 +229,4 @@ func plain(s string, limit int) string {
 		s = string([]rune(s)[:limit-1]) + "…"
 	}
 	return s
-}
-
-// covers says whether a card is valid on the day. What it does not say does not count against it.
-func covers(c insurance.Card, now time.Time) bool {
-	today := now.In(insurance.Vietnam).Format("2006-01-02")
-	return (c.From == "" || c.From <= today) && (c.To == "" || today <= c.To)
 }

@@ -36,6 +36,7 @@ type answerCase struct {
 		Text        string                 `json:"text"` // compared where it is given
 		Card        *insurance.Card        `json:"card"`
 		Differences []insurance.Difference `json:"differences"`
+		LookedUpBy  []insurance.LookUp     `json:"lookedUpBy"`
 	} `json:"want"`
 	Error string   `json:"error"`
 	Keeps []string `json:"keeps"` // in the raw answer
@@ -109,7 +110,7 @@ func TestAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := insurance.Eligibility{State: c.Want.State, Source: bhyt.Source, AsOf: c.Now, Code: c.Want.Code, Advice: c.Want.Advice, Card: c.Want.Card, Differences: c.Want.Differences}
+			want := insurance.Eligibility{State: c.Want.State, Source: bhyt.Source, AsOf: c.Now, Code: c.Want.Code, Advice: c.Want.Advice, Card: c.Want.Card, Differences: c.Want.Differences, LookedUpBy: c.Want.LookedUpBy}
 			if d := cmp.Diff(want, got, cmpopts.IgnoreFields(insurance.Eligibility{}, "Raw", "Text", "TextEN")); d != "" {
 				t.Error(d)
 			}

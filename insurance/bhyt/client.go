@@ -22,8 +22,8 @@ import (
 	"github.com/tapcheck/tapcheck/insurance"
 )
 
-// Source is the name of this provider in an eligibility.
-const Source = "bhyt-gateway"
+// Source is the name of this provider in an eligibility; of the training system it is insurance.SourceTraining.
+const Source = insurance.SourceGateway
 
 // Hosts of the gateway.
 const (
@@ -39,13 +39,15 @@ type Config struct {
 
 	Username    string // of the facility's account: "<facility code>_BV"
 	Password    Secret // of the same
-	StaffName   string // who asks: a staff member whom the facility has registered
+	StaffName   string // who asks where Staff knows nobody: a staff member whom the facility has registered
 	StaffNumber Secret // and that person's personal number, 12 digits
+	Staff       *Staff // who asks for which operator, and at which desk; nil: always the one above
 
-	Timeout time.Duration                         // of one call; 0 is 10 s
-	Proxy   func(*http.Request) (*url.URL, error) // nil: the environment's (HTTPS_PROXY, NO_PROXY); not for plain http
-	RootCAs *x509.CertPool                        // nil: the system's
-	Now     func() time.Time
+	Timeout  time.Duration                         // of one call, its repeats included; 0 is 10 s
+	Parallel int                                   // calls at the same time; 0 is 8: more would be an attack in the gateway's eyes
+	Proxy    func(*http.Request) (*url.URL, error) // see ParseProxy; nil: the environment's (HTTPS_PROXY, NO_PROXY). Never used for this machine
+	RootCAs  *x509.CertPool                        // nil: the system's
+	Now      func() time.Time
 
 	// Log gets what happened, without personal data and without URLs.
 	Log func(event string, fields map[string]any)
@@ -55,13 +57,17 @@ type Config struct {
 type Client struct {
 	cfg      Config
 	base     *url.URL
+	source   string
 	password string // as the gateway wants it
 	http     *http.Client
+	slots    chan struct{} // of look-ups
+	aside    chan struct{} // of history, so that it keeps no look-up waiting
+	quiet    quiet
 	tokens   tokens
 	breaker  *gobreaker.CircuitBreaker[insurance.Eligibility]
 }
 
-var _ insurance.Provider = (*Client)(nil)
+var _ insurance.HistoryProvider = (*Client)(nil)
 
 // When the gateway is left alone, and for how long.
 const (
@@ -97,13 +103,18 @@ func New(c Config) (*Client, error) {
 		return nil, errors.New("bhyt: StaffNumber must be 12 digits")
 	case c.Timeout < 0:
 		return nil, errors.New("bhyt: Timeout is negative")
+	case c.Parallel < 0 || c.Parallel > 64:
+		return nil, errors.New("bhyt: Parallel must be 1 to 64")
+	}
+	if c.Parallel == 0 {
+		c.Parallel = 8
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
 	}
 	switch {
-	case base.Scheme == "http":
-		c.Proxy = nil // a proxy of plain http would read the secrets of the URL
+	case onThisMachine(base.Hostname()): // nobody else is to hear of it; a proxy of plain http would read the secrets of the URL
+		c.Proxy = nil
 	case c.Proxy == nil:
 		c.Proxy = http.ProxyFromEnvironment
 	}
@@ -114,7 +125,13 @@ func New(c Config) (*Client, error) {
 		c.Log = func(string, map[string]any) {}
 	}
 	sum := md5.Sum([]byte(c.Password)) //nolint:gosec // see the import
-	k := &Client{cfg: c, base: &url.URL{Scheme: base.Scheme, Host: base.Host}, password: hex.EncodeToString(sum[:])}
+	k := &Client{
+		cfg: c, base: &url.URL{Scheme: base.Scheme, Host: base.Host}, source: Source, password: hex.EncodeToString(sum[:]),
+		slots: make(chan struct{}, c.Parallel), aside: make(chan struct{}, 2),
+	}
+	if training, _ := url.Parse(Training); strings.EqualFold(base.Hostname(), training.Hostname()) {
+		k.source = insurance.SourceTraining
+	}
 	k.http = &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  c.Proxy,
@@ -123,9 +140,9 @@ func New(c Config) (*Client, error) {
 			TLSHandshakeTimeout:    c.Timeout,
 			ResponseHeaderTimeout:  c.Timeout,
 			MaxResponseHeaderBytes: 64 << 10,
-			MaxConnsPerHost:        8, // more would be an attack in the gateway's eyes
-			MaxIdleConns:           4,
-			MaxIdleConnsPerHost:    4,
+			MaxConnsPerHost:        c.Parallel + cap(k.aside) + 1, // and one for the token
+			MaxIdleConns:           c.Parallel,
+			MaxIdleConnsPerHost:    c.Parallel,
 			IdleConnTimeout:        90 * time.Second,
 			ForceAttemptHTTP2:      true,
 		},
@@ -149,10 +166,11 @@ func New(c Config) (*Client, error) {
 }
 
 // Name implements insurance.Provider.
-func (c *Client) Name() string { return Source }
+func (c *Client) Name() string { return c.source }
 
-// Close gives up the idle connections. Calls that are going on are not disturbed.
+// Close ends the refresh of a token that nobody waits for, and gives up the idle connections. Calls that are going on are not disturbed.
 func (c *Client) Close() error {
+	c.tokens.close()
 	c.http.CloseIdleConnections()
 	return nil
 }
@@ -162,13 +180,22 @@ func (c *Client) Close() error {
 // context.DeadlineExceeded; when it was cancelled, it is context.Canceled and not ErrUnreachable. Where nothing was sent at all, it
 // is also insurance.ErrNotAsked.
 func (c *Client) Check(ctx context.Context, q insurance.Request) (insurance.Eligibility, error) {
-	body, err := c.question(q)
+	asked, err := c.question(q)
 	if err != nil {
 		return insurance.Eligibility{}, &insurance.NotAskedError{Err: err}
 	}
+	if c.quiet.until().After(c.cfg.Now()) {
+		return insurance.Eligibility{}, insurance.ErrNotAsked
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return insurance.Eligibility{}, &insurance.NotAskedError{Err: contextError(ctx.Err())}
+	}
 	e, err := c.breaker.Execute(func() (insurance.Eligibility, error) {
 		began := time.Now()
-		e, err := c.ask(ctx, q, body)
+		e, err := c.lookUp(ctx, q, asked)
 		if errors.Is(err, context.DeadlineExceeded) && time.Since(began) < c.fairTime() {
 			err = &earlyError{err}
 		}
@@ -180,61 +207,134 @@ func (c *Client) Check(ctx context.Context, q insurance.Request) (insurance.Elig
 	return e, err
 }
 
+// History implements insurance.HistoryProvider. It is a call of its own: nothing that comes of it touches look-ups, and it is not
+// made while the gateway is left alone because of them.
+func (c *Client) History(ctx context.Context, q insurance.Request) (insurance.History, error) {
+	asked, err := c.question(q)
+	if err != nil {
+		return insurance.History{}, &insurance.NotAskedError{Err: err}
+	}
+	if c.breaker.State() == gobreaker.StateOpen || c.quiet.until().After(c.cfg.Now()) {
+		return insurance.History{}, insurance.ErrNotAsked
+	}
+	select {
+	case c.aside <- struct{}{}:
+		defer func() { <-c.aside }()
+	case <-ctx.Done():
+		return insurance.History{}, &insurance.NotAskedError{Err: contextError(ctx.Err())}
+	}
+	r, err := c.ask(ctx, historyCall, asked)
+	if err != nil {
+		return insurance.History{}, err
+	}
+	if r.refused {
+		_, err := c.refusal(r)
+		return insurance.History{}, err
+	}
+	h, err := told(r.body, c.cfg.Now())
+	if err != nil {
+		c.cfg.Log("bhyt.failed", map[string]any{"call": historyCall.name, "error": err.Error()})
+	}
+	return h, err
+}
+
 // earlyError is the end of a caller's time before the gateway has had its own.
 type earlyError struct{ error }
 
 func (e *earlyError) Unwrap() error { return e.error }
 
-// question makes the body of the look-up.
-func (c *Client) question(q insurance.Request) ([]byte, error) {
+// question makes the body of a look-up, in the name of whoever asks.
+func (c *Client) question(q insurance.Request) (LookupRequest, error) {
 	key := strings.ToUpper(strings.TrimSpace(q.CardCode))
 	if key == "" {
 		key = strings.TrimSpace(q.Number)
 	}
 	if !askable.MatchString(key) && !insurance.ValidCardCode(key) {
-		return nil, fmt.Errorf("%w: number or card code", insurance.ErrRequest)
+		return LookupRequest{}, fmt.Errorf("%w: number or card code", insurance.ErrRequest)
 	}
-	name := plain(q.FullName, maxText)
-	if name == "" || len(q.FullName) > 4*maxText {
-		return nil, fmt.Errorf("%w: name", insurance.ErrRequest)
+	name, encoding := insurance.ReadName(q.FullName)
+	name = plain(name, maxText)
+	if name == "" || len(q.FullName) > 4*maxText || encoding == insurance.Unreadable {
+		return LookupRequest{}, fmt.Errorf("%w: name", insurance.ErrRequest)
 	}
 	born, ok := gatewayDate(q.DateOfBirth)
 	if !ok {
-		return nil, fmt.Errorf("%w: date of birth", insurance.ErrRequest)
+		return LookupRequest{}, fmt.Errorf("%w: date of birth", insurance.ErrRequest)
 	}
-	return json.Marshal(LookupRequest{MaThe: key, HoTen: name, NgaySinh: born, HoTenCb: norm.NFC.String(c.cfg.StaffName), CccdCb: string(c.cfg.StaffNumber)})
+	who := insurance.Staff{Name: c.cfg.StaffName, Number: string(c.cfg.StaffNumber)}
+	if q.Staff != nil {
+		if who = *q.Staff; plain(who.Name, maxText) == "" || !twelveDigits.MatchString(who.Number) {
+			return LookupRequest{}, fmt.Errorf("%w: staff", insurance.ErrRequest)
+		}
+	} else if m, ok := c.cfg.Staff.Of(q.Operator, q.Desk); ok {
+		who = m
+	}
+	return LookupRequest{MaThe: key, HoTen: name, NgaySinh: born, HoTenCb: norm.NFC.String(who.Name), CccdCb: who.Number}, nil
 }
 
 // askable is the social insurance number (10 digits) or the personal number (12 digits).
 var askable = regexp.MustCompile(`^([0-9]{10}|[0-9]{12})$`)
 
-// ask looks up with the token at hand and, where that is refused, once more with a new one.
-func (c *Client) ask(ctx context.Context, q insurance.Request, body []byte) (insurance.Eligibility, error) {
-	t, err := c.tokens.get(ctx, nil)
+// call is one of the gateway's two that take a token and the fields of a look-up.
+type call struct {
+	name, path string
+	form       bool // form-urlencoded, in place of JSON
+}
+
+var (
+	lookupCall  = call{"lookup", PathLookup, false}
+	historyCall = call{"history", PathHistory, true}
+)
+
+func (k call) body(q LookupRequest) (body []byte, kind string, err error) {
+	if k.form {
+		v := url.Values{"maThe": {q.MaThe}, "hoTen": {q.HoTen}, "ngaySinh": {q.NgaySinh}, "hoTenCb": {q.HoTenCb}, "cccdCb": {q.CccdCb}}
+		return []byte(v.Encode()), formType, nil
+	}
+	body, err = json.Marshal(q)
+	return body, jsonType, err
+}
+
+// lookUp asks, and reads the answer.
+func (c *Client) lookUp(ctx context.Context, q insurance.Request, asked LookupRequest) (insurance.Eligibility, error) {
+	r, err := c.ask(ctx, lookupCall, asked)
 	if err != nil {
 		return insurance.Eligibility{}, err
 	}
+	var e insurance.Eligibility
+	if r.refused {
+		e, err = c.refusal(r)
+	} else if e, err = judge(q, r.body, c.cfg.Now()); err != nil {
+		c.cfg.Log("bhyt.failed", map[string]any{"call": lookupCall.name, "error": err.Error()})
+	}
+	if e.Source != "" {
+		e.Source, e.LookedUpBy = c.source, others(e.LookedUpBy, c.cfg.Username)
+	}
+	return e, err
+}
+
+// ask makes a call with the token at hand and, where that is refused, once more with a new one. What is refused twice comes back
+// as it is.
+func (c *Client) ask(ctx context.Context, k call, asked LookupRequest) (reply, error) {
+	body, kind, err := k.body(asked)
+	if err != nil {
+		return reply{}, insurance.ErrRequest
+	}
+	t, err := c.tokens.get(ctx, nil)
+	if err != nil {
+		return reply{}, err
+	}
 	for attempt := 0; ; attempt++ {
-		answer, err := c.lookup(ctx, t, body)
-		if err == nil && !answer.refused {
-			e, err := judge(q, answer.body, c.cfg.Now())
-			if err != nil {
-				c.cfg.Log("bhyt.failed", map[string]any{"call": "lookup", "error": err.Error()})
-			}
-			return e, err
-		}
-		if err != nil {
-			return insurance.Eligibility{}, err
-		}
-		if attempt > 0 {
-			return c.refusal(answer)
+		r, err := c.send(ctx, k, t, body, kind)
+		if err != nil || !r.refused || attempt > 0 {
+			return r, err
 		}
 		if t, err = c.tokens.get(ctx, t); err != nil {
 			var unasked *insurance.NotAskedError
 			if errors.As(err, &unasked) { // not for a token; but the question has been there
 				err = unasked.Err
 			}
-			return insurance.Eligibility{}, err
+			return reply{}, err
 		}
 	}
 }
@@ -249,12 +349,12 @@ func (c *Client) refusal(r reply) (insurance.Eligibility, error) {
 	return insurance.Eligibility{}, fmt.Errorf("%w: HTTP status %d", insurance.ErrRejected, r.status)
 }
 
-// lookup sends the question. What it reads back says whether the token was refused, in either shape.
-func (c *Client) lookup(ctx context.Context, t *token, body []byte) (reply, error) {
+// send makes one call. What it reads back says whether the token was refused, in either shape.
+func (c *Client) send(ctx context.Context, k call, t *token, body []byte, kind string) (reply, error) {
 	u := *c.base
-	u.Path = PathLookup
+	u.Path = k.path
 	u.RawQuery = url.Values{"token": {t.access}, "id_token": {t.id}, "username": {c.cfg.Username}, "password": {c.password}}.Encode()
-	r, err := c.post(ctx, "lookup", u.String(), body)
+	r, err := c.post(ctx, k.name, u.String(), body, kind)
 	if err != nil {
 		return reply{}, err
 	}
@@ -299,7 +399,7 @@ func (c *Client) takeToken(ctx context.Context) (*token, error) {
 	}
 	u := *c.base
 	u.Path = PathToken
-	r, err := c.post(ctx, "token", u.String(), body)
+	r, err := c.post(ctx, "token", u.String(), body, jsonType)
 	if err != nil {
 		return nil, err
 	}

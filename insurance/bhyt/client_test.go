@@ -282,7 +282,7 @@ func TestRefusedLogInKeepsItsCode(t *testing.T) {
 	}
 }
 
-// The token is kept until 60 s before its end, which the gateway gives in UTC with seven digits.
+// The token is used until 60 s before its end, which the gateway gives in UTC with seven digits.
 func TestTokenLife(t *testing.T) {
 	at := now
 	g, base := gateway(t, localgateway.Options{TokenLife: 10 * time.Minute, Now: func() time.Time { return at }})
@@ -292,6 +292,12 @@ func TestTokenLife(t *testing.T) {
 		want  int
 	}{{0, 1}, {9*time.Minute - time.Second, 1}, {9 * time.Minute, 2}, {15 * time.Minute, 2}, {18*time.Minute + time.Second, 3}} {
 		at = now.Add(step.after)
+		if _, err := client.Check(context.Background(), an); err != nil {
+			t.Fatal(err)
+		}
+		for g.Calls().Token < step.want { // the refresh goes on beside the look-up
+			time.Sleep(time.Millisecond)
+		}
 		if _, err := client.Check(context.Background(), an); err != nil {
 			t.Fatal(err)
 		}
@@ -737,7 +743,7 @@ func TestProxy(t *testing.T) {
 	var seen locked
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(&seen, r.Method, r.RequestURI, r.Header)
-		there, err := net.Dial("tcp", r.Host)
+		there, err := net.Dial("tcp", s.Listener.Addr().String())
 		if err != nil {
 			t.Error(err)
 			return
@@ -753,24 +759,31 @@ func TestProxy(t *testing.T) {
 		_ = here.Close()
 	}))
 	defer proxy.Close()
-	through := func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
-	client := newClient(t, s.URL, func(c *bhyt.Config) {
+	through, err := bhyt.ParseProxy(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, "https://example.com", func(c *bhyt.Config) { // which the server has a certificate for
 		c.Proxy, c.RootCAs = through, s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	})
 	if e, err := client.Check(context.Background(), an); err != nil || e.State != insurance.Eligible {
 		t.Fatalf("%v %v", e.State, err)
 	}
 	_ = client.Close()
-	if got, want := seen.String(), "CONNECT "+strings.TrimPrefix(s.URL, "https://"); !strings.HasPrefix(got, want) || strings.Contains(got, "BV") || strings.Contains(got, "egw") {
+	if got, want := seen.String(), "CONNECT example.com:443"; !strings.HasPrefix(got, want) || strings.Contains(got, "BV") || strings.Contains(got, "egw") {
 		t.Errorf("the proxy saw %s", got)
 	}
 
+	// What is on this machine goes through none, encrypted or not.
 	_, base := gateway(t, localgateway.Options{})
-	client = newClient(t, base, func(c *bhyt.Config) {
-		c.Proxy = func(*http.Request) (*url.URL, error) { t.Error("plain http went to a proxy"); return nil, nil }
-	})
-	if _, err := client.Check(context.Background(), an); err != nil {
-		t.Error(err)
+	for _, base := range []string{base, s.URL} {
+		client = newClient(t, base, func(c *bhyt.Config) {
+			c.Proxy = func(*http.Request) (*url.URL, error) { t.Error("went to a proxy"); return nil, nil }
+			c.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		})
+		if _, err := client.Check(context.Background(), an); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -802,6 +815,29 @@ func BenchmarkCheck(b *testing.B) {
 	for b.Loop() {
 		if _, err := client.Check(context.Background(), an); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestParseProxy(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "https://gateway.example/", nil)
+	for in, want := range map[string]string{"none": "", "http://proxy.example:3128": "http://proxy.example:3128", "https://proxy.example/": "https://proxy.example"} {
+		f, err := bhyt.ParseProxy(in)
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		got := ""
+		if u, _ := f(r); u != nil {
+			got = u.String()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+	for _, in := range []string{"proxy.example:3128", "socks5://proxy.example", "http://user:secret@proxy.example", "http://proxy.example/path", "http://", "http://proxy.example?x=1"} {
+		if _, err := bhyt.ParseProxy(in); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", in, err)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/tapcheck/tapcheck/insurance"
@@ -22,25 +24,53 @@ const maxAnswer = 1 << 20
 
 // reply is what came back, whatever it is.
 type reply struct {
-	status  int
-	body    []byte
-	refused bool
+	status     int
+	body       []byte
+	refused    bool
+	retryAfter time.Duration
 }
 
-// post sends one call and reads its answer. Both calls that there are may be sent twice, so one that was cut off is, once: a
-// connection that the gateway had already given up looks just like that.
-func (c *Client) post(ctx context.Context, call, target string, body []byte) (reply, error) {
-	for attempt := 0; ; attempt++ {
+// Kinds of body.
+const (
+	jsonType = "application/json; charset=utf-8"
+	formType = "application/x-www-form-urlencoded"
+)
+
+// How often, and after how long, a call is made again.
+const (
+	maxAttempts = 3
+	firstPause  = 50 * time.Millisecond // then twice that
+	maxQuiet    = 2 * time.Minute
+)
+
+// post makes one call and reads its answer. All calls that there are only ask, so one that was not answered may be made again: it is,
+// twice at most and within Config.Timeout altogether, after a connection that was cut or refused (one that the gateway had already given up
+// looks just like that) and after what a proxy or an overloaded server says in its place. What timed out is not, for it has
+// used up the patient's time; nor is an answer, whatever it says. A Retry-After is heeded, for everybody.
+func (c *Client) post(ctx context.Context, name, target string, body []byte, kind string) (reply, error) {
+	began := time.Now()
+	for attempt := 1; ; attempt++ {
 		start := time.Now()
-		r, err := c.send(ctx, target, body)
+		r, err := c.once(ctx, target, body, kind, c.cfg.Timeout-start.Sub(began))
 		word := cause(err)
-		fields := map[string]any{"call": call, "ms": time.Since(start).Milliseconds()}
+		fields := map[string]any{"call": name, "ms": time.Since(start).Milliseconds()}
 		if err == nil {
 			fields["status"] = r.status
 		} else {
 			fields["error"] = word
 		}
 		c.cfg.Log("bhyt.call", fields)
+		again := word == wordCut || word == wordRefused
+		if err == nil {
+			again = overloaded(r)
+			if wait := r.retryAfter; wait > 0 {
+				c.quiet.set(c.cfg.Now().Add(min(wait, maxQuiet)))
+				again = false
+			}
+		}
+		if again && attempt < maxAttempts && pause(ctx, firstPause<<(attempt-1), c.cfg.Timeout-time.Since(began)) {
+			continue
+		}
 		switch {
 		case err == nil:
 			return r, nil
@@ -48,16 +78,35 @@ func (c *Client) post(ctx context.Context, call, target string, body []byte) (re
 			return reply{}, contextError(ctx.Err())
 		case errors.Is(err, insurance.ErrGarbage):
 			return reply{}, err
-		case attempt > 0 || word != wordCut || !pause(ctx, 50*time.Millisecond):
-			// The error itself holds the URL, and with it the secrets: only its kind goes on.
-			return reply{}, fmt.Errorf("%w: %s", insurance.ErrUnreachable, word)
 		}
+		// The error itself holds the URL, and with it the secrets: only its kind goes on.
+		return reply{}, fmt.Errorf("%w: %s", insurance.ErrUnreachable, word)
 	}
 }
 
-// pause waits about d, so that calls that failed together do not come back together. It says whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d/2 + rand.N(d))
+// overloaded says that what answered is not the gateway's program, but what stands before it and cannot reach it just now.
+func overloaded(r reply) bool {
+	switch r.status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		var code struct {
+			MaKetQua Text `json:"maKetQua"`
+		}
+		return read(r.body, &code) != nil || code.MaKetQua == ""
+	}
+	return false
+}
+
+// pause waits about d, so that calls that failed together do not come back together. It says whether there is still time for a
+// call after that: left of the call's own time, and of the caller's.
+func pause(ctx context.Context, d, left time.Duration) bool {
+	d = d/2 + rand.N(d)
+	if end, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(end))
+	}
+	if d >= left {
+		return false
+	}
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -67,14 +116,20 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (c *Client) send(ctx context.Context, target string, body []byte) (reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+// quiet is until when the gateway has asked not to be asked.
+type quiet struct{ at atomic.Int64 }
+
+func (q *quiet) set(t time.Time)  { q.at.Store(t.UnixNano()) }
+func (q *quiet) until() time.Time { return time.Unix(0, q.at.Load()) }
+
+func (c *Client) once(ctx context.Context, target string, body []byte, kind string, limit time.Duration) (reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}
-	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("Content-Type", kind)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "tapcheck")
 	resp, err := c.http.Do(req)
@@ -89,7 +144,22 @@ func (c *Client) send(ctx context.Context, target string, body []byte) (reply, e
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: resp.StatusCode, body: b}, nil
+	r := reply{status: resp.StatusCode, body: b}
+	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
+		r.retryAfter = retryAfter(resp.Header.Get("Retry-After"), c.cfg.Now())
+	}
+	return r, nil
+}
+
+// retryAfter reads the header in both of its forms (RFC 9110, 10.2.3); 0 where it says nothing.
+func retryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }
 
 // Words for what went wrong on the way. Nothing else of such an error is ever shown.

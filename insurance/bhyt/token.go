@@ -22,20 +22,27 @@ const (
 	leastLife   = 30 * time.Second
 	// For so long a refused account is not tried again, lest the portal lock it.
 	refusalLife = 30 * time.Second
+	// So often is tried to refresh a token that is still good.
+	refreshPause = 10 * time.Second
 )
 
 // token of the gateway. Never printed.
 type token struct {
 	access, id string
 	until      time.Time // refreshed from then on
+	end        time.Time // used until then, where no newer one is to be had
 }
 
 func newToken(k APIKey, now time.Time) *token {
-	life := unknownLife
+	life, rest := unknownLife, time.Duration(0)
 	if end, ok := parseExpiry(string(k.ExpiresIn)); ok {
-		life = min(end.Sub(now)-refreshEarly, longestLife)
+		life = end.Sub(now) - refreshEarly
+		if life >= leastLife {
+			rest = refreshEarly
+		}
 	}
-	return &token{access: string(k.AccessToken), id: string(k.IDToken), until: now.Add(max(life, leastLife))}
+	until := now.Add(max(min(life, longestLife), leastLife))
+	return &token{access: string(k.AccessToken), id: string(k.IDToken), until: until, end: until.Add(rest)}
 }
 
 // parseExpiry reads a moment in UTC, with or without its Z, with as many digits of a fraction as there are.
@@ -58,19 +65,21 @@ type tokens struct {
 	flight  *flight
 	refused error // the last answer, where it was that the account is wrong
 	again   time.Time
+	closed  bool
 }
 
 // flight is one fetch. It lives as long as somebody waits for it.
 type flight struct {
 	cancel  context.CancelFunc
 	waiting int
+	alone   bool          // begun for nobody in particular
 	done    chan struct{} // closed when token and err are set
 	token   *token
 	err     error
 }
 
-// get gives the token, but not the one that the gateway has just refused. Each caller waits by its own ctx; the fetch ends with
-// the last of them. Where nobody was asked for one, the error says so (insurance.ErrNotAsked).
+// get gives the token, but not the one that the gateway has just refused. In its last minute it is refreshed beside the calls that
+// use it; where there is none, each caller waits by its own ctx, and the fetch ends with the last of them. Where nobody was asked for one, the error says so (insurance.ErrNotAsked).
 func (t *tokens) get(ctx context.Context, bad *token) (*token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &insurance.NotAskedError{Err: contextError(err)}
@@ -79,6 +88,15 @@ func (t *tokens) get(ctx context.Context, bad *token) (*token, error) {
 	now := t.now()
 	if t.current != nil && t.current != bad && now.Before(t.current.until) {
 		defer t.mu.Unlock()
+		return t.current, nil
+	}
+	if t.current != nil && t.current != bad && now.Before(t.current.end) && !t.closed {
+		defer t.mu.Unlock()
+		if t.flight == nil && !now.Before(t.again) {
+			t.again = now.Add(refreshPause)
+			f := t.start()
+			f.waiting, f.alone = 1, true // it waits for itself: it ends with close, not with a caller
+		}
 		return t.current, nil
 	}
 	if t.refused != nil && now.Before(t.again) {
@@ -117,6 +135,7 @@ func (t *tokens) start() *flight {
 	f := &flight{cancel: cancel, done: make(chan struct{})}
 	t.flight = f
 	go func() {
+		defer cancel()
 		tok, err := t.safely(ctx)
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -132,6 +151,21 @@ func (t *tokens) start() *flight {
 		close(f.done)
 	}()
 	return f
+}
+
+// close ends a fetch that nobody waits for, and lets none begin that nobody waits for.
+func (t *tokens) close() {
+	t.mu.Lock()
+	t.closed = true
+	f := t.flight
+	nobody := f != nil && f.alone && f.waiting == 1
+	if nobody {
+		f.cancel()
+	}
+	t.mu.Unlock()
+	if nobody {
+		<-f.done
+	}
 }
 
 // safely keeps a bug in the fetch to those who wait for it.

@@ -10,6 +10,8 @@ import (
 const (
 	PathToken  = "/api/token/take"
 	PathLookup = "/api/egw/KQNhanLichSuKCB2024"
+	// PathHistory takes the fields of a look-up, form-urlencoded only: it refuses JSON, in spite of its letter (CV 2746/BHXH-CNTT).
+	PathHistory = "/api/egw/Lskcb2025"
 )
 
 // Text is a JSON string of the gateway. Read, it takes a number or a boolean for what it is written as, and null and anything
@@ -88,7 +90,34 @@ type Answer struct {
 	MaDKBDMoi   Text `json:"maDKBDMoi"`
 	TenDKBDMoi  Text `json:"tenDKBDMoi"`
 
-	// Earlier visits (always null since 2025) and who else asked about this card. Never kept.
+	// Earlier visits (always null since 2025) and who asked about this card ([]LookUp). Never kept as they come.
 	DsLichSuKCB2018 json.RawMessage `json:"dsLichSuKCB2018"`
 	DsLichSuKT2018  json.RawMessage `json:"dsLichSuKT2018"`
+}
+
+// LookUp says that a facility's account asked about a card.
+type LookUp struct {
+	UserKT     Text `json:"userKT"`     // "01004_BV"
+	ThoiGianKT Text `json:"thoiGianKT"` // yyyyMMddHHmm
+	ThongBao   Text `json:"thongBao"`   // one sentence, which may hold the person's name
+	MaLoi      Text `json:"maLoi"`      // the result code that it was given
+}
+
+// HistoryAnswer is the answer of PathHistory. Its list ([]PastVisit) is null where there is nothing.
+type HistoryAnswer struct {
+	MaKetQua        Text            `json:"maKetQua"`
+	GhiChu          Text            `json:"ghiChu"`
+	DsLichSuKCB2025 json.RawMessage `json:"dsLichSuKCB2025"`
+}
+
+// PastVisit is what somebody was treated for. Times are yyyyMMddHHmm.
+type PastVisit struct {
+	MaHoSo    Text `json:"maHoSo"`
+	MaCSKCB   Text `json:"maCSKCB"`
+	NgayVao   Text `json:"ngayVao"`
+	NgayRa    Text `json:"ngayRa"`
+	TenBenh   Text `json:"tenBenh"`
+	TinhTrang Text `json:"tinhTrang"`
+	KqDieuTri Text `json:"kqDieuTri"`
+	LyDoVV    Text `json:"lyDoVV"`
 }

@@ -1105,7 +1105,8 @@ export interface Difference {
   field: FieldName;
   /**
    * How. `value`: they cannot both be right. `diacritics`: the same letters with other marks. `precision`: one says
-   * less, a year for a date. `encoding`: one is written in an old encoding (TCVN3, VNI) that nothing can show.
+   * less, a year for a date. `encoding`: the insurer's is in an old encoding (read as such, it is the same), or cannot
+   * be read.
    */
   kind: "value" | "diacritics" | "precision" | "encoding" | (string & {});
   /**

@@ -115,22 +115,22 @@ type Route struct {
 
 // RouteAlternative is another code, and what would have to be so.
 type RouteAlternative struct {
-	Proposal string `json:"proposal"`
-	Percent  *int   `json:"percent,omitempty"` // of the cost covered, under this code; nil: not known
-	When     string `json:"when,omitempty"`    // what would have to be so, in Vietnamese
-	WhenEN   string `json:"whenEn,omitempty"`
-	Source   string `json:"source,omitempty"`
+	Proposal string   `json:"proposal"`
+	Percent  *float64 `json:"percent,omitempty"` // of the cost covered, under this code; nil: not known
+	When     string   `json:"when,omitempty"`    // what would have to be so, in Vietnamese
+	WhenEN   string   `json:"whenEn,omitempty"`
+	Source   string   `json:"source,omitempty"`
 }
 
 // Rate is the part of the covered cost that the insurer pays, in percent.
 type Rate struct {
-	BasePercent int    `json:"basePercent,omitempty"` // what the card's code promises; 0: it does not say
-	Percent     *int   `json:"percent,omitempty"`     // under the proposed route; nil: cannot be said
-	Decided     bool   `json:"decided"`               // nothing that the desk cannot know yet can change Percent
-	Reason      string `json:"reason,omitempty"`      // id of what decides it, or of what is missing
-	Text        string `json:"text,omitempty"`        // the same in Vietnamese
-	TextEN      string `json:"textEn,omitempty"`
-	Source      string `json:"source,omitempty"` // legal source
+	BasePercent int      `json:"basePercent,omitempty"` // what the card's code promises; 0: it does not say
+	Percent     *float64 `json:"percent,omitempty"`     // under the proposed route; nil: cannot be said
+	Decided     bool     `json:"decided"`               // nothing that the desk cannot know yet can change Percent
+	Reason      string   `json:"reason,omitempty"`      // id of what decides it, or of what is missing
+	Text        string   `json:"text,omitempty"`        // the same in Vietnamese
+	TextEN      string   `json:"textEn,omitempty"`
+	Source      string   `json:"source,omitempty"` // legal source
 }
 
 // Continuity is five years of insurance without a gap: one of the two conditions under which a patient pays no share until

@@ -377,9 +377,12 @@ func everydayVerdicts() object {
 
 func eligible() object {
 	return object{
-		"state": "eligible", "source": "bhyt-gateway", "asOf": "2026-11-28T08:15:03+07:00", "code": "000", "text": "Thông tin thẻ BHYT chính xác",
-		"card":  object{"code": "GD4010123456789", "from": "2026-01-01", "to": "2026-12-31", "registeredFacility": "01004", "benefitRate": 80, "fiveYearsFrom": "2027-01-01"},
-		"route": object{"proposal": "1.1", "decided": false, "source": "QĐ 3276/QĐ-BYT"}, "differences": []object{},
+		"state": "eligible", "source": "bhyt-gateway", "asOf": "2026-11-28T08:15:03+07:00", "code": "000", "text": "Thông tin thẻ BHYT chính xác", "textEn": "The card is valid",
+		"card": object{"code": "GD4010123456789", "from": "2026-01-01", "to": "2026-12-31", "registeredFacility": "01004", "benefitRate": 80, "fiveYearsFrom": "2027-01-01"},
+		"route": object{"proposal": "1.1", "decided": false, "text": "Đến đúng nơi đăng ký ban đầu.", "textEn": "At the registered facility.", "source": "QĐ 3276/QĐ-BYT",
+			"alternatives": []object{{"proposal": "2", "percent": 100, "when": "Nếu là cấp cứu.", "whenEn": "If it is an emergency."}}},
+		"rate":       object{"basePercent": 80, "percent": 80, "decided": false, "text": "Theo mã thẻ.", "textEn": "By the card's code.", "source": "NĐ 188/2025/NĐ-CP"},
+		"continuity": object{"from": "2027-01-01", "reached": false}, "differences": []object{},
 	}
 }
 

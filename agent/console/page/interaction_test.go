@@ -487,9 +487,18 @@ func TestLanguageSwitch(t *testing.T) {
 		}
 	}
 	vietnamese("result")
-	p.eval("document.querySelector('.why').click()", nil)
+	p.eval("document.querySelector('.genuineness .why').click()", nil)
 	p.until("reasons", "document.querySelector('dialog[open]')")
 	vietnamese("reasons")
+	p.key("Esc")
+	p.eval("document.querySelector('.eligibility .why').click()", nil)
+	p.until("coverage", "document.querySelector('dialog[open]') && document.body.innerText.includes('If it is an emergency.')")
+	p.look("49-coverage", false)
+	var left []string
+	p.eval("[...document.querySelectorAll('dialog p, dialog strong')].map((e) => e.textContent).filter((s) => s.includes('Đến') || s.includes('Theo'))", &left)
+	if len(left) > 0 {
+		t.Errorf("still Vietnamese: %q", left)
+	}
 	p.key("Esc")
 	p.key("F2")
 	p.sees("Scan the QR code on the ID card")

@@ -220,7 +220,7 @@ func TestResults(t *testing.T) {
 		})}), "good", "success", "Thẻ thật"},
 		{"everyday", result(job, nil), "calm", "success", "chưa xác minh nơi ký"},
 		{"not-covered", result(job, object{"eligibility": insurance("not_eligible", object{"text": "Thẻ hết giá trị sử dụng", "route": nil}), "next": steps(catalog.StepNotCovered, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "look", "Không còn giá trị"},
-		{"name-differs", result(job, object{"eligibility": insurance("check", object{"differences": []object{{"field": "fullName", "kind": "diacritics"}, {"field": "dateOfBirth", "kind": "value"}}, "route": nil}),
+		{"name-differs", result(job, object{"eligibility": insurance("check", object{"differences": []object{{"field": "fullName", "kind": "diacritics"}, {"field": "dateOfBirth", "kind": "value", "cause": "old_card", "between": "gateway"}}, "route": nil}),
 			"next": steps(catalog.StepProceed, catalog.StepCheckPapers, catalog.StepCheckIdentity, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "look", "chỉ khác dấu"},
 		{"pending", result(job, object{"recorded": false, "eligibility": object{"state": "pending", "asOf": "2026-11-28T08:15:03+07:00", "reason": "INSURANCE_UNREACHABLE"},
 			"warnings": []object{{"id": "NOT_RECORDED", "text": "x"}}, "next": steps(catalog.StepProceed, catalog.StepLookupLater, catalog.StepComparePhoto, catalog.StepReturnCard)}), "calm", "success", "Tra cứu sau"},
@@ -280,7 +280,7 @@ func small(t *testing.T, p *tab) {
 // neutral: what cannot be verified is neither red nor green, anywhere.
 func neutral(t *testing.T, p *tab) {
 	t.Helper()
-	p.eval("document.querySelector('.why').click()", nil)
+	p.eval("document.querySelector('.genuineness .why').click()", nil)
 	p.until("reasons", "document.querySelector('dialog[open] .reasons')")
 	p.look("48-reasons", false)
 	var colours [][]int

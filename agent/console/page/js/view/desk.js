@@ -14,6 +14,7 @@ import { decide, link, voidCheckin } from "./amend.js";
 import { provideKey } from "./queue.js";
 import { simulateCard } from "./simulate.js";
 import { captureFor } from "./capture.js";
+import { showCoverage, hasMore } from "./coverage.js";
 
 // The keys that copy the first five fields of the settable order. They are given out from top to bottom of the screen.
 const fieldKeys = ["F3", "F4", "F6", "F7", "F8"];
@@ -417,11 +418,13 @@ function eligibility(app, job, e) {
 		return tOr(`differs.${d.kind}`, field, { field });
 	});
 	const facts = [fact(app, job, "cardCode", c.code), c.from || c.to ? fact(app, job, "cardTo", `${date(c.from)} – ${date(c.to)}`, t("bhyt.dates")) : null].filter(Boolean);
+	const percent = e.rate && e.rate.percent !== undefined ? e.rate.percent : c.benefitRate; // under the proposed route, or what the card promises
 	const more = [
-		[t("field.registeredFacility"), c.registeredFacility], [t("field.benefitRate"), c.benefitRate ? `${c.benefitRate} %` : ""],
-		[t("field.fiveYearsFrom"), date(c.fiveYearsFrom)], [t("bhyt.route"), e.route && e.route.proposal],
+		[t("field.registeredFacility"), c.registeredFacility], [t("field.benefitRate"), percent ? `${percent} %` : ""],
+		[t("field.fiveYearsFrom"), date(c.fiveYearsFrom || (e.continuity && e.continuity.from))], [t("bhyt.route"), e.route && e.route.proposal],
 	].filter(([, v]) => v).map(([label, v]) => h("span", { class: "pair numeric" }, h("span", { class: "soft", text: label }), " ", value(v)));
-	return h("section", { class: "card eligibility", data: { state: e.state } }, h("h2", { text: t("bhyt.title") }),
+	return h("section", { class: "card eligibility", data: { state: e.state } },
+		h("div", { class: "spread" }, h("h2", { text: t("bhyt.title") }), hasMore(e) && button(t("coverage.button"), () => showCoverage(e), { kind: "link why" })),
 		h("p", { class: "verdict" }, icon(toneIcon[tone], `icon tone-${tone}`), h("span", { text: tOr(`bhyt.${e.state}`, e.state) })),
 		facts.length > 0 && h("dl", { class: "facts" }, facts),
 		more.length > 0 && h("p", { class: "pairs" }, more),

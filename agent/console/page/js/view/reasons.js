@@ -5,6 +5,7 @@ import { h, button, icon, dialog, toneIcon } from "../dom.js";
 import { t, tOr, reasonText, warningText } from "../i18n.js";
 import { verdictNames, verdictTone } from "../verdict.js";
 import { visible, fieldName } from "../format.js";
+import { differenceText } from "./coverage.js";
 
 function outcome(name, v) {
 	if (v.exchange === "failed" && v.status !== "failed") return t("status.exchangeFailed");
@@ -34,6 +35,7 @@ export function showReasons(job) {
 			return h("li", { data: { verdict: n, tone } }, icon(toneIcon[tone], `icon tone-${tone}`), h("span", { class: "what", text: t(`verdict.${n}`) }),
 				h("span", {}, h("strong", { text: outcome(n, v) }), v.reason ? ` ${reasonText(v.reason)}` : ""),
 				more.length > 0 && h("details", {}, h("summary", { text: t("reasons.more") }), more.map((m) => h("p", {}, h("bdi", { text: m })))));
-		}), (r.warnings || []).map((w) => h("li", {}, icon("look", "icon tone-calm"), h("span", { class: "what", text: t("reasons.note") }), h("span", { text: warningText(w.id, w.text) })))),
+		}), (r.differences || []).map((d) => h("li", {}, icon("look", "icon tone-look"), h("span", { class: "what", text: tOr(`between.${d.between}`, t("coverage.differences")) }), h("span", { text: differenceText(d) }))),
+		(r.warnings || []).map((w) => h("li", {}, icon("look", "icon tone-calm"), h("span", { class: "what", text: t("reasons.note") }), h("span", { text: warningText(w.id, w.text) })))),
 		h("div", { class: "actions" }, button(t("close"), () => close(), { kind: "primary" }))));
 }

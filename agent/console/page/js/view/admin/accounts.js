@@ -14,7 +14,7 @@ export function accountsPage(app) {
 			h("tbody", {}, accounts.map((u) => {
 				const off = Boolean(u.disabledAt) || u.disabled === true;
 				return h("tr", {}, h("td", {}, value(u.name)), h("td", {}, off ? badge("look", t("accounts.off")) : tOr(`role.${u.role}`, u.role)), h("td", {}, value(u.osUser || "")),
-					h("td", {}, off ? button(t("accounts.enable"), () => enable(u), { kind: "small", describe: `${t("accounts.enable")}: ${u.name}` }) : h("div", { class: "row" },
+					h("td", {}, off ? h("div", { class: "row" }, button(t("accounts.enable"), () => enable(u), { kind: "small", describe: `${t("accounts.enable")}: ${u.name}` })) : h("div", { class: "row" },
 						button(u.role === "admin" ? t("accounts.password") : t("accounts.pin"), () => setPin(app, u), { kind: "small", describe: `${u.role === "admin" ? t("accounts.password") : t("accounts.pin")}: ${u.name}` }),
 						button(t("accounts.disable"), () => disable(u), { kind: "small danger", describe: `${t("accounts.disable")}: ${u.name}` }))));
 			}))));

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -213,20 +212,5 @@ func sex(t Text) string {
 	return ""
 }
 
-// plain makes a foreign text fit to be shown: composed, on one line, without control characters, no longer than limit characters.
-func plain(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == utf8.RuneError:
-			return -1
-		}
-		return r
-	}, norm.NFC.String(s))
-	s = strings.Join(strings.Fields(s), " ")
-	if utf8.RuneCountInString(s) > limit {
-		s = string([]rune(s)[:limit-1]) + "…"
-	}
-	return s
-}
+// plain makes a foreign text fit to be shown.
+func plain(s string, limit int) string { return insurance.Plain(s, limit) }

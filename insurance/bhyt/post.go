@@ -3,15 +3,11 @@ package bhyt
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -52,7 +48,7 @@ func (c *Client) post(ctx context.Context, name, target string, body []byte, kin
 	for attempt := 1; ; attempt++ {
 		start := time.Now()
 		r, err := c.once(ctx, target, body, kind, c.cfg.Timeout-start.Sub(began))
-		word := cause(err)
+		word := insurance.NetworkCause(err)
 		fields := map[string]any{"call": name, "ms": time.Since(start).Milliseconds()}
 		if err == nil {
 			fields["status"] = r.status
@@ -60,7 +56,7 @@ func (c *Client) post(ctx context.Context, name, target string, body []byte, kin
 			fields["error"] = word
 		}
 		c.cfg.Log("bhyt.call", fields)
-		again := word == wordCut || word == wordRefused
+		again := word == insurance.NetworkCut || word == insurance.NetworkRefused
 		if err == nil {
 			again = overloaded(r)
 			if wait := r.retryAfter; wait > 0 {
@@ -160,43 +156,4 @@ func retryAfter(s string, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
-}
-
-// Words for what went wrong on the way. Nothing else of such an error is ever shown.
-const (
-	wordTime    = "timeout"
-	wordName    = "host name not found"
-	wordRefused = "connection refused"
-	wordTLS     = "certificate or TLS version not accepted"
-	wordCut     = "connection cut"
-	wordOther   = "network error"
-)
-
-func cause(err error) string {
-	var (
-		timeout   interface{ Timeout() bool }
-		dns       *net.DNSError
-		authority x509.UnknownAuthorityError
-		host      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-	)
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &dns):
-		return wordName
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return wordTime
-	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):
-		return wordTLS
-	case errors.Is(err, errRefused):
-		return wordRefused
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		slices.ContainsFunc(errsCut, func(cut error) bool { return errors.Is(err, cut) }):
-		return wordCut
-	}
-	return wordOther
 }

@@ -1,4 +1,4 @@
-package bhyt
+package insurance
 
 import "golang.org/x/sys/windows"
 

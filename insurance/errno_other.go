@@ -1,6 +1,6 @@
 //go:build !windows
 
-package bhyt
+package insurance
 
 import "syscall"
 

@@ -64,7 +64,7 @@ func TestBadInput(t *testing.T) {
 	// Each member that the protocol's document knows is spoilt somewhere; of a type that several methods share, in one of them.
 	for member := range requestMembers() {
 		if !v.spoilt[member] {
-			t.Errorf("testdata/his/bad has nothing about %s", member)
+			t.Errorf("testdata/his/bad has nothing about %s: put it into the params of a file, and run this with -update-bad", member)
 		}
 	}
 	select {

@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"icao/chip":                   {},
 	"insurance":                   {},
 	"insurance/bhyt":              {"insurance"},
+	"insurance/relay":             {"insurance"},
 	"agent/portrait":              {},
 	"agent/journal":               {},
 	"agent/catalog/catalogtest":   {"agent/catalog"},

@@ -36,7 +36,7 @@ func NetworkCause(err error) string {
 		invalid   x509.CertificateInvalidError
 		verify    *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
+		alert     *net.OpError // crypto/tls reports the other side's alert as one, with a text that is no type
 	)
 	switch {
 	case err == nil:
@@ -45,7 +45,7 @@ func NetworkCause(err error) string {
 		return NetworkNoHost
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return NetworkTimeout
-	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert) && alert.Op == "remote error":
 		return NetworkTLS
 	case errors.Is(err, errRefused):
 		return NetworkRefused

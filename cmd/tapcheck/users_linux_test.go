@@ -43,6 +43,31 @@ func TestUsersOfOnePCAreApart(t *testing.T) {
 		t.Skip("only root can start programs as three other users; make test as root, as CI does")
 	}
 	p := hardenedProgram(t, nil)
+	testUsersApart(t, p)
+	t.Logf("hardening, as far as this machine lets:\n%s", lines(p.stderr.String(), "hardening: "))
+}
+
+// unitProperties are the hardening of the service's unit. PrivateUsers=yes is not among them: see the test below.
+var unitProperties = []string{
+	"User=60001", "Group=60001", "UMask=0077", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "AmbientCapabilities=", "ProtectSystem=strict", "ProtectHome=yes",
+	"PrivateDevices=yes", "ProtectClock=yes", "ProtectHostname=yes", "ProtectKernelLogs=yes", "ProtectKernelModules=yes", "ProtectKernelTunables=yes",
+	"ProtectControlGroups=yes", "ProtectProc=invisible", "ProcSubset=pid", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", "RestrictNamespaces=yes",
+	"RestrictRealtime=yes", "RestrictSUIDSGID=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "SystemCallArchitectures=native",
+	"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+}
+
+// TestUsersOfOnePCAreApartInARealUnit is the same where systemd runs the machine.
+func TestUsersOfOnePCAreApartInARealUnit(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start programs as three other users; make test as root, as CI does")
+	}
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		t.Skip("systemd does not run this machine, so there are no units")
+	}
+	testUsersApart(t, unitProgram(t))
+}
+
+func testUsersApart(t *testing.T, p *program) {
 	token := p.token("--desktop", "--rights", "read,simulator")
 	a, b := newUser(t, p, userA, token), newUser(t, p, userB, token)
 	for _, u := range []*user{a, b} {
@@ -96,7 +121,6 @@ func TestUsersOfOnePCAreApart(t *testing.T) {
 		}
 	}
 	p.stop()
-	t.Logf("hardening, as far as this machine lets:\n%s", lines(p.stderr.String(), "hardening: "))
 }
 
 // Where the unit has a user namespace of its own (PrivateUsers=yes) the kernel names all users of the PC alike. They are
@@ -135,7 +159,33 @@ func hardenedProgram(t *testing.T, attr *syscall.SysProcAttr) *program {
 	if attr == nil {
 		attr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	}
-	// The folders of the test are root's alone; this one the others can walk through.
+	p, own, args := sharedDesk(t)
+	p.cmd = exec.Command(filepath.Join(p.tmp, "tapcheck-hardened"), append([]string{own}, args...)...)
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+own, "HOME="+own)
+	p.cmd.SysProcAttr, p.cmd.Dir = attr, "/"
+	launch(t, p)
+	return p
+}
+
+// unitProgram runs `tapcheck demo` as a unit of systemd.
+func unitProgram(t *testing.T) *program {
+	t.Helper()
+	p, own, args := sharedDesk(t)
+	unit := fmt.Sprintf("tapcheck-test-%d", os.Getpid())
+	run := []string{"--quiet", "--collect", "--pipe", "--unit=" + unit, "--setenv=TMPDIR=" + own, "--setenv=HOME=" + own, "--property=ReadWritePaths=" + own}
+	for _, property := range unitProperties {
+		run = append(run, "--property="+property)
+	}
+	p.cmd = exec.Command("systemd-run", append(run, args...)...)
+	launch(t, p)
+	t.Cleanup(func() { _ = exec.Command("systemctl", "stop", unit).Run() })
+	return p
+}
+
+// sharedDesk makes a folder that other users can walk through (the folders of a test are root's alone), with the programs in it
+// and the service's own folder, and gives the command that runs there.
+func sharedDesk(t *testing.T) (p *program, own string, args []string) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "tapcheck-users-")
 	if err != nil {
 		t.Fatal(err)
@@ -147,20 +197,21 @@ func hardenedProgram(t *testing.T, attr *syscall.SysProcAttr) *program {
 	for _, name := range []string{"tapcheck", "tapcheck-hardened", "tapcheck-user"} {
 		copyProgram(t, filepath.Join(dir, name))
 	}
-	own := filepath.Join(dir, "service")
+	own = filepath.Join(dir, "service")
 	if err := errors.Join(os.Mkdir(own, 0o700), os.Chown(own, serviceUser, serviceUser)); err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, data: filepath.Join(own, simulationFolder), tmp: dir, stderr: &lockedBuffer{}, done: make(chan struct{})}
 	config := filepath.Join(dir, "tapcheck.toml")
-	port := freePort(t)
-	if err := os.WriteFile(config, fmt.Appendf(nil, "[his]\nports = [%d]\n", port), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "[his]\nports = [%d]\n", freePort(t)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(filepath.Join(dir, "tapcheck-hardened"), own, filepath.Join(dir, "tapcheck"),
-		"--data", own, "--config", config, "--lang", "en", "demo", "--no-tap", "--json", "--log", "info")
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+own, "HOME="+own)
-	p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr, p.cmd.Dir = p.stderr, p.stderr, attr, "/"
+	p = &program{t: t, data: filepath.Join(own, simulationFolder), tmp: dir, stderr: &lockedBuffer{}, done: make(chan struct{})}
+	return p, own, []string{filepath.Join(dir, "tapcheck"), "--data", own, "--config", config, "--lang", "en", "demo", "--no-tap", "--json", "--log", "info"}
+}
+
+func launch(t *testing.T, p *program) {
+	t.Helper()
+	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +220,6 @@ func hardenedProgram(t *testing.T, attr *syscall.SysProcAttr) *program {
 		close(p.done)
 	}()
 	t.Cleanup(p.stop)
-	return p
 }
 
 func copyProgram(t *testing.T, to string) {

@@ -20,14 +20,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 )
 
-// Users of this test: the service's own, and two at the desk. No account is needed for them.
+// Users of this test: the service's own, and two at the desk, who need no account.
 const (
-	serviceUser = 60001
-	userA       = 60002
-	userB       = 60003
+	serviceUser = 1 // daemon, an account that is everywhere: systemd takes no number without a name
+	userA       = 47002
+	userB       = 47003
 )
 
 func init() {
@@ -44,16 +45,18 @@ func TestUsersOfOnePCAreApart(t *testing.T) {
 	}
 	p := hardenedProgram(t, nil)
 	testUsersApart(t, p)
+	p.stop()
 	t.Logf("hardening, as far as this machine lets:\n%s", lines(p.stderr.String(), "hardening: "))
 }
 
-// unitProperties are the hardening of the service's unit. PrivateUsers=yes is not among them: see the test below.
+// unitProperties are the hardening of the service's unit. PrivateUsers=yes is not among them: see the test below. The error
+// number is there because SQLite asks for the owner of its files (fchown), and without it the kernel ends the program.
 var unitProperties = []string{
-	"User=60001", "Group=60001", "UMask=0077", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "AmbientCapabilities=", "ProtectSystem=strict", "ProtectHome=yes",
+	"User=daemon", "Group=daemon", "UMask=0077", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "AmbientCapabilities=", "ProtectSystem=strict", "ProtectHome=yes",
 	"PrivateDevices=yes", "ProtectClock=yes", "ProtectHostname=yes", "ProtectKernelLogs=yes", "ProtectKernelModules=yes", "ProtectKernelTunables=yes",
 	"ProtectControlGroups=yes", "ProtectProc=invisible", "ProcSubset=pid", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", "RestrictNamespaces=yes",
 	"RestrictRealtime=yes", "RestrictSUIDSGID=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "SystemCallArchitectures=native",
-	"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
+	"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources", "SystemCallErrorNumber=EPERM",
 }
 
 // TestUsersOfOnePCAreApartInARealUnit is the same where systemd runs the machine.
@@ -120,7 +123,26 @@ func testUsersApart(t *testing.T, p *program) {
 			t.Errorf("user %d heard nothing of its own job:\n%s", u.uid, u.heard.String())
 		}
 	}
-	p.stop()
+	for _, u := range []*user{a, b} { // what waits before it
+		u.call("job.cancel", map[string]string{"jobId": "same"})
+	}
+	// The hardening lets a whole check-in through, with the picture, which a bounded child process decodes.
+	a.call("checkin.start", map[string]any{"jobId": "tap", "means": "chip", "key": map[string]string{"can": "012345"}})
+	if got := a.call("sim.insert", map[string]string{"persona": "an"}); got.Error != "" {
+		t.Error(got.Error)
+	}
+	var st checkin.JobStatus
+	for deadline := time.Now().Add(20 * time.Second); !st.State.Final() && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if err := json.Unmarshal(a.call("job.status", map[string]string{"jobId": "tap"}).Result, &st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := st.Result; st.State != checkin.Complete || r == nil || r.Portrait == nil || !r.Recorded {
+		t.Errorf("the check-in is %s, with %+v\n%s", st.State, r, p.stderr)
+	}
+	if got := b.call("job.status", map[string]string{"jobId": "tap"}); got.Error != "JOB_UNKNOWN" {
+		t.Errorf("user %d sees the patient of user %d: %+v", b.uid, a.uid, got)
+	}
 }
 
 // Where the unit has a user namespace of its own (PrivateUsers=yes) the kernel names all users of the PC alike. They are

@@ -31,7 +31,7 @@ setup: ## what the tests need from the system
 	@installer/setup.sh test
 
 .PHONY: test
-test: setup lint test-go test-builds ## everything that a change must pass
+test: setup lint test-go test-fuzz test-builds ## everything that a change must pass
 
 # A file of its own, because `go tool` would build it for Windows too when it is asked to look at the Windows files.
 $(STATICCHECK): installer/tools/go.mod
@@ -69,6 +69,11 @@ WHOLE = ./icao/access ./agent/journal
 test-go: ## all Go tests with the race detector, and without it those that it makes too slow to run whole
 	$(GO) test -race -timeout 9m ./...
 	$(GO) test -timeout 5m $(WHOLE)
+	$(GO) test -run TestCryptoIsFast ./icao
+
+.PHONY: test-fuzz
+test-fuzz: ## a short run of every fuzz target
+	@installer/fuzz.sh 300x
 
 # Where the screenshots of the console go.
 SHOTS ?= $(CURDIR)/.tapcheck/screenshots
@@ -105,14 +110,7 @@ FUZZTIME ?= 10m
 
 .PHONY: fuzz
 fuzz: ## every fuzz target of the tree, each for FUZZTIME (10m)
-	@set -o pipefail; $(GO) list ./... | while read -r package; do \
-		names=$$($(GO) test -list '^Fuzz' $$package) || exit 1; \
-		for name in $$(grep '^Fuzz' <<<"$$names"); do \
-			echo "$$package $$name"; \
-			log=$$($(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package 2>&1 </dev/null) || { echo "$$log"; exit 1; }; \
-			grep 'elapsed' <<<"$$log" | tail -n 1; \
-		done; \
-	done
+	@installer/fuzz.sh $(FUZZTIME)
 
 .PHONY: campaign
 campaign: setup ## long seeded campaigns: random handshakes, faults

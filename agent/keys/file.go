@@ -28,6 +28,9 @@ func ReadSecret(path string) (string, error) {
 
 const maxSecret = 1024 // bytes
 
+// ReadPrivate reads a file of any number of lines under the same rules, at most 1 MiB of it. Errors: *FileError.
+func ReadPrivate(path string) ([]byte, error) { return readChecked(path, true) }
+
 // readPrivate reads a file that only its owner may read. A missing file is fs.ErrNotExist.
 //
 // It does not ask for a single name: where two programs make the same file at once, renameNew gives it two for a moment,

@@ -72,12 +72,19 @@ type Checkin struct {
 
 // Insurance settings.
 type Insurance struct {
-	Provider     string `toml:"provider" allowed:"bhyt or off" doc:"Who is asked for eligibility."`
+	Provider     string `toml:"provider" allowed:"bhyt, relay or off" doc:"Who is asked for eligibility."`
 	URL          string `toml:"url" change:"file" allowed:"https://host or https://host:port, or http on 127.0.0.1, without a path" doc:"Base address of the gateway."`
 	Username     string `toml:"username" allowed:"up to 64 characters, needed with provider bhyt" doc:"The facility's transaction account, such as 01004_BV."`
 	PasswordFile string `toml:"password_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds the account's password."`
 	StaffName    string `toml:"staff_name" allowed:"up to 128 characters, needed with provider bhyt" doc:"Registered staff member in whose name is looked up."`
 	StaffFile    string `toml:"staff_number_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds that staff member's citizen number."`
+	StaffList    string `toml:"staff_file" change:"file" allowed:"path of a file that only the service may read; empty: the one above looks up for everybody" doc:"File of registered staff, by the operators and desks for whom they look up. Whoever is not in it looks up in the name above."`
+	Training     bool   `toml:"training" change:"file" allowed:"true or false; with true, url is left at its default" doc:"Ask the insurer's training system. Its answers are true of nobody, and say so."`
+	Proxy        string `toml:"proxy" change:"file" allowed:"http://host:port, https://host:port, none, or empty: what the environment says (HTTPS_PROXY, NO_PROXY)" doc:"How the gateway is reached. What is on this PC is never asked through a proxy."`
+	RelayURL     string `toml:"relay_url" change:"file" allowed:"https://host or https://host:port, without a path, needed with provider relay" doc:"The hospital's machine that asks the gateway for all desks."`
+	RelayCert    string `toml:"relay_cert" change:"file" allowed:"path of a file, needed with provider relay" doc:"This desk's certificate for it, PEM."`
+	RelayKey     string `toml:"relay_key" change:"file" allowed:"path of a file that only the service may read, needed with provider relay" doc:"The key of that certificate, PEM."`
+	RelayCA      string `toml:"relay_ca" change:"file" allowed:"path of a file, needed with provider relay" doc:"The CA that issued the relay's certificate, PEM. No other is trusted."`
 	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
 }
 
@@ -280,11 +287,21 @@ func (s Settings) check() (bad []string) {
 	fail(in(s.HIS.RequestsPerSecond, 1, 1000), "his.requests_per_second")
 	fail(in(s.Checkin.WaitForCardMs, 1000, 3_600_000), "checkin.wait_for_card_ms")
 	fail(in(s.Checkin.WaitForNeedMs, 1000, 3_600_000), "checkin.wait_for_need_ms")
-	fail(s.Insurance.Provider == "bhyt" || s.Insurance.Provider == "off", "insurance.provider")
+	fail(slices.Contains([]string{"bhyt", "relay", "off"}, s.Insurance.Provider), "insurance.provider")
 	fail(gatewayOK(s.Insurance.URL), "insurance.url")
 	fail(len(s.Insurance.Username) <= 64, "insurance.username")
 	fail(len(s.Insurance.StaffName) <= 128, "insurance.staff_name")
 	fail(in(s.Insurance.WaitMs, 100, 60_000), "insurance.wait_ms")
+	fail(!s.Insurance.Training || s.Insurance.URL == Default().Insurance.URL, "insurance.training")
+	fail(proxyOK(s.Insurance.Proxy), "insurance.proxy")
+	relay, err := url.Parse(s.Insurance.RelayURL)
+	fail(s.Insurance.RelayURL == "" || gatewayOK(s.Insurance.RelayURL) && err == nil && relay.Scheme == "https", "insurance.relay_url")
+	if s.Insurance.Provider == "relay" {
+		fail(s.Insurance.RelayURL != "", "insurance.relay_url")
+		fail(s.Insurance.RelayCert != "", "insurance.relay_cert")
+		fail(s.Insurance.RelayKey != "", "insurance.relay_key")
+		fail(s.Insurance.RelayCA != "", "insurance.relay_ca")
+	}
 	if s.Insurance.Provider == "bhyt" {
 		fail(s.Insurance.Username != "", "insurance.username")
 		fail(s.Insurance.PasswordFile != "", "insurance.password_file")
@@ -355,6 +372,15 @@ func gatewayOK(s string) bool {
 	}
 	host := u.Hostname()
 	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "::1")
+}
+
+// proxyOK lets calls go through a proxy that needs no log-in: its password would stand in the file.
+func proxyOK(s string) bool {
+	if s == "" || s == "none" {
+		return true
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (u.Path == "" || u.Path == "/")
 }
 
 // setting is one entry of the schema, taken from the struct's tags.

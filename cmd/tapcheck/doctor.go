@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/trust"
+	"github.com/tapcheck/tapcheck/insurance/bhyt"
 	"github.com/tapcheck/tapcheck/reader"
 	"github.com/tapcheck/tapcheck/reader/pcsc"
 )
@@ -312,13 +314,22 @@ func (a *app) checkInsurance(s settings.Settings) finding {
 	}
 	ctx, stop := context.WithTimeout(a.ctx, 5*time.Second)
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, s.Insurance.URL, nil)
+	at := gatewayURL(s.Insurance)
+	if s.Insurance.Provider == "relay" { // which lets nobody in who brings no certificate: that it listens is what can be seen
+		return a.checkRelay(ctx, s.Insurance)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, at, nil)
 	if err != nil {
 		f.Code = health.InsuranceDown
 		return f
 	}
+	proxy, err := bhyt.ParseProxy(s.Insurance.Proxy)
+	if err != nil {
+		f.Code = health.SettingsWrong
+		return f
+	}
 	client := http.Client{
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		Transport:     &http.Transport{Proxy: proxy, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Do(req)
@@ -327,6 +338,33 @@ func (a *app) checkInsurance(s settings.Settings) finding {
 		return f
 	}
 	resp.Body.Close()
-	f.Detail = s.Insurance.URL
+	f.Detail = at
+	return f
+}
+
+// gatewayURL is the address that is asked.
+func gatewayURL(s settings.Insurance) string {
+	if s.Training {
+		return bhyt.Training
+	}
+	return s.URL
+}
+
+// checkRelay sees whether the relay listens.
+func (a *app) checkRelay(ctx context.Context, s settings.Insurance) finding {
+	f := finding{Check: "insurance", Detail: s.RelayURL}
+	u, err := url.Parse(s.RelayURL)
+	if err != nil {
+		return finding{Check: "insurance", Code: health.SettingsWrong}
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return finding{Check: "insurance", Code: health.InsuranceDown}
+	}
+	_ = c.Close()
 	return f
 }

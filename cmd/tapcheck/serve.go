@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +20,7 @@ import (
 	"github.com/tapcheck/tapcheck/icao/trust"
 	"github.com/tapcheck/tapcheck/insurance"
 	"github.com/tapcheck/tapcheck/insurance/bhyt"
+	"github.com/tapcheck/tapcheck/insurance/relay"
 	"github.com/tapcheck/tapcheck/reader/pcsc"
 )
 
@@ -87,6 +91,9 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 	if s.Provider == "off" {
 		return nil, nil
 	}
+	if s.Provider == "relay" {
+		return relayInsurer(s)
+	}
 	password, err := secretFile("insurance.password_file", s.PasswordFile)
 	if err != nil {
 		return nil, err
@@ -95,13 +102,72 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := bhyt.New(bhyt.Config{
+	c := bhyt.Config{
 		BaseURL: s.URL, Username: s.Username, Password: bhyt.Secret(password), StaffName: s.StaffName, StaffNumber: bhyt.Secret(staff),
-	})
+	}
+	if s.Training {
+		c.BaseURL = bhyt.Training
+	}
+	if c.Proxy, err = bhyt.ParseProxy(s.Proxy); err != nil {
+		return nil, settingError("insurance.proxy", err)
+	}
+	if s.StaffList != "" {
+		raw, err := keys.ReadPrivate(s.StaffList)
+		if err == nil {
+			c.Staff, err = bhyt.ParseStaff(raw)
+		}
+		if err != nil {
+			return nil, settingError("insurance.staff_file", err)
+		}
+	}
+	client, err := bhyt.New(c)
 	if err != nil {
 		return nil, settingError("insurance", err)
 	}
 	return client, nil
+}
+
+// relayInsurer is the hospital's relay. What is wrong with a certificate is said by its setting, and nothing of it is quoted.
+func relayInsurer(s settings.Insurance) (insurance.Provider, error) {
+	key, err := keys.ReadPrivate(s.RelayKey)
+	if err != nil {
+		return nil, settingError("insurance.relay_key", err)
+	}
+	certs, err := readFile(s.RelayCert)
+	if err != nil {
+		return nil, settingError("insurance.relay_cert", err)
+	}
+	ca, err := readFile(s.RelayCA)
+	if err != nil {
+		return nil, settingError("insurance.relay_ca", err)
+	}
+	pair, err := tls.X509KeyPair(certs, key)
+	if err != nil {
+		return nil, settingError("insurance.relay_cert", errors.New("no PEM certificate that the key in relay_key belongs to"))
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, settingError("insurance.relay_ca", errors.New("no PEM certificate"))
+	}
+	client, err := relay.New(relay.Config{URL: s.RelayURL, Cert: pair, CA: pool})
+	if err != nil {
+		return nil, settingError("insurance.relay_url", err)
+	}
+	return client, nil
+}
+
+// readFile reads a file that holds no secret, at most 1 MiB of it.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &keys.FileError{Path: path, Err: err}
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return nil, &keys.FileError{Path: path, Err: err}
+	}
+	return raw, nil
 }
 
 // secretFile reads the secret that a setting names the file of.

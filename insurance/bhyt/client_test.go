@@ -148,6 +148,17 @@ func TestScenarios(t *testing.T) {
 		localgateway.UnauthorizedAlways: insurance.ErrRejected,
 		localgateway.Forbidden:          insurance.ErrRejected,
 		localgateway.History:            nil,
+		localgateway.Restless:           nil,
+		localgateway.Nulls:              nil,
+		localgateway.Absurd:             nil,
+		localgateway.LookedUp:           nil,
+		localgateway.TCVN3:              nil,
+		localgateway.TCVN3Bytes:         nil,
+		localgateway.VNI:                nil,
+		localgateway.Coded400:           nil,
+		localgateway.Overloaded:         nil,
+		localgateway.TooMany:            insurance.ErrUnreachable,
+		localgateway.HistoryDown:        nil,
 		"code:100":                      insurance.ErrUnreachable,
 		"code:054":                      insurance.ErrRejected,
 		"code:205":                      insurance.ErrRequest,
@@ -178,7 +189,7 @@ func TestScenarios(t *testing.T) {
 				if strings.Contains(string(e.Raw), "J18") {
 					t.Error("a diagnosis is kept")
 				}
-				if want == insurance.ErrRejected { // a refused account is not tried again at once
+				if want == insurance.ErrRejected || scenario == localgateway.TooMany { // who refuses, or says when, is not asked again at once
 					return
 				}
 				// And it is well again as soon as the gateway is.
@@ -806,16 +817,6 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 	if n := opened.Load(); n != 1 {
 		t.Errorf("%d connections for 20 look-ups", n)
-	}
-}
-
-func BenchmarkCheck(b *testing.B) {
-	_, base := gateway(b, localgateway.Options{})
-	client := newClient(b, base, nil)
-	for b.Loop() {
-		if _, err := client.Check(context.Background(), an); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 

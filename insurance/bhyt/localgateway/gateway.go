@@ -1,9 +1,11 @@
 // Package localgateway is a stand-in for the health insurance gateway of Vietnam Social Security on this machine: for tests, for the
 // demonstration and for HIS vendors who have no account. It has the same paths, takes the same forms (JSON and form-urlencoded), checks
-// account, token and staff, and has the same quirks: the result code 401 within HTTP 200, expiry with seven digits of a fraction, history that is
-// always null. Everybody in its register is invented (members.json), and each stands for one case of the desk.
+// account, token and staff, and has the same quirks: the result code 401 within HTTP 200, expiry with seven digits of a fraction, earlier visits that are
+// null in a look-up and come by a call of their own, which takes no JSON. Everybody in its register is invented (members.json), and each stands for
+// one case of the desk.
 //
-// It answers on loopback only. Scenarios make it ill for everybody (Set); a member's behaviour makes it ill for one.
+// It answers on loopback only. Scenarios make it ill for everybody (Set), and "code:" with a result code gives that answer to every look-up;
+// a member's behaviour makes it ill for one. Scenarios lists them all. `tapcheck sim gateway` is this gateway for who writes a HIS.
 package localgateway
 
 import (
@@ -17,9 +19,11 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +56,17 @@ const (
 	Forbidden          Scenario = "forbidden"           // the account may log in and may not look up: HTTP 403
 	History            Scenario = "history"             // with earlier visits and diagnoses, as before 2025
 	Restless           Scenario = "restless"            // fields of other types: numbers, null, lists
+	Nulls              Scenario = "nulls"               // the code, and every other field null
+	Absurd             Scenario = "absurd"              // dates that are none, and some that nobody lives to see
+	LookedUp           Scenario = "looked_up"           // other facilities looked this card up today
+	TCVN3              Scenario = "tcvn3"               // names in TCVN3, shown as Latin-1
+	TCVN3Bytes         Scenario = "tcvn3_bytes"         // the same as bytes that are no UTF-8
+	VNI                Scenario = "vni"                 // names in VNI
+	Coded400           Scenario = "coded_400"           // HTTP 400 with the answer inside
+	Overloaded         Scenario = "overloaded"          // HTTP 503 without a word, once; then Normal
+	TooMany            Scenario = "too_many"            // HTTP 429, and when to come back
+	TokenDown          Scenario = "token_down"          // gives no token any more, and looks up with those it gave
+	HistoryDown        Scenario = "history_down"        // cuts the call for earlier visits, and looks up
 
 	codePrefix = "code:"
 )
@@ -59,6 +74,16 @@ const (
 var scenarios = map[Scenario]bool{
 	Normal: true, Down: true, Late: true, Garbage: true, HTML: true, HTML503: true, Truncated: true, Cut: true, Drip: true, Huge: true, Redirect: true,
 	UnauthorizedOnce: true, UnauthorizedHTTP: true, UnauthorizedAlways: true, Forbidden: true, History: true, Restless: true,
+	Nulls: true, Absurd: true, LookedUp: true, TCVN3: true, TCVN3Bytes: true, VNI: true, Coded400: true, Overloaded: true, TooMany: true, TokenDown: true, HistoryDown: true,
+}
+
+// Scenarios lists what Set takes: the kinds of illness by name, then one for each result code that is known.
+func Scenarios() []Scenario {
+	list := slices.Sorted(maps.Keys(scenarios))
+	for _, c := range bhyt.Codes() {
+		list = append(list, Scenario(codePrefix+c.Code))
+	}
+	return list
 }
 
 // Account is what a client needs to be let in. It is invented.
@@ -71,12 +96,13 @@ type Account struct {
 type Options struct {
 	Members   []Member      // nil: Members()
 	Delay     time.Duration // of what is slow; 0 is 8 s, longer than a desk waits
+	Latency   time.Duration // of every call
 	TokenLife time.Duration // 0 is an hour
 	Now       func() time.Time
 }
 
 // Calls counts what was asked.
-type Calls struct{ Token, Lookup int }
+type Calls struct{ Token, Lookup, History int }
 
 // Gateway answers. It is an http.Handler, and a server of its own by Start.
 type Gateway struct {
@@ -124,7 +150,13 @@ func New(o Options) *Gateway {
 	}
 	g.mux.HandleFunc("POST "+bhyt.PathToken, g.take)
 	g.mux.HandleFunc("POST "+bhyt.PathLookup, g.lookup)
+	g.mux.HandleFunc("POST "+bhyt.PathHistory, g.history)
 	return g
+}
+
+// Registered are the members of staff in whose name may be asked: the account's own and two more.
+func (g *Gateway) Registered() []insurance.Staff {
+	return []insurance.Staff{{Name: g.account.StaffName, Number: g.account.StaffNumber}, {Name: "Trần Văn Phúc", Number: "001085000002"}, {Name: "Đỗ Thị Ngân", Number: "001190000003"}}
 }
 
 // Account gives the one account that is let in.
@@ -200,6 +232,9 @@ func (g *Gateway) Close() error {
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if g.o.Latency > 0 && !g.wait(r, g.o.Latency) {
+		return
+	}
 	g.mux.ServeHTTP(w, r)
 }
 
@@ -209,7 +244,10 @@ func (g *Gateway) take(w http.ResponseWriter, r *http.Request) {
 	g.calls.Token++
 	s := g.scenario
 	g.mu.Unlock()
-	if s != Late && s != Drip && g.ill(w, r, s, bhyt.TokenAnswer{MaKetQua: "200"}) {
+	if s == TokenDown {
+		s = Down
+	}
+	if s != Late && s != Drip && s != Overloaded && g.ill(w, r, s, bhyt.TokenAnswer{MaKetQua: "200"}) {
 		return
 	}
 	var q bhyt.TokenRequest
@@ -243,6 +281,9 @@ func (g *Gateway) lookup(w http.ResponseWriter, r *http.Request) {
 		g.scenario = Normal
 		clear(g.tokens)
 	}
+	if s == Overloaded {
+		g.scenario = Normal
+	}
 	g.mu.Unlock()
 	refused := bhyt.Answer{MaKetQua: "401", GhiChu: "Lỗi xác thực tài khoản"}
 	switch s {
@@ -256,14 +297,12 @@ func (g *Gateway) lookup(w http.ResponseWriter, r *http.Request) {
 		page(w, http.StatusForbidden)
 		return
 	}
-	p := r.URL.Query()
-	if !g.admits(p.Get("username"), p.Get("password")) || !g.knows(p.Get("token"), p.Get("id_token")) {
+	if !g.letsIn(r) {
 		send(w, http.StatusOK, refused)
 		return
 	}
 	var q bhyt.LookupRequest
-	fields := map[string]*string{"maThe": &q.MaThe, "hoTen": &q.HoTen, "ngaySinh": &q.NgaySinh, "hoTenCb": &q.HoTenCb, "cccdCb": &q.CccdCb}
-	if !decode(r, &q, fields) {
+	if !decode(r, &q, fieldsOf(&q)) {
 		send(w, http.StatusBadRequest, g.coded("205"))
 		return
 	}
@@ -280,10 +319,55 @@ func (g *Gateway) lookup(w http.ResponseWriter, r *http.Request) {
 	if s == History {
 		a.DsLichSuKCB2018 = json.RawMessage(`[{"maHoSo":1,"maCSKCB":"01004","ngayVao":"202401020800","ngayRa":"202401031000","tenBenh":"J18 - Viêm phổi","tinhTrang":"1","kqDieuTri":"1","lyDoVV":"1"}]`)
 	}
+	if s == LookedUp {
+		a.DsLichSuKT2018 = others(g.o.Now())
+	}
 	if g.ill(w, r, s, a) {
 		return
 	}
 	send(w, http.StatusOK, a)
+}
+
+// history answers what a person was treated for: form-urlencoded only, and null where there is nothing.
+func (g *Gateway) history(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	g.calls.History++
+	s := g.scenario
+	g.mu.Unlock()
+	if s == HistoryDown {
+		s = Down
+	}
+	if !g.letsIn(r) {
+		send(w, http.StatusOK, bhyt.HistoryAnswer{MaKetQua: "401", GhiChu: "Lỗi xác thực tài khoản"})
+		return
+	}
+	var q bhyt.LookupRequest
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "application/x-www-form-urlencoded" || !decode(r, &q, fieldsOf(&q)) {
+		send(w, http.StatusBadRequest, bhyt.HistoryAnswer{MaKetQua: "205", GhiChu: "Lỗi sai định dạng tham số"})
+		return
+	}
+	found, m := g.find(q)
+	a := bhyt.HistoryAnswer{MaKetQua: "200", GhiChu: "Thành công"}
+	if c, ok := bhyt.LookupCode(string(found.MaKetQua)); m.Persona == "" && ok && c.Err() != nil {
+		a.MaKetQua, a.GhiChu = found.MaKetQua, found.GhiChu
+	}
+	if m.Card != nil && found.MaThe != "" { // asked with the right name and date of birth
+		a.DsLichSuKCB2025 = m.visits(g.o.Now())
+	}
+	if g.ill(w, r, s, a) {
+		return
+	}
+	send(w, http.StatusOK, a)
+}
+
+func (g *Gateway) letsIn(r *http.Request) bool {
+	p := r.URL.Query()
+	return g.admits(p.Get("username"), p.Get("password")) && g.knows(p.Get("token"), p.Get("id_token"))
+}
+
+func fieldsOf(q *bhyt.LookupRequest) map[string]*string {
+	return map[string]*string{"maThe": &q.MaThe, "hoTen": &q.HoTen, "ngaySinh": &q.NgaySinh, "hoTenCb": &q.HoTenCb, "cccdCb": &q.CccdCb}
 }
 
 // find answers a well-formed question about whoever it means.
@@ -294,9 +378,9 @@ func (g *Gateway) find(q bhyt.LookupRequest) (bhyt.Answer, Member) {
 		a := g.coded("205")
 		a.GhiChu = "Null hoTenCb"
 		return a, Member{}
-	case number != g.account.StaffNumber:
+	case !slices.ContainsFunc(g.Registered(), func(s insurance.Staff) bool { return s.Number == number }):
 		return g.coded("054"), Member{}
-	case !sameName(staff, g.account.StaffName):
+	case !slices.ContainsFunc(g.Registered(), func(s insurance.Staff) bool { return s.Number == number && sameName(staff, s.Name) }):
 		return g.coded("055"), Member{}
 	case q.MaThe == "", q.HoTen == "", q.NgaySinh == "":
 		return g.coded("205"), Member{}
@@ -400,6 +484,46 @@ func (g *Gateway) ill(w http.ResponseWriter, r *http.Request, s Scenario, answer
 		_, _ = io.WriteString(w, `"}`)
 	case Redirect:
 		http.Redirect(w, r, "http://127.0.0.1:9/elsewhere", http.StatusTemporaryRedirect)
+	case TooMany:
+		w.Header().Set("Retry-After", "30")
+		page(w, http.StatusTooManyRequests)
+	case Overloaded:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case Coded400:
+		send(w, http.StatusBadRequest, answer)
+	case Nulls:
+		b, _ := json.Marshal(answer)
+		var m map[string]any
+		_ = json.Unmarshal(b, &m)
+		for name := range m {
+			if name != "maKetQua" {
+				m[name] = nil
+			}
+		}
+		send(w, http.StatusOK, m)
+	case Absurd:
+		if a, ok := answer.(bhyt.Answer); ok {
+			a.NgaySinh, a.GtTheTu, a.GtTheDen, a.NgayDu5Nam = "31/02/1999", "00/00/0000", "99999999", "01/01/9999"
+			a.DsLichSuKT2018 = json.RawMessage(`[{"userKT":"79013_BV","thoiGianKT":"999999999999"}]`)
+			answer = a
+		}
+		send(w, http.StatusOK, answer)
+	case TCVN3, TCVN3Bytes, VNI:
+		if a, ok := answer.(bhyt.Answer); ok {
+			write := inTCVN3
+			if s == VNI {
+				write = inVNI
+			}
+			a.HoTen, a.DiaChi = bhyt.Text(write(string(a.HoTen))), bhyt.Text(write(string(a.DiaChi)))
+			answer = a
+		}
+		if s != TCVN3Bytes {
+			send(w, http.StatusOK, answer)
+			break
+		}
+		b, _ := json.Marshal(answer)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(latin1(b))
 	case Restless:
 		b, _ := json.Marshal(answer)
 		var m map[string]any

@@ -150,8 +150,10 @@ func (j *job) ask(q insurance.Request) {
 	}
 	if err != nil {
 		id := Explain(err).ID
-		raw := answer.Raw
-		answer = insurance.Eligibility{State: insurance.Pending, Source: name, Reason: string(id), Advice: catalog.StepLookupLater, Raw: raw}
+		answer = insurance.Eligibility{
+			State: insurance.Pending, Source: name, Reason: string(id), Advice: catalog.StepLookupLater,
+			Code: answer.Code, Text: answer.Text, TextEN: answer.TextEN, Raw: answer.Raw, // what the insurer said is wrong
+		}
 		if attempt.Outcome = string(id); unasked {
 			attempt.Outcome = outcomeNotAsked
 		}
@@ -472,7 +474,7 @@ func (j *job) answered() {
 	}
 	r.Next = words(nextIDs(r, failure), j.lang, catalog.StepText, func(id, text string) Step { return Step{id, text} })
 	r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w Warning) bool { return w.ID == catalog.WarnNameDiffers })
-	if len(r.Eligibility.Differences) > 0 {
+	if disagrees(r.Eligibility) {
 		r.Warnings = append(r.Warnings, words([]string{catalog.WarnNameDiffers}, j.lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })...)
 	}
 	j.result = &r

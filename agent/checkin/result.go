@@ -217,7 +217,7 @@ func warningIDs(r Result, v *view, o ResultOptions) (ids []string) {
 			}
 		}
 	}
-	add(r.Eligibility != nil && len(r.Eligibility.Differences) > 0, catalog.WarnNameDiffers)
+	add(r.Eligibility != nil && disagrees(r.Eligibility), catalog.WarnNameDiffers)
 	add(r.State.Final() && !r.Recorded && !o.NoBook, catalog.WarnNotRecorded)
 	return ids
 }
@@ -286,7 +286,7 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 				add(unknownSteps(r)...)
 			}
 		}
-		if len(e.Differences) > 0 {
+		if disagrees(e) {
 			add(catalog.StepCheckIdentity)
 		}
 	}
@@ -303,6 +303,12 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id == catalog.StepProceed })
 	}
 	return ids
+}
+
+// disagrees says that the insurer's data are about somebody else or say less. A name in an old encoding, which says the same or
+// cannot be read, is no such thing: it stands among the differences, and the desk has nothing to do about it.
+func disagrees(e *insurance.Eligibility) bool {
+	return slices.ContainsFunc(e.Differences, func(d insurance.Difference) bool { return d.Kind != insurance.DiffersInEncoding })
 }
 
 // meansSteps says what to do with a person who came without a chip, before anything of insurance is known.

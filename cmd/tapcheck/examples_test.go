@@ -121,7 +121,7 @@ func TestForeignClients(t *testing.T) {
 			out := output(t, f.sample, with(key...), port, "sim", "an", an)
 			for _, want := range []string{
 				"connected simulator=True read=True", "job.progress identity", "job.partial running", "job.result complete",
-				"name Nguyễn Văn An", "chip not_verifiable", "insurance eligible", "next PROCEED Tiếp nhận bệnh nhân.",
+				"name Nguyễn Văn An", "chip not_verifiable", "insurance eligible", "next PROCEED Tiếp nhận người bệnh.",
 			} {
 				if !strings.Contains(strings.ToLower(out), strings.ToLower(want)) {
 					t.Errorf("lacks %q:\n%s", want, out)

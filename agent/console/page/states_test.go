@@ -98,7 +98,7 @@ func TestReady(t *testing.T) {
 			{"ref": "q1", "client": "https://his.benhvien.example", "state": "needs", "phase": "waiting", "percent": 0, "need": "key", "since": "2026-11-28T08:15:00+07:00", "wantsKey": true},
 			{"ref": "q2", "client": "desktop:t2", "state": "waiting", "phase": "waiting", "percent": 0, "since": "2026-11-28T08:15:00+07:00"},
 		},
-		"health": []object{{"id": "INSURANCE_UNREACHABLE", "severity": "degraded", "title": "Cổng BHYT không trả lời.", "cause": "Mạng lỗi.", "fix": "Vẫn tiếp nhận bệnh nhân."}},
+		"health": []object{{"id": "INSURANCE_UNREACHABLE", "severity": "degraded", "title": "Cổng BHYT không trả lời.", "cause": "Mạng lỗi.", "fix": "Vẫn tiếp nhận người bệnh."}},
 	})
 	p.sees("his.benhvien.example")
 	p.sees("Thẻ đã ở trên đầu đọc")

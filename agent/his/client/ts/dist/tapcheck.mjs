@@ -82,7 +82,7 @@ var clientErrors = {
       "Tapcheck runs, but the page's origin is not on its list of allowed ones, and no administrator holds pairing open."
     ],
     next: [
-      "Bộ phận CNTT mở ghép nối trong bảng điều khiển Tapcheck, hoặc cấp phép bằng lệnh tapcheck token add --origin.",
+      "Bộ phận CNTT mở ghép nối trên trang tiếp nhận của Tapcheck, hoặc cấp phép bằng lệnh tapcheck token add --origin.",
       "IT opens pairing in Tapcheck's console, or allows the origin with tapcheck token add --origin."
     ]
   },
@@ -95,7 +95,7 @@ var clientErrors = {
       "The page has no token for this Tapcheck: it was never paired, the browser's data were cleared, or Tapcheck was installed anew."
     ],
     next: [
-      "Nhờ quản trị viên mở ghép nối trong bảng điều khiển Tapcheck, rồi nhập mã sáu chữ số vào trang này.",
+      "Nhờ quản trị viên mở ghép nối trên trang tiếp nhận của Tapcheck, rồi nhập mã sáu chữ số vào trang này.",
       "An administrator opens pairing in Tapcheck's console; then type the six digits into this page."
     ]
   },

@@ -120,12 +120,15 @@ func (e *Engine) OfferScan(ctx context.Context, session, text string) (taken boo
 // maxScan is more than a QR code can hold, in bytes.
 const maxScan = 8192
 
-// scanned says what kind of key a scanned text is: six digits are a CAN, capital letters with fillers a machine readable zone.
+// scanned says what kind of key a scanned text is: six digits are a CAN, twelve the card's number (a bar code, or a QR code that
+// holds nothing else), capital letters with fillers a machine readable zone.
 func scanned(text string) *KeyInput {
 	t := strings.TrimSpace(text)
 	switch {
 	case len(t) == 6 && strings.Trim(t, "0123456789") == "":
 		return &KeyInput{CAN: t}
+	case len(t) == 12 && strings.Trim(t, "0123456789") == "":
+		return &KeyInput{Number: t}
 	case strings.Contains(t, "<<") && !strings.Contains(t, "|"):
 		return &KeyInput{MRZ: t}
 	}

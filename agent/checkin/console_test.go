@@ -198,7 +198,7 @@ func TestOfferScan(t *testing.T) {
 		o.start(keyless("theirs"))
 		for name, tt := range map[string]struct{ session, text string }{
 			"nothing": {"1", ""}, "an address": {"1", "https://example.org"}, "too long": {"1", strings.Repeat("x", maxScan+1)},
-			"another session's": {"3", anQR}, "five digits": {"1", "12345"}, "half an MRZ": {"1", "IDVNM0990123459<<"},
+			"another session's": {"3", anQR}, "five digits": {"1", "12345"}, "thirteen digits": {"1", "0010990123450"}, "twelve that are no number": {"1", "999999012345"}, "half an MRZ": {"1", "IDVNM0990123459<<"},
 		} {
 			if got := offer(tt.session, tt.text); got != "" {
 				t.Errorf("%s went to %s", name, got)
@@ -210,6 +210,10 @@ func TestOfferScan(t *testing.T) {
 		}
 		if got := offer("2", "012345"); got != "chip" {
 			t.Errorf("six digits went to %q", got)
+		}
+		o.start(keyless("theirs2"))
+		if got := offer("2", " 001099012345\r"); got != "chip" {
+			t.Errorf("a bare number went to %q", got)
 		}
 		b.e.OfferScan(ctx, "1", paperQR())
 		if r := c.result("paper"); r.State != Complete || r.Subject.CardCode == "" {

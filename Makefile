@@ -95,8 +95,9 @@ test-examples: ## the C# and Java clients, compiled and run against the agent
 	$(GO) test -count=1 -tags examples -run TestForeignClients ./cmd/tapcheck
 
 .PHONY: bench
-bench: build ## APDUs, bytes and times on a modelled link, against the floor; start-up time and memory; many clients, and a flood
+bench: build ## APDUs, bytes and times on a modelled link, against the floor; what a look-up adds to the gateway; start-up time and memory; many clients, and a flood
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao
+	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchLookup ./insurance/bhyt
 	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run TestBenchAgent ./cmd/tapcheck
 	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run '^(TestBenchHIS|TestFlood)$$' ./cmd/tapcheck
 

@@ -61,6 +61,14 @@ func FuzzAnswer(f *testing.F) {
 		if e.State == insurance.Eligible && e.Code != "000" && e.Code != "004" && e.Code != "00" {
 			t.Errorf("eligible by code %q", e.Code)
 		}
+		if len(e.LookedUpBy) > insurance.MaxLookUps {
+			t.Errorf("%d looked it up", len(e.LookedUpBy))
+		}
+		for _, l := range e.LookedUpBy {
+			if l.Facility == "" || len(l.Code) > 8 || len([]rune(l.Facility)) > 32 {
+				t.Errorf("looked up by %+v", l)
+			}
+		}
 		var kept map[string]any
 		if json.Unmarshal(e.Raw, &kept) != nil {
 			t.Errorf("raw %q", e.Raw)
@@ -84,6 +92,49 @@ func FuzzToken(f *testing.F) {
 		life := newToken(APIKey{AccessToken: "a", ExpiresIn: Text(s)}, now).until.Sub(now)
 		if life < leastLife || life > longestLife {
 			t.Errorf("%q is kept for %v", s, life)
+		}
+	})
+}
+
+// Whatever comes back of a history, it is one kind of error or bounded texts.
+func FuzzHistory(f *testing.F) {
+	for _, s := range []string{
+		`{"maKetQua":"200","dsLichSuKCB2025":null}`, `{"maKetQua":"401"}`, `{"maKetQua":200,"dsLichSuKCB2025":[{"maHoSo":1,"maCSKCB":"01004","ngayVao":"202401020800","ngayRa":"202401031000","tenBenh":"J18 - Viªm phæi","tinhTrang":1}]}`,
+		`{"maKetQua":"200","dsLichSuKCB2025":[null,{},"x",[[]]]}`, "<html>", "\xff",
+	} {
+		f.Add([]byte(s))
+	}
+	now := time.Date(2026, 11, 23, 8, 15, 3, 0, insurance.Vietnam)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		h, err := told(body, now)
+		if err != nil {
+			if h.Visits != nil {
+				t.Error("visits beside", err)
+			}
+			return
+		}
+		if len(h.Visits) > insurance.MaxVisits || len(h.Code) > 8 {
+			t.Errorf("%d visits, code %q", len(h.Visits), h.Code)
+		}
+		for _, v := range h.Visits {
+			if len([]rune(v.Diagnosis)) > maxText || len(v.ID) > 64 || len(v.Facility) > 8 || len(v.Discharge+v.Outcome+v.Reason) > 6 || v.From.After(now.AddDate(1, 0, 0)) {
+				t.Errorf("%+v", v)
+			}
+		}
+	})
+}
+
+// A staff file is one or it is an error that quotes nothing.
+func FuzzStaff(f *testing.F) {
+	f.Add("[[staff]]\nname = \"Lê Thị Thu\"\nnumber = \"001180000001\"\noperators = [\"a\"]\n")
+	f.Add("staff = [{name = 1}]")
+	f.Fuzz(func(t *testing.T, raw string) {
+		s, err := ParseStaff([]byte(raw))
+		if (s == nil) == (err == nil) {
+			t.Fatal(s, err)
+		}
+		if err != nil && len(err.Error()) > 120 {
+			t.Errorf("%v", err)
 		}
 	})
 }

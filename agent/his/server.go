@@ -95,7 +95,7 @@ type Identity interface {
 // HealthItem is a coded warning about this PC: what, why, and what to do. Never personal.
 type HealthItem struct {
 	ID       string `json:"id"`
-	Severity string `json:"severity"` // "warning" or "error"
+	Severity string `json:"severity"` // "down", "degraded" or "note"
 	Title    string `json:"title"`
 	Cause    string `json:"cause,omitempty"`
 	Fix      string `json:"fix,omitempty"`
@@ -170,7 +170,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	closed   bool
-	pairs    int // websockets that came to pair
+	pairs    int            // websockets that came to pair
+	waiting  map[string]int // websockets without an open session, by session of the operating system
 	refusals map[catalog.ID]*refusalCount
 	buckets  map[asker]*bucket // of HTTP requests
 }
@@ -221,6 +222,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		c:        c,
 		refusals: map[catalog.ID]*refusalCount{},
+		waiting:  map[string]int{},
 		buckets:  map[asker]*bucket{},
 		bundle:   make(chan struct{}, 1),
 		upgrader: websocket.Upgrader{
@@ -337,22 +339,35 @@ func (s *Server) Close() {
 }
 
 // enter counts a websocket in, unless there are too many or the server is closed.
-func (s *Server) enter(pairing bool) *refusal {
+func (s *Server) enter(session string, pairing bool) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return &refusal{status: http.StatusServiceUnavailable, id: catalog.AgentStopping}
 	}
-	// Origins that are not allowed yet must not take the places of those that are.
-	if s.open.Load() >= int64(s.c.Limits.Connections) || pairing && s.pairs >= max(1, s.c.Limits.Connections/4) {
+	// Origins that are not allowed yet must not take the places of those that are. And an allowed origin is no secret: any
+	// program of another user can name it, and hold places for as long as opening a session may take. So the last quarter is
+	// for those of whom not half of all wait already.
+	places, open := s.c.Limits.Connections, int(s.open.Load())
+	if open >= places || pairing && s.pairs >= max(1, places/4) || open >= places-places/4 && s.waiting[session] >= places/2 {
 		return &refusal{status: http.StatusServiceUnavailable, id: catalog.TooManyClients}
 	}
 	if pairing {
 		s.pairs++
 	}
+	s.waiting[session]++
 	s.open.Add(1)
 	s.wg.Add(1)
 	return nil
+}
+
+// settle says that one websocket of a session of the operating system waits no more.
+func (s *Server) settle(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[session]--; s.waiting[session] == 0 {
+		delete(s.waiting, session)
+	}
 }
 
 func (s *Server) leave(pairing bool) {
@@ -372,12 +387,14 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	pairing := a.pairing // it becomes an allowed one meanwhile
-	if refused := s.enter(pairing); refused != nil {
+	if refused := s.enter(a.session, pairing); refused != nil {
 		refused.who = a
 		s.refuse(w, r, refused)
 		return
 	}
 	defer s.leave(pairing)
+	settle := sync.OnceFunc(func() { s.settle(a.session) })
+	defer settle()
 	if offered := websocket.Subprotocols(r); len(offered) > 0 && !slices.Contains(offered, Subprotocol) {
 		s.refuse(w, r, &refusal{http.StatusBadRequest, catalog.ProtocolVersion, a})
 		return
@@ -386,7 +403,9 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
-	newConn(s, ws, a).serve()
+	c := newConn(s, ws, a)
+	c.settled = settle
+	c.serve()
 }
 
 // boundedListener refuses connections over a bound at once, so that idle ones cost no memory.

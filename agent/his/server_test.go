@@ -199,6 +199,22 @@ func TestRevokedTokenLosesItsSession(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	t.Run("before the answer that took long", func(t *testing.T) {
+		r := start(t, nil)
+		r.engine.insurer = make(chan struct{})
+		c := r.open("", "DESKTOP")
+		c.send("insurance.check", map[string]string{"jobId": "j"})
+		c.call("agent.status", nil) // it is under way
+		if err := r.tokens.Revoke(r.ids["DESKTOP"]); err != nil {
+			t.Fatal(err)
+		}
+		r.engine.insurer <- struct{}{}
+		if m, err := c.next(); err == nil {
+			t.Fatalf("got %s", m.Result)
+		} else if !websocket.IsCloseError(err, CloseTokenRejected) {
+			t.Fatal(err)
+		}
+	})
 	t.Run("at the next ping", func(t *testing.T) {
 		bubble(t, nil, func(r *rig, dial func() *client) {
 			c := dial()
@@ -293,6 +309,40 @@ func TestTooManyConnections(t *testing.T) {
 	_, resp, err := websocket.DefaultDialer.DialContext(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/v1", r.port), http.Header{"Origin": {"https://his.example"}})
 	if err == nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get(ReasonHeader) != string(catalog.TooManyClients) {
 		t.Error(err, resp)
+	}
+}
+
+// Who opens no session, from one session of the operating system, must not keep the others out.
+func TestWaitingConnectionsLeavePlaces(t *testing.T) {
+	var stranger atomic.Bool
+	r := start(t, func(c *Config) {
+		c.Limits.Connections = 8
+		c.Session = func(context.Context, netip.AddrPort, netip.AddrPort) (string, error) {
+			if stranger.Load() {
+				return "uid:1001", nil
+			}
+			return "uid:1000", nil
+		}
+	})
+	stranger.Store(true)
+	in := 0
+	for range 12 {
+		ws, resp, err := websocket.DefaultDialer.DialContext(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/v1", r.port), http.Header{"Origin": {"https://his.example"}})
+		if err == nil {
+			in++
+			t.Cleanup(func() { _ = ws.Close() })
+		} else if resp == nil || resp.Header.Get(ReasonHeader) != string(catalog.TooManyClients) {
+			t.Error(err)
+		}
+	}
+	stranger.Store(false)
+	if in != 6 {
+		t.Errorf("the stranger has %d places of 8", in)
+	}
+	r.open("https://his.example", "WEB")
+	r.open("https://his.example", "WEB")
+	if n := len(r.server.waiting); n != 1 {
+		t.Errorf("%d wait", n)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/console"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
@@ -127,7 +128,13 @@ func (c demoCmd) Run(a *app) error {
 	}
 	if !c.JSON {
 		c.welcome(a, at, desktop, web, sim)
-		a.printf("  %-22s http://%s/console/   (%s %s, PIN %s)\n\n", a.say("Trang tiếp nhận", "The desk's page"), at.Addr, a.say("tên", "name"), operator, pin)
+		a.printf("  %-22s http://%s/console/   (%s %s, PIN %s)\n", a.say("Trang tiếp nhận", "The desk's page"), at.Addr, a.say("tên", "name"), operator, pin)
+		// Pairing and settings are an administrator's, and the demo has none until somebody makes one.
+		secret := filepath.Join(dir, console.SetupFileName)
+		if _, err := os.Stat(secret); err == nil {
+			a.printf("  %-22s %s\n", a.say("Mã tạo quản trị viên", "Administrator's secret"), secret)
+		}
+		a.printf("\n")
 	}
 	var status error
 	putDown := func(name string) error {

@@ -1,7 +1,11 @@
 package insurance
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -37,38 +41,59 @@ func TestBenefitRate(t *testing.T) {
 	}
 }
 
+// difference is a case of testdata/insurance/differences.json: two descriptions of a person, and what is said of them.
+type difference struct {
+	One, Other Request
+	Want       []Difference
+}
+
 func TestCompare(t *testing.T) {
-	name := func(s string) Request { return Request{FullName: s} }
-	born := func(s string) Request { return Request{DateOfBirth: s} }
-	sex := func(s string) Request { return Request{Sex: s} }
-	for _, c := range []struct {
-		asked, answered Request
-		want            []Difference
-	}{
-		{name("Nguyễn Văn An"), name("Nguyễn Văn An"), nil},
-		{name("Nguyễn Văn An"), name("NGUYỄN  VĂN AN "), nil},
-		{name("Nguyễn Văn An"), name("Nguye\u0302\u0303n Va\u0306n An"), nil},
-		{name("Nguyễn Văn An"), name("Nguyen Van An"), []Difference{{Field: "fullName", Kind: "diacritics"}}},
-		{name("Nguyễn Văn An"), name("Nguyễn Văn Ân"), []Difference{{Field: "fullName", Kind: "diacritics"}}},
-		{name("Hoàng Thị Hòa"), name("Hoàng Thị Hoà"), []Difference{{Field: "fullName", Kind: "diacritics"}}},
-		{name("Đỗ Hoàng Giang"), name("DO HOANG GIANG"), []Difference{{Field: "fullName", Kind: "diacritics"}}},
-		{name("Đỗ Hoàng Giang"), name("\u00d0ỗ Hoàng Giang"), []Difference{{Field: "fullName", Kind: "diacritics"}}},
-		{name("Phạm Thị Dung"), name("Phạm Thị Dzung"), []Difference{{Field: "fullName", Kind: "value"}}},
-		{name("Phạm Thị Dung"), name(""), nil},
-		{name(""), name("Phạm Thị Dung"), nil},
-		{born("1999-01-01"), born("1999-01-01"), nil},
-		{born("1999-01-01"), born("1999"), []Difference{{Field: "dateOfBirth", Kind: "precision"}}},
-		{born("1999"), born("1999-12-31"), []Difference{{Field: "dateOfBirth", Kind: "precision"}}},
-		{born("1999-01-01"), born("1999-01-02"), []Difference{{Field: "dateOfBirth", Kind: "value"}}},
-		{born("1999-01-01"), born("199"), []Difference{{Field: "dateOfBirth", Kind: "value"}}},
-		{sex("male"), sex("female"), []Difference{{Field: "sex", Kind: "value"}}},
-		{sex("male"), sex("male"), nil},
-		{sex("unspecified"), sex("female"), nil},
-		{sex("male"), sex(""), nil},
-	} {
-		if d := cmp.Diff(c.want, Compare(c.asked, c.answered)); d != "" {
-			t.Errorf("%+v and %+v: %s", c.asked, c.answered, d)
+	var cases []difference
+	load(t, "differences.json", &cases)
+	for _, c := range cases {
+		if c.Want == nil {
+			t.Errorf("%+v and %+v: no outcome is given", c.One, c.Other)
 		}
+		if d := cmp.Diff(c.Want, append([]Difference{}, Compare(c.One, c.Other)...)); d != "" {
+			t.Errorf("%+v and %+v: %s", c.One, c.Other, d)
+		}
+	}
+}
+
+// What the insurer's client found by a code alone gets a cause too, and a card that was replaced explains what nothing else does.
+func TestDifferencesAfterANewCard(t *testing.T) {
+	for name, tt := range map[string]struct {
+		card *Card
+		in   Difference
+		want Difference
+	}{
+		"by code":        {&Card{}, Difference{Field: "fullName", Kind: DiffersInValue}, Difference{"fullName", DiffersInValue, CauseUnknown, BetweenGateway, "CHECK_IDENTITY"}},
+		"without card":   {nil, Difference{Field: "fullName", Kind: DiffersInEncoding}, Difference{"fullName", DiffersInEncoding, CauseSpelling, BetweenGateway, "CORRECT_AT_INSURER"}},
+		"replaced":       {&Card{Previous: "GD4010123456789"}, Difference{Field: "dateOfBirth", Kind: DiffersInValue, Cause: CauseUnknown}, Difference{"dateOfBirth", DiffersInValue, CauseOldCard, BetweenGateway, "INSURER_RECORD_OLD"}},
+		"another person": {&Card{Previous: "GD4010123456789"}, Difference{Field: "dateOfBirth", Kind: DiffersInValue, Cause: CauseOtherPerson}, Difference{"dateOfBirth", DiffersInValue, CauseOtherPerson, BetweenGateway, "POSSIBLE_OTHER_PERSON"}},
+	} {
+		e := Eligibility{State: Check, Card: tt.card, Differences: []Difference{tt.in}}
+		given := e.Differences
+		Judge(&e, Request{}, Facility{}, time.Now())
+		if d := cmp.Diff([]Difference{tt.want}, e.Differences); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+		if given[0] != tt.in {
+			t.Errorf("%s: the caller's own list was changed", name)
+		}
+	}
+}
+
+func load(t *testing.T, name string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "testdata", "insurance", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
 }
 

@@ -164,6 +164,7 @@ func (r *reading) worth(v lds.ExchangeVerdict, passive lds.PassiveVerdict, ancho
 
 // compose makes the identity of DG1 and, where it is there, Vietnam's DG13, which has the diacritics and the whole years.
 func (r *reading) compose() {
+	r.doc.Conflicts = nil
 	id := r.doc.zone.Identity(r.now())
 	source(&id, "dg1")
 	if len(r.doc.zone.Failed) > 0 || len(r.doc.zone.Warnings) > 0 {
@@ -176,10 +177,13 @@ func (r *reading) compose() {
 			r.doc.Missing[lds.DG(13)] = asFileError(lds.DG(13), err)
 		case d13.Number != "" && id.Number != "" && d13.Number != id.Number:
 			r.warn(lds.ReasonDG13Differs) // two persons in one card: the part that ICAO defines counts
+			over := d13.Identity()
+			r.conflicts(ConflictMRZ, append(contradicts(&id, &over, r.doc.zone), "number"), id, d13.Identity())
 		default:
 			over := d13.Identity()
-			if contradicts(&id, &over, r.doc.zone) {
+			if fields := contradicts(&id, &over, r.doc.zone); len(fields) > 0 {
 				r.warn(lds.ReasonDG13Differs)
+				r.conflicts(ConflictMRZ, fields, id, d13.Identity())
 			}
 			id = merge(id, over)
 		}
@@ -202,29 +206,37 @@ func source(id *lds.Identity, from string) {
 	}
 }
 
-// contradicts says whether DG13 names another person or another validity than DG1, and takes from it what does: of the
+// conflicts writes down what two descriptions say about the fields in which they disagree.
+func (r *reading) conflicts(between string, fields []string, one, other lds.Identity) {
+	a, b := one.Texts(), other.Texts()
+	for _, f := range fields {
+		r.doc.Conflicts = append(r.doc.Conflicts, Conflict{Between: between, Field: f, One: *a[f], Other: *b[f]})
+	}
+}
+
+// contradicts says in which fields DG13 names another person or another validity than DG1, and takes from it what does: of the
 // person the part that ICAO defines counts, and of two dates of expiry the earlier.
-func contradicts(id, over *lds.Identity, zone lds.MRZ) (found bool) {
+func contradicts(id, over *lds.Identity, zone lds.MRZ) (fields []string) {
 	a, b := bare(zone.FullName()), bare(over.FullName)
 	if over.FullName != "" && a != "" && a != b && !cut(a, b) && !cut(b, a) {
-		over.FullName, found = "", true
+		over.FullName, fields = "", append(fields, "fullName")
 	}
 	if over.DateOfBirth != "" && id.DateOfBirth != "" && !sameDate(over.DateOfBirth, id.DateOfBirth) {
-		over.DateOfBirth, found = "", true
+		over.DateOfBirth, fields = "", append(fields, "dateOfBirth")
 	}
 	if over.Sex != "" && id.Sex != "" && id.Sex != "unspecified" && over.Sex != id.Sex {
-		over.Sex, found = "", true
+		over.Sex, fields = "", append(fields, "sex")
 	}
 	switch {
 	case over.NoExpiry && id.ExpiresAt != "":
-		over.NoExpiry, found = false, true
+		over.NoExpiry, fields = false, append(fields, "expiresAt")
 	case over.ExpiresAt != "" && id.ExpiresAt != "" && !sameDate(over.ExpiresAt, id.ExpiresAt):
-		found = true
+		fields = append(fields, "expiresAt")
 		if id.ExpiresAt < over.ExpiresAt {
 			over.ExpiresAt = ""
 		}
 	}
-	return found
+	return fields
 }
 
 // merge lays what DG13 says over what DG1 says. A date that is less exact does not replace one that is more exact, and
@@ -257,6 +269,8 @@ func (r *reading) compare() {
 	}
 	r.doc.Verdicts.DocumentValidity = validity(r.doc.Identity, r.now().Format("2006-01-02"), basis)
 	r.doc.Verdicts.KeyMatchesChip = keyMatches(r.o.Key, r.doc.Identity, r.doc.zone, basis)
+	r.doc.Conflicts = slices.DeleteFunc(r.doc.Conflicts, func(c Conflict) bool { return c.Between == ConflictScanned }) // it is judged more than once
+	r.conflicts(ConflictScanned, r.doc.Verdicts.KeyMatchesChip.Differs, r.o.Key.Stated, *r.doc.Identity)
 }
 
 // validity judges the date of expiry. today is ISO 8601 in the desk's time; the document is valid to the end of its last day.

@@ -74,6 +74,8 @@ type Document struct {
 	// Warnings are what the desk should know beyond the verdicts: an exchange that failed although its key proves nothing.
 	Warnings []lds.Reason
 	Count    access.Count
+	// Conflicts are the fields about which two sources of this reading disagree.
+	Conflicts []Conflict
 	// Terminal is what terminal authentication opened; nil where it was not run or refused (why is in Missing).
 	Terminal *access.TerminalRights
 	// At says when identity, chip proof and everything were done, counted from the start of the read.
@@ -84,6 +86,19 @@ type Document struct {
 	caKey, aaKey   []byte  // the chip's public key with which it passed; for Resume
 	camInfos       []byte  // the signed SecurityInfos with caKey, where PACE itself was the proof
 }
+
+// Conflict is one field in which two descriptions of the person disagree, with what each says: personal data, for comparison only.
+type Conflict struct {
+	Between    string // ConflictMRZ or ConflictScanned
+	Field      string // JSON name of the field of lds.Identity
+	One, Other string
+}
+
+// What disagrees.
+const (
+	ConflictMRZ     = "mrz"     // the zone (One) and DG13 (Other)
+	ConflictScanned = "scanned" // what the key said (One) and the chip (Other)
+)
 
 // Read reads a chip. It returns the document as far as it came, also with an error. It does not close the transmitter.
 func Read(ctx context.Context, t access.Transmitter, o Options) (*Document, error) {

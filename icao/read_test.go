@@ -218,6 +218,30 @@ func signer(t *testing.T, o chip.CertOptions) *chip.Issuer {
 	return iss
 }
 
+// Where two descriptions of the person disagree, both values are there, for whoever is to say why.
+func TestConflicts(t *testing.T) {
+	l, who := card{profile: "cccd-mk", options: chip.Options{Issue: chip.IssueOptions{Replace: map[int][]byte{13: otherDG13(t)}}}}.insert(t)
+	key := qrKey(t, who)
+	key.Stated.FullName, key.Stated.Sex = "Phạm Thị Dung", "female"
+	doc, err := l.read(t, icao.Options{Key: key, NoChip: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, c := range doc.Conflicts {
+		got[c.Between] = append(got[c.Between], c.Field)
+		if c.One == "" || c.Other == "" || c.One == c.Other {
+			t.Errorf("%s of %s: %q and %q", c.Field, c.Between, c.One, c.Other)
+		}
+	}
+	if !slices.Contains(got[icao.ConflictMRZ], "number") || !slices.Contains(got[icao.ConflictMRZ], "fullName") || len(slices.Compact(slices.Sorted(slices.Values(got[icao.ConflictMRZ])))) != len(got[icao.ConflictMRZ]) {
+		t.Errorf("zone and DG13: %v", got[icao.ConflictMRZ])
+	}
+	if want := doc.Verdicts.KeyMatchesChip.Differs; !slices.Equal(got[icao.ConflictScanned], want) || !slices.Contains(want, "fullName") || !slices.Contains(want, "sex") {
+		t.Errorf("scan and chip: %v, the verdict says %v", got[icao.ConflictScanned], want)
+	}
+}
+
 func TestSourcesAreNamed(t *testing.T) {
 	l, who := card{profile: "cccd-mk", persona: "binh"}.insert(t)
 	doc, err := l.read(t, icao.Options{Key: qrKey(t, who), NoChip: true})

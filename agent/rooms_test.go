@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"icao/chip":                   {},
 	"insurance":                   {},
 	"insurance/bhyt":              {"insurance"},
+	"insurance/claim":             {"insurance"},
 	"insurance/relay":             {"insurance"},
 	"insurance/fhir":              {"insurance"},
 	"insurance/fhir/fhirtest":     {}, // an insurer's server, for tests
@@ -38,7 +39,7 @@ var rooms = map[string][]string{
 	"agent/settings":              {"agent/keys"}, // what an origin is stands there
 	"agent/health":                {"agent/catalog"},
 	"agent/keys":                  {},
-	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "reader"},
+	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "insurance/claim", "reader"},
 	"agent/scanner":               {},
 	"agent/compat":                {"agent/catalog", "agent/checkin", "agent/mapping", "icao/lds", "reader"},
 	"agent/mapping":               {"agent/checkin", "agent/settings", "icao/lds", "insurance"},

@@ -19,10 +19,11 @@ const (
 
 // What the desk does about a Difference: ids of the catalogue.
 const (
-	adviceCorrect = "CORRECT_AT_INSURER"
-	adviceOldCard = "INSURER_RECORD_OLD"
-	adviceOther   = "POSSIBLE_OTHER_PERSON"
-	adviceLook    = "CHECK_IDENTITY"
+	adviceCorrect    = "CORRECT_AT_INSURER"
+	adviceOldCard    = "INSURER_RECORD_OLD"
+	adviceOther      = "POSSIBLE_OTHER_PERSON"
+	adviceLook       = "CHECK_IDENTITY"
+	adviceLookPapers = "CHECK_PAPERS"
 )
 
 // Compare says in which fields an insurer's description of a person disagrees with the request, with the likely cause of each.
@@ -81,9 +82,11 @@ func adviceFor(d Difference) string {
 	switch {
 	case d.Cause == CauseOtherPerson:
 		return adviceOther
-	case d.Between == BetweenGateway && d.Cause == CauseSpelling:
+	case d.Between != BetweenGateway:
+		return adviceLookPapers
+	case d.Cause == CauseSpelling:
 		return adviceCorrect
-	case d.Between == BetweenGateway && d.Cause == CauseOldCard:
+	case d.Cause == CauseOldCard:
 		return adviceOldCard
 	}
 	return adviceLook

@@ -29,6 +29,9 @@ const (
 	StepEmergency        = "TREAT_FIRST"
 	StepIdentifyLater    = "IDENTIFY_LATER"
 	StepNewCheckin       = "START_NEW_CHECKIN"
+	StepCorrectAtInsurer = "CORRECT_AT_INSURER"
+	StepRecordOld        = "INSURER_RECORD_OLD"
+	StepOtherPerson      = "POSSIBLE_OTHER_PERSON"
 )
 
 // Ids of warnings, as results carry them.
@@ -67,6 +70,9 @@ var steps = map[string]Text{
 	StepNotCovered:       {"Báo người bệnh thẻ BHYT không còn giá trị; tiếp nhận theo diện tự chi trả hoặc giấy tờ khác.", "Tell the patient that the insurance is not valid; admit as self-paying or with other papers."},
 	StepUseNewCard:       {"Dùng mã thẻ BHYT mới trong kết quả.", "Use the new insurance card code in the result."},
 	StepCheckIdentity:    {"Thông tin trên cổng BHYT khác với thẻ căn cước: đối chiếu họ tên, ngày sinh với người bệnh.", "The insurer's data differ from the ID card's: compare name and date of birth with the patient."},
+	StepCorrectAtInsurer: {"Chỉ khác cách ghi: vẫn tiếp nhận; hướng dẫn người bệnh đề nghị cơ quan BHXH sửa cho khớp thẻ căn cước.", "Only written otherwise: admit; tell the patient to have the insurer's record corrected to match the ID card."},
+	StepRecordOld:        {"Thông tin trên cổng BHYT là của thẻ hoặc hồ sơ cũ: xem thẻ mới trên VssID/VNeID; hướng dẫn người bệnh đề nghị cơ quan BHXH cập nhật.", "The insurer's data are those of an old card or record: look at the new card in VssID/VNeID; tell the patient to have the record updated."},
+	StepOtherPerson:      {"Có thể là thẻ hoặc số của người khác: đối chiếu ảnh và giấy tờ tùy thân, hỏi lại số thẻ và báo người phụ trách. Vẫn tiếp nhận người bệnh.", "It may be somebody else's card or number: compare photo and papers, ask for the number again and tell your supervisor. Admit the patient all the same."},
 	StepFixInput:         {"Kiểm tra lại số hoặc mã thẻ đã nhập.", "Check the number or card code that was typed."},
 	StepTellIT:           {"Vẫn tiếp nhận; báo bộ phận CNTT.", "Admit the patient; tell IT."},
 	StepKeepCard:         {"Giữ yên thẻ trên đầu đọc.", "Keep the card on the reader."},

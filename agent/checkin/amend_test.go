@@ -679,7 +679,7 @@ func TestCheckInsuranceOfACheckin(t *testing.T) {
 							t.Errorf("%+v", r)
 						}
 						steps := strings.Join(stepIDs(*r), " ")
-						if strings.Contains(steps, catalog.StepLookupLater) || !strings.Contains(steps, catalog.StepCheckIdentity) {
+						if strings.Contains(steps, catalog.StepLookupLater) || !strings.Contains(steps, catalog.StepCorrectAtInsurer) {
 							t.Error(steps)
 						}
 						if !strings.Contains(strings.Join(warningsOf(*r), " "), catalog.WarnNameDiffers) {

@@ -55,6 +55,7 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/icao/trust"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 	"github.com/tapcheck/tapcheck/reader"
 )
 
@@ -83,6 +84,8 @@ type Config struct {
 	Access    access.Options
 	Trust     func() *trust.Store
 	Insurer   insurance.Provider // nil: insurance is off
+	Facility  insurance.Facility // whose desk it is, which rates and routes depend on
+	Codes     *claim.Table       // the hospital's own table of codes; nil: none
 	Portrait  func(ctx context.Context, p lds.Portrait) (Picture, error)
 	Book      Book
 	Simulated bool
@@ -217,6 +220,9 @@ func New(c Config) *Engine {
 	}
 	if c.Log == nil {
 		c.Log = func(string, map[string]any) {}
+	}
+	if c.Insurer != nil {
+		c.Insurer = insurance.UnderRules(c.Insurer, c.Facility, c.Now)
 	}
 	e := &Engine{
 		cfg: c, jobs: map[jobKey]*job{}, perOwner: map[Owner]int{}, infos: map[string]reader.Info{}, slots: map[string]*slot{},

@@ -51,7 +51,7 @@ func TestTapToResult(t *testing.T) {
 			t.Error("default fields:", d)
 		}
 		wantClaim := map[string]string{
-			"HO_TEN": "Nguyễn Văn An", "SO_CCCD": "001099012345", "NGAY_SINH": "199901010000", "GIOI_TINH": "1",
+			"HO_TEN": "Nguyễn Văn An", "SO_CCCD": "001099012345", "NGAY_SINH": "199901010000", "GIOI_TINH": "1", "DIA_CHI": "Số 1, Phố X, Phường Y, Hà Nội",
 			"MA_THE_BHYT": "GD4010123456789", "MA_DKBD": "01004", "GT_THE_TU": "20260101", "GT_THE_DEN": "20261231",
 		}
 		if d := cmp.Diff(wantClaim, r.Claim); d != "" {
@@ -2339,7 +2339,7 @@ func TestClaim(t *testing.T) {
 		"card not checked": {nil, &insurance.Eligibility{State: insurance.Pending, Card: valid}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, claim(tt.i, nil, tt.e)); d != "" {
+			if d := cmp.Diff(tt.want, claimOf(Result{Identity: tt.i, Eligibility: tt.e}, nil)); d != "" {
 				t.Error(d)
 			}
 		})

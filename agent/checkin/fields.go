@@ -6,6 +6,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 )
 
 // FieldPortrait is the name of the picture within Rights.Fields and Request.Fields.
@@ -114,10 +115,34 @@ func (r Result) Within(rights Rights) (out Result, less bool) {
 	if r.Eligibility != nil && !rights.Insurance && r.Eligibility.Source != insurance.SourceSupplied {
 		r.Eligibility, less = nil, true
 	}
-	if less && r.Claim != nil {
-		r.Claim = claim(r.Identity, r.Subject, r.Eligibility)
+	if less {
+		r.Claim = claimWithin(r.Claim, may, r.Eligibility != nil)
+		if !may("residence") {
+			r.Address = nil
+		}
+		if r.Eligibility == nil {
+			r.Differences = slices.DeleteFunc(slices.Clone(r.Differences), func(d insurance.Difference) bool { return d.Between == insurance.BetweenGateway })
+		}
 	}
 	return r, less
+}
+
+// claimWithin leaves of a claim what comes from fields that may be given, and from the insurer's answer where that may be.
+func claimWithin(c map[string]string, may func(field string) bool, insured bool) map[string]string {
+	from := map[string]string{
+		claim.Number: "number", claim.Name: "fullName", claim.Birth: "dateOfBirth", claim.Sex: "sex", claim.Nationality: "nationality",
+		claim.Ethnicity: "ethnicity", claim.Address: "residence", claim.Province: "residence", claim.Commune: "residence",
+	}
+	out := map[string]string{}
+	for tag, value := range c {
+		if field, ofPerson := from[tag]; ofPerson && may(field) || !ofPerson && insured {
+			out[tag] = value
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // named lists the fields that hold something: what a disclosure lists.

@@ -93,6 +93,7 @@ func TestSuppliedRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBench(t, nil, func(cfg *Config, _ *bench) {
+				cfg.Now = in2026 // the law has a day
 				cfg.Insurer = insurer(func(context.Context, insurance.Request) (insurance.Eligibility, error) {
 					return insurance.Eligibility{}, errors.New("asked")
 				})

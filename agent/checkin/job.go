@@ -328,7 +328,7 @@ func (j *job) status() JobStatus {
 func (j *job) options() ResultOptions {
 	return ResultOptions{
 		Lang: j.lang, JobID: j.key.id, CheckinID: j.checkinID, Means: j.req.Means, Fields: append([]string{}, j.fields...),
-		PortraitWanted: j.picture, Portrait: j.portrait, PortraitErr: j.pictErr, Eligibility: j.eligible, SignerSeen: j.signer,
+		PortraitWanted: j.picture, Portrait: j.portrait, PortraitErr: j.pictErr, Eligibility: j.eligible, Codes: j.e.cfg.Codes, SignerSeen: j.signer,
 		Subject: j.said(), Limited: j.limited, Recorded: !j.unwritten, Simulated: j.e.cfg.Simulated, Virtual: j.virtual,
 		Operator: j.req.Operator, Desk: j.req.Desk, Visit: copyOf(j.visit), Decisions: slices.Clone(j.decisions), StartedAt: j.startedAt,
 		Timings: j.timings,

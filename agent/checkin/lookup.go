@@ -29,10 +29,12 @@ func (j *job) lookUp(q insurance.Request) {
 	if j.looking || j.readOnly {
 		return
 	}
+	q.Care = j.care()
 	j.question = q
 	switch {
 	case j.req.Insurance == "supplied":
 		said := insurance.Supplied(*j.req.Eligibility, e.cfg.Now())
+		insurance.Judge(&said, q, e.cfg.Facility, e.cfg.Now())
 		j.eligible = &said
 		return
 	case j.req.Insurance == "off" || e.cfg.Insurer == nil:
@@ -50,6 +52,23 @@ func (j *job) lookUp(q insurance.Request) {
 		}()
 		j.ask(q)
 	})
+}
+
+// care is what is known of the visit that its route depends on.
+func (j *job) care() *insurance.Care { return careOf(j.req.Care, j.req.Means) }
+
+func careOf(said *insurance.Care, means Means) *insurance.Care {
+	c := insurance.Care{}
+	if said != nil {
+		c = *said
+	}
+	if means == MeansEmergency && !slices.Contains(c.Grounds, insurance.GroundEmergency) {
+		c.Grounds = append(slices.Clone(c.Grounds), insurance.GroundEmergency)
+	}
+	if c.Setting == "" && len(c.Grounds) == 0 {
+		return nil
+	}
+	return &c
 }
 
 // by adds to a question who asks it.
@@ -289,6 +308,8 @@ type CheckRequest struct {
 	Sex         string `json:"sex,omitempty"`
 	History     bool   `json:"history,omitempty"` // also what the person was treated for
 
+	Care *insurance.Care `json:"care,omitempty"` // what the route depends on; nil: what the check-in's request said
+
 	Operator *Operator `json:"-"` // who asks; of the session
 }
 
@@ -322,6 +343,11 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	}
 	if r.History && !rights.History {
 		return Check{}, catalog.New(catalog.Forbidden, map[string]any{"right": "history"})
+	}
+	if r.Care != nil {
+		if err := checkCare(*r.Care); err != nil {
+			return Check{}, err
+		}
 	}
 	s := Subject{Number: r.Number, CardCode: r.CardCode, FullName: r.FullName, DateOfBirth: r.DateOfBirth, Sex: r.Sex}
 	var f *file
@@ -381,6 +407,12 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	defer e.wg.Done()
 	defer e.locked(func() { delete(e.asking, j) })
 	q := j.by(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
+	if q.Care = careOf(r.Care, ""); f != nil {
+		if r.Care == nil && f.job != nil {
+			r.Care = f.job.req.Care
+		}
+		q.Care = careOf(r.Care, f.result.Means)
+	}
 	j.ask(q)
 	if j.eligible == nil || j.attempt == nil { // nobody waits any more
 		if e, ok := errors.AsType[*catalog.Error](context.Cause(j.ctx)); ok {
@@ -467,7 +499,9 @@ func (j *job) history(q insurance.Request) *insurance.History {
 func (j *job) answered() {
 	r := *j.result
 	r.Eligibility = j.eligible
-	r.Claim = claim(r.Identity, r.Subject, r.Eligibility)
+	// What the two parts of the chip or the scan say of each other stays.
+	r.Differences = slices.Concat(r.Eligibility.Differences, slices.DeleteFunc(slices.Clone(r.Differences), func(d insurance.Difference) bool { return d.Between == insurance.BetweenGateway }))
+	r.Claim = claimOf(r, j.e.cfg.Codes)
 	var failure *catalog.Error
 	if r.Error != nil {
 		failure = catalog.New(r.Error.ID, nil)

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/icao"
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 )
 
 // ResultOptions is what a result is made of, besides the document.
@@ -23,9 +23,10 @@ type ResultOptions struct {
 	Portrait         *Picture
 	PortraitErr      error // why there is no picture although the chip has one
 	Eligibility      *insurance.Eligibility
-	SignerSeen       *int     // how often the signer was seen at this desk before; nil is not known
-	Subject          *Subject // the person on the HIS's word, where the means is not a chip
-	Limited          bool     // fields were asked for that are not given
+	Codes            *claim.Table // the hospital's own; nil: none
+	SignerSeen       *int         // how often the signer was seen at this desk before; nil is not known
+	Subject          *Subject     // the person on the HIS's word, where the means is not a chip
+	Limited          bool         // fields were asked for that are not given
 	Recorded         bool
 	NoBook           bool // nothing is recorded by design (tapcheck read), so that is no warning
 	Simulated        bool
@@ -47,6 +48,8 @@ type view struct {
 	verdicts lds.Verdicts
 	missing  map[lds.FileID]error
 	warnings []lds.Reason
+	// differences are between sources of this reading; they hold no values.
+	differences []insurance.Difference
 }
 
 // viewOf copies what a result needs of a document.
@@ -54,7 +57,7 @@ func viewOf(doc *icao.Document) *view {
 	if doc == nil {
 		return nil
 	}
-	v := &view{verdicts: doc.Verdicts, missing: maps.Clone(doc.Missing), warnings: slices.Clone(doc.Warnings)}
+	v := &view{verdicts: doc.Verdicts, missing: maps.Clone(doc.Missing), warnings: slices.Clone(doc.Warnings), differences: differences(doc.Conflicts)}
 	if doc.Identity != nil {
 		i := *doc.Identity
 		i.Source = maps.Clone(i.Source)
@@ -150,7 +153,13 @@ func assemble(v *view, o ResultOptions) Result {
 		r.Subject = o.Subject
 	}
 	r.DecisionNeeded = undecided(r)
-	r.Claim = claim(r.Identity, o.Subject, r.Eligibility)
+	r.Claim, r.Address = claimOf(r, o.Codes), addressOf(r, o.Codes)
+	if r.Identity != nil {
+		r.Differences = slices.Clone(v.differences)
+	}
+	if r.Eligibility != nil {
+		r.Differences = slices.Concat(r.Eligibility.Differences, r.Differences)
+	}
 	r.Warnings = words(warningIDs(r, v, o), o.Lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })
 	r.Next = words(nextIDs(r, failure), o.Lang, catalog.StepText, func(id, text string) Step { return Step{id, text} })
 	return r
@@ -286,8 +295,20 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 				add(unknownSteps(r)...)
 			}
 		}
-		if disagrees(e) {
-			add(catalog.StepCheckIdentity)
+		for _, d := range e.Differences {
+			if d.Kind == insurance.DiffersInEncoding { // see disagrees
+				continue
+			}
+			if _, ok := catalog.StepText(d.Advice, catalog.VI); ok {
+				add(d.Advice)
+			} else {
+				add(catalog.StepCheckIdentity)
+			}
+		}
+	}
+	for _, d := range r.Differences { // for the rest, their verdict has said it
+		if d.Cause == insurance.CauseOtherPerson {
+			add(d.Advice)
 		}
 	}
 	if r.Means == MeansChip {
@@ -357,54 +378,48 @@ func underSix(r Result) bool {
 	return err == nil && r.StartedAt.Before(t.AddDate(6, 0, 0))
 }
 
-// claim gives values as the ministry writes them (QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT, table XML0): only what is known, and of
-// the person only what the job may give.
-func claim(i *lds.Identity, s *Subject, e *insurance.Eligibility) map[string]string {
-	c := map[string]string{}
-	put := func(tag, value string) {
-		if value != "" {
-			c[tag] = value
-		}
-	}
-	var number, name, birth, sex string
-	switch {
-	case i != nil:
-		number, name, birth, sex = i.Number, i.FullName, i.DateOfBirth, i.Sex
-	case s != nil:
-		number, name, birth, sex = s.Number, s.FullName, s.DateOfBirth, s.Sex
-	}
-	if twelveDigits.MatchString(number) {
-		put("SO_CCCD", number)
-	}
-	put("HO_TEN", name)
-	put("NGAY_SINH", claimBirth(birth))
-	put("GIOI_TINH", map[string]string{"male": "1", "female": "2", "unspecified": "3"}[sex])
-	// Values of a card that is not valid do not belong into a claim.
-	if e != nil && e.Card != nil && (e.State == insurance.Eligible || e.State == insurance.Check) {
-		put("MA_THE_BHYT", e.Card.Code)
-		put("MA_DKBD", e.Card.RegisteredFacility)
-		put("GT_THE_TU", claimDay(e.Card.From))
-		put("GT_THE_DEN", claimDay(e.Card.To))
-	}
-	if len(c) == 0 {
+// addressOf proposes the codes of the units that an address names.
+func addressOf(r Result, t *claim.Table) *claim.Place {
+	if r.Identity == nil {
 		return nil
 	}
-	return c
+	return t.Address(r.Identity.Residence, r.StartedAt)
 }
 
-// claimBirth writes a date of birth as yyyymmddHHMM; what is not known of it is zeros.
-func claimBirth(iso string) string {
-	if !validDate(iso) {
-		return ""
+// claimOf gives values as the ministry writes them: only what is known, and of the person only what the result gives. earlier
+// are the cards that were valid earlier in the same visit.
+func claimOf(r Result, t *claim.Table, earlier ...insurance.Card) map[string]string {
+	var p claim.Person
+	switch i, s := r.Identity, r.Subject; {
+	case i != nil:
+		p = claim.Person{Number: i.Number, FullName: i.FullName, DateOfBirth: i.DateOfBirth, Sex: i.Sex, Nationality: i.Nationality, Ethnicity: i.Ethnicity, Residence: i.Residence}
+	case s != nil:
+		p = claim.Person{Number: s.Number, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex}
 	}
-	d := strings.ReplaceAll(iso, "-", "")
-	return d + strings.Repeat("0", 12-len(d))
+	return claim.Values(p, r.Eligibility, t, earlier...)
 }
 
-// claimDay writes a whole date as yyyymmdd.
-func claimDay(iso string) string {
-	if len(iso) != len(time.DateOnly) || !validDate(iso) {
-		return ""
+// differences are where two sources of one reading disagree about the person, with the likely cause.
+func differences(list []icao.Conflict) (out []insurance.Difference) {
+	for _, between := range []string{insurance.BetweenMRZ, insurance.BetweenScanned} {
+		var one, other insurance.Request
+		fields := map[string][2]*string{
+			"number": {&one.Number, &other.Number}, "fullName": {&one.FullName, &other.FullName},
+			"dateOfBirth": {&one.DateOfBirth, &other.DateOfBirth}, "sex": {&one.Sex, &other.Sex},
+		}
+		var rest []insurance.Difference
+		for _, c := range list {
+			if c.Between != between {
+				continue
+			}
+			if f, ok := fields[c.Field]; ok {
+				*f[0], *f[1] = c.One, c.Other
+				continue
+			}
+			rest = append(rest, insurance.Difference{Field: c.Field, Kind: insurance.DiffersInValue, Cause: insurance.CauseUnknown, Between: between, Advice: catalog.StepCheckPapers})
+		}
+		out = append(out, insurance.ComparePersons(one, other, between)...)
+		out = append(out, rest...)
 	}
-	return strings.ReplaceAll(iso, "-", "")
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 )
 
 // Owner is whom a job belongs to: one client program or web origin within one session of the operating system. It is
@@ -224,6 +225,7 @@ type Result struct {
 	Eligibility *insurance.Eligibility `json:"eligibility,omitempty"`
 	Differences []insurance.Difference `json:"differences,omitempty"` // where two sources disagree about the person
 	Claim       map[string]string      `json:"claim,omitempty"`       // values as the ministry writes them
+	Address     *claim.Place           `json:"address,omitempty"`     // codes of the units that the residence names
 	Next        []Step                 `json:"next"`
 	Warnings    []Warning              `json:"warnings"`
 	Timings     Timings                `json:"timings"`

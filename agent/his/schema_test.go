@@ -23,6 +23,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 )
 
 // said are the Go types of what the agent says, by the names that they have in the protocol's document. Whether a member is
@@ -37,7 +38,7 @@ var said = map[string]any{
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
 	"Eligibility": insurance.Eligibility{}, "InsuranceCard": insurance.Card{}, "Route": insurance.Route{}, "Difference": insurance.Difference{},
-	"Rate": insurance.Rate{}, "Continuity": insurance.Continuity{}, "RouteAlternative": insurance.RouteAlternative{},
+	"Place": claim.Place{}, "Unit": claim.Unit{}, "Rate": insurance.Rate{}, "Continuity": insurance.Continuity{}, "RouteAlternative": insurance.RouteAlternative{},
 	"LookUp": insurance.LookUp{}, "History": insurance.History{}, "PastVisit": insurance.Visit{},
 	"ErrorData": catalog.Wire{}, "ErrorObject": rpcError{}, "HealthItem": HealthItem{}, "Reader": readerWire{}, "ReaderCard": cardWire{},
 	"AgentInfo": agentInfo{}, "ProtocolRange": versions{}, "Proof": proof{},

@@ -707,6 +707,7 @@ export interface Result {
    */
   differences?: Difference[];
   claim?: Claim;
+  address?: Place;
   /** What the desk does now, in this order. Show them all. */
   next: Step[];
   /** What the desk should know; empty: nothing. */
@@ -1122,10 +1123,49 @@ export interface Difference {
   advice?: StepId;
 }
 
+/** What the hospital's own table of codes makes of the residence on the card. Absent where there is no table. */
+export interface Place {
+  province: Unit;
+  commune: Unit;
+}
+
+/** A proposal for one unit of administration. */
+export interface Unit {
+  /** As a claim takes it; absent: none fits, or several do. */
+  code?: string;
+  /** As the table writes it. */
+  name?: string;
+  /** Exactly one unit fits, by its whole name. Only then its code stands in the claim. */
+  decided: boolean;
+  /**
+   * Why. `FOUND`: as it is called now. `MERGED`: as it was called before; code is what it became. `SPLIT`: as it was
+   * called before, and it became several. `AMBIGUOUS`: several are called so. `DIACRITICS`: only without its
+   * diacritics. `NOT_IN_TABLE`: none is called so. `DISTRICT_MISSING`: a commune of old, without its district.
+   * `PROVINCE_UNKNOWN`: a commune is only looked for within a province.
+   */
+  reason?:
+    | "FOUND"
+    | "MERGED"
+    | "SPLIT"
+    | "AMBIGUOUS"
+    | "DIACRITICS"
+    | "NOT_IN_TABLE"
+    | "DISTRICT_MISSING"
+    | "PROVINCE_UNKNOWN"
+    | (string & {});
+  /** The document that the table names. */
+  source?: string;
+  /** Codes that fit, where several do; at most 10. */
+  candidates?: string[];
+}
+
 /**
  * Values for the claim as the ministry writes them (QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT): HO_TEN, SO_CCCD, NGAY_SINH
- * (yyyymmddHHMM, zeros where not known), GIOI_TINH (1 male, 2 female, 3 not stated), MA_THE_BHYT, MA_DKBD, GT_THE_TU
- * and GT_THE_DEN (yyyymmdd). Only what is known, and only what this client may have.
+ * (yyyymmddHHMM, zeros where not known), GIOI_TINH (1 male, 2 female, 3 not stated), DIA_CHI, MA_THE_BHYT, MA_DKBD,
+ * GT_THE_TU and GT_THE_DEN (yyyymmdd; several cards of one visit are parted by semicolons, the n-th value of each is
+ * of the n-th card), MA_KHUVUC, NAM_NAM_LIEN_TUC (yyyymmdd), MA_DOITUONG_KCB only where the HIS said that it is
+ * decided; by the hospital's own table of codes MA_QUOCTICH, MA_DANTOC, MATINH_CU_TRU and MAXA_CU_TRU, each only where
+ * it is certain. Only what is known, and only what this client may have.
  */
 export type Claim = Record<string, string>;
 
@@ -1307,6 +1347,7 @@ export interface InsuranceCheckParams {
   dateOfBirth?: PartialDate;
   /** Sex as the card states it. `male`: male. `female`: female. `unspecified`: not stated. */
   sex?: "male" | "female" | "unspecified";
+  care?: Care;
   /**
    * Also tell what the person was treated for (eligibility.history); default false. Needs the right history, else
    * FORBIDDEN. If it cannot be had, history.reason says why, and the rest of the answer is as good as without.
@@ -1654,11 +1695,14 @@ export type StepId =
   | "CHILD_WITHOUT_CARD"
   | "COMPARE_PAPERS"
   | "COMPARE_PHOTO"
+  | "CORRECT_AT_INSURER"
   | "FIX_INPUT"
   | "IDENTIFY_LATER"
   | "INSERT_CARD"
+  | "INSURER_RECORD_OLD"
   | "KEEP_CARD"
   | "NOT_COVERED"
+  | "POSSIBLE_OTHER_PERSON"
   | "PROCEED"
   | "RETURN_CARD"
   | "START_NEW_CHECKIN"

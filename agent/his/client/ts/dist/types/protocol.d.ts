@@ -586,6 +586,7 @@ export interface Result {
      */
     differences?: Difference[];
     claim?: Claim;
+    address?: Place;
     /** What the desk does now, in this order. Show them all. */
     next: Step[];
     /** What the desk should know; empty: nothing. */
@@ -964,10 +965,38 @@ export interface Difference {
     between?: "gateway" | "mrz" | "scanned" | (string & {});
     advice?: StepId;
 }
+/** What the hospital's own table of codes makes of the residence on the card. Absent where there is no table. */
+export interface Place {
+    province: Unit;
+    commune: Unit;
+}
+/** A proposal for one unit of administration. */
+export interface Unit {
+    /** As a claim takes it; absent: none fits, or several do. */
+    code?: string;
+    /** As the table writes it. */
+    name?: string;
+    /** Exactly one unit fits, by its whole name. Only then its code stands in the claim. */
+    decided: boolean;
+    /**
+     * Why. `FOUND`: as it is called now. `MERGED`: as it was called before; code is what it became. `SPLIT`: as it was
+     * called before, and it became several. `AMBIGUOUS`: several are called so. `DIACRITICS`: only without its
+     * diacritics. `NOT_IN_TABLE`: none is called so. `DISTRICT_MISSING`: a commune of old, without its district.
+     * `PROVINCE_UNKNOWN`: a commune is only looked for within a province.
+     */
+    reason?: "FOUND" | "MERGED" | "SPLIT" | "AMBIGUOUS" | "DIACRITICS" | "NOT_IN_TABLE" | "DISTRICT_MISSING" | "PROVINCE_UNKNOWN" | (string & {});
+    /** The document that the table names. */
+    source?: string;
+    /** Codes that fit, where several do; at most 10. */
+    candidates?: string[];
+}
 /**
  * Values for the claim as the ministry writes them (QĐ 4750/QĐ-BYT, QĐ 3176/QĐ-BYT): HO_TEN, SO_CCCD, NGAY_SINH
- * (yyyymmddHHMM, zeros where not known), GIOI_TINH (1 male, 2 female, 3 not stated), MA_THE_BHYT, MA_DKBD, GT_THE_TU
- * and GT_THE_DEN (yyyymmdd). Only what is known, and only what this client may have.
+ * (yyyymmddHHMM, zeros where not known), GIOI_TINH (1 male, 2 female, 3 not stated), DIA_CHI, MA_THE_BHYT, MA_DKBD,
+ * GT_THE_TU and GT_THE_DEN (yyyymmdd; several cards of one visit are parted by semicolons, the n-th value of each is
+ * of the n-th card), MA_KHUVUC, NAM_NAM_LIEN_TUC (yyyymmdd), MA_DOITUONG_KCB only where the HIS said that it is
+ * decided; by the hospital's own table of codes MA_QUOCTICH, MA_DANTOC, MATINH_CU_TRU and MAXA_CU_TRU, each only where
+ * it is certain. Only what is known, and only what this client may have.
  */
 export type Claim = Record<string, string>;
 /** Milliseconds from the tap; absent was not reached. */
@@ -1122,6 +1151,7 @@ export interface InsuranceCheckParams {
     dateOfBirth?: PartialDate;
     /** Sex as the card states it. `male`: male. `female`: female. `unspecified`: not stated. */
     sex?: "male" | "female" | "unspecified";
+    care?: Care;
     /**
      * Also tell what the person was treated for (eligibility.history); default false. Needs the right history, else
      * FORBIDDEN. If it cannot be had, history.reason says why, and the rest of the answer is as good as without.
@@ -1320,7 +1350,7 @@ export interface Discovery {
 /** Id of an error. Frozen; the help page at /help/ID has its cause and cure. */
 export type ErrorId = "NOT_AVAILABLE" | "AGENT_STOPPING" | "JOURNAL_UNWRITABLE" | "CONFIG_INVALID" | "PORT_TAKEN" | "DATA_FOLDER" | "ALREADY_RUNNING" | "HOST_DENIED" | "ORIGIN_DENIED" | "PEER_DENIED" | "SESSION_REQUIRED" | "SESSION_ALREADY_OPEN" | "TOKEN_REJECTED" | "PROTOCOL_UNSUPPORTED" | "FORBIDDEN" | "RATE_LIMITED" | "TOO_MANY_CONNECTIONS" | "PAIRING_CLOSED" | "PAIRING_CODE_WRONG" | "PAIRING_ENDED" | "PAIRING_BUSY" | "JOB_UNKNOWN" | "JOB_ID_TAKEN" | "TOO_MANY_JOBS" | "JOB_NOT_WAITING" | "NEED_EXPIRED" | "CANCELLED" | "CHECKIN_UNFINISHED" | "CHECKIN_VOID" | "JOURNAL_UNREADABLE" | "KEY_MALFORMED" | "QR_FOREIGN" | "KEY_MISSING" | "KEY_REJECTED" | "KEY_UNSUITABLE" | "PAPER_QR_FOREIGN" | "PAPER_QR_MISSING" | "CARD_REMOVED" | "CARD_MUTE" | "CARD_RESET" | "CARD_UNSUPPORTED" | "CARD_PROTOCOL" | "CARD_TIMEOUT" | "NO_CARD" | "OTHER_CARD" | "CARD_ALREADY_READ" | "ACCESS_FAILED" | "SECURE_MESSAGING_BROKEN" | "FILE_MALFORMED" | "FILE_TOO_LARGE" | "FILE_ABSENT" | "DATA_INCONSISTENT" | "PERSON_UNEXPECTED" | "READER_ABSENT" | "READER_BUSY" | "READER_STUCK" | "READER_FAULT" | "PCSC_STOPPED" | "INSURANCE_UNREACHABLE" | "INSURANCE_REJECTED" | "INSURANCE_GARBAGE" | "INSURANCE_REQUEST" | "CONSOLE_LOGIN_FAILED" | "CONSOLE_SESSION_ENDED" | "CONSOLE_LOCKED" | "CONSOLE_TOO_MANY_TRIES" | "CONSOLE_SETUP_SECRET" | "CONSOLE_FORBIDDEN" | "CONSOLE_ACCOUNT_INVALID" | "CONSOLE_SETTINGS_UNWRITABLE" | "INVALID_REQUEST" | "UNKNOWN_METHOD" | "BAD_REQUEST" | "INTERNAL" | "PARSE_ERROR" | (string & {});
 /** Id of something that the desk does now. Frozen. */
-export type StepId = "ADMIT_LOOKUP_LATER" | "ADMIT_WITH_PAPERS" | "ASK_INSURANCE_CARD" | "CALL_SUPERVISOR" | "CHECK_IDENTITY" | "CHECK_PAPERS" | "CHECK_VNEID_SCREEN" | "CHILD_WITHOUT_CARD" | "COMPARE_PAPERS" | "COMPARE_PHOTO" | "FIX_INPUT" | "IDENTIFY_LATER" | "INSERT_CARD" | "KEEP_CARD" | "NOT_COVERED" | "PROCEED" | "RETURN_CARD" | "START_NEW_CHECKIN" | "TELL_IT" | "TREAT_FIRST" | "TRY_AGAIN" | "USE_NEW_CARD" | (string & {});
+export type StepId = "ADMIT_LOOKUP_LATER" | "ADMIT_WITH_PAPERS" | "ASK_INSURANCE_CARD" | "CALL_SUPERVISOR" | "CHECK_IDENTITY" | "CHECK_PAPERS" | "CHECK_VNEID_SCREEN" | "CHILD_WITHOUT_CARD" | "COMPARE_PAPERS" | "COMPARE_PHOTO" | "CORRECT_AT_INSURER" | "FIX_INPUT" | "IDENTIFY_LATER" | "INSERT_CARD" | "INSURER_RECORD_OLD" | "KEEP_CARD" | "NOT_COVERED" | "POSSIBLE_OTHER_PERSON" | "PROCEED" | "RETURN_CARD" | "START_NEW_CHECKIN" | "TELL_IT" | "TREAT_FIRST" | "TRY_AGAIN" | "USE_NEW_CARD" | (string & {});
 /** Id of a warning within a result. Frozen. */
 export type WarningId = "AA_HASH_NOT_NAMED" | "ACCESS_ALTERED" | "ACCESS_DOWNGRADED" | "CHIP_PROOF_FAILED" | "DG13_DIFFERS" | "DG13_UNREADABLE" | "DOCUMENT_EXPIRED" | "FIELDS_LIMITED" | "FILE_REFUSED" | "INSURANCE_DATA_DIFFER" | "KEY_DIFFERS" | "KNOWN_DEVIATION" | "MRZ_CHECK_DIGIT" | "NOT_RECORDED" | "PORTRAIT_ABSENT" | "PORTRAIT_UNREADABLE" | "QR_MANGLED" | "REVOCATION_LIST_STALE" | "SIGNER_NEW" | "SIMULATED" | "VIRTUAL_READER" | "WEAK_ALGORITHM" | (string & {});
 /** Id of the reason why a verdict is not passed, or of what is odd about it. Frozen. */

@@ -82,7 +82,7 @@ type Staff struct {
 // Who answered: Eligibility.Source. More may come.
 const (
 	SourceGateway  = "bhyt-gateway"  // the gateway of Vietnam Social Security
-	SourceTraining = "bhyt-training" // its training system, whose answers are true of nobody
+	SourceTraining = "bhyt-training" // its training system or a simulated gateway, whose answers are true of nobody
 	SourceSupplied = "supplied"      // the HIS, on its own word
 	SourceRelay    = "relay"         // one machine of the hospital that asks for all desks
 	SourceFHIR     = "fhir"          // a FHIR R4 server

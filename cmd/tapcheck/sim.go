@@ -14,6 +14,11 @@ import (
 )
 
 type simCmd struct {
+	Card    simCardCmd    `cmd:"" default:"withargs" help:"Plug a simulated card into a virtual reader, or list what can be simulated (the default)."`
+	Gateway simGatewayCmd `cmd:"" help:"Be an insurance gateway on this PC, for who writes a HIS."`
+}
+
+type simCardCmd struct {
 	Profile string        `help:"Kind of card, or a file NAME.json that describes one." default:"cccd-mk" placeholder:"NAME"`
 	Persona string        `help:"Whose card." default:"an" placeholder:"NAME"`
 	Vpcd    string        `help:"Plug the card into the virtual reader that listens at this loopback address, as its TCP client." placeholder:"HOST:PORT"`
@@ -25,7 +30,7 @@ type simCmd struct {
 }
 
 // Run plugs a card in, or lists what can be simulated.
-func (c simCmd) Run(a *app) error {
+func (c simCardCmd) Run(a *app) error {
 	profile, who, err := profileAndPersona(c.Profile, c.Persona)
 	if err != nil {
 		return err
@@ -96,7 +101,7 @@ func plugIn(ctx context.Context, addr string, card virtual.Chip, wait time.Durat
 	}
 }
 
-func (c simCmd) list(a *app) error {
+func (c simCardCmd) list(a *app) error {
 	type persona struct {
 		ID       string   `json:"id"`
 		FullName string   `json:"fullName"`

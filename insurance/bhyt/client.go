@@ -308,7 +308,9 @@ func (c *Client) lookUp(ctx context.Context, q insurance.Request, asked LookupRe
 		c.cfg.Log("bhyt.failed", map[string]any{"call": lookupCall.name, "error": err.Error()})
 	}
 	if e.Source != "" {
-		e.Source, e.LookedUpBy = c.source, others(e.LookedUpBy, c.cfg.Username)
+		if e.Source, e.LookedUpBy = c.source, others(e.LookedUpBy, c.cfg.Username); r.simulated {
+			e.Source = insurance.SourceTraining
+		}
 	}
 	return e, err
 }

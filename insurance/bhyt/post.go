@@ -23,6 +23,7 @@ type reply struct {
 	status     int
 	body       []byte
 	refused    bool
+	simulated  bool
 	retryAfter time.Duration
 }
 
@@ -140,7 +141,7 @@ func (c *Client) once(ctx context.Context, target string, body []byte, kind stri
 	if err != nil {
 		return reply{}, err
 	}
-	r := reply{status: resp.StatusCode, body: b}
+	r := reply{status: resp.StatusCode, body: b, simulated: resp.Header.Get(SimulatedHeader) != ""}
 	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
 		r.retryAfter = retryAfter(resp.Header.Get("Retry-After"), c.cfg.Now())
 	}

@@ -14,6 +14,9 @@ const (
 	PathHistory = "/api/egw/Lskcb2025"
 )
 
+// SimulatedHeader is set by a gateway that only plays one: its answers are true of nobody, and are marked so.
+const SimulatedHeader = "Tapcheck-Simulated"
+
 // Text is a JSON string of the gateway. Read, it takes a number or a boolean for what it is written as, and null and anything
 // else for empty: one field of the wrong type must not cost the whole answer.
 type Text string

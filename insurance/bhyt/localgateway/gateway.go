@@ -102,6 +102,7 @@ type Options struct {
 	Members   []Member      // nil: Members()
 	Delay     time.Duration // of what is slow; 0 is 8 s, longer than a desk waits
 	Latency   time.Duration // of every call
+	Marked    bool          // says in each answer that it is none of the real gateway (bhyt.SimulatedHeader)
 	TokenLife time.Duration // 0 is an hour
 	Now       func() time.Time
 }
@@ -237,6 +238,9 @@ func (g *Gateway) Close() error {
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if g.o.Marked {
+		w.Header().Set(bhyt.SimulatedHeader, "true")
+	}
 	if g.o.Latency > 0 && !g.wait(r, g.o.Latency) {
 		return
 	}

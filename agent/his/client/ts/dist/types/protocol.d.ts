@@ -793,9 +793,9 @@ export interface Eligibility {
      */
     state: "eligible" | "not_eligible" | "check" | "pending" | "unknown" | "off" | (string & {});
     /**
-     * Who answered: bhyt-gateway (Vietnam Social Security), bhyt-training (its training system, whose answers are true
-     * of nobody), supplied (the HIS, on its own word), relay (one machine of the hospital that asks for all desks), fhir
-     * (a FHIR R4 server). Not read in what a client sends: that is always supplied.
+     * Who answered: bhyt-gateway (Vietnam Social Security), bhyt-training (its training system or a simulated gateway,
+     * whose answers are true of nobody), supplied (the HIS, on its own word), relay (one machine of the hospital that
+     * asks for all desks), fhir (a FHIR R4 server). Not read in what a client sends: that is always supplied.
      */
     source?: string;
     /** When, RFC 3339. */

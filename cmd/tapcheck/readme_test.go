@@ -53,7 +53,7 @@ func TestReadmeCommands(t *testing.T) {
 			}
 		})
 	}
-	if ran != 5 {
+	if ran != 6 {
 		t.Errorf("ran %d blocks of the README; when blocks are added or removed, say so here", ran)
 	}
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/icao/trust"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 	"github.com/tapcheck/tapcheck/reader"
 )
 
@@ -69,7 +70,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "compat.unusable": true, "scanner.missing": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "compat.unusable": true, "codes.unusable": true, "scanner.missing": true}
 
 // Run starts an agent and serves until ctx ends; then every job is answered and everything is closed. Errors before that:
 // of the catalogue, DATA_FOLDER and PORT_TAKEN.
@@ -121,8 +122,10 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	anchors := o.loadAnchors(state)
+	codes := codesOf(o.Settings.Facility, state, log)
 	engine := checkin.New(checkin.Config{
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
+		Facility: facilityOf(o.Settings.Facility), Codes: codes,
 		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
@@ -336,6 +339,27 @@ func watchReaders(ctx context.Context, m reader.Monitor, state *health.Tracker) 
 			}
 		}
 	}
+}
+
+// facilityOf is whose desk it is, for the rules.
+func facilityOf(s settings.Facility) insurance.Facility {
+	return insurance.Facility{
+		Code: s.Code, Level: s.Level, PrimaryKind: s.PrimaryKind, Points: s.Points, Provisional: s.Provisional, FormerTier: s.FormerTier,
+	}
+}
+
+// codesOf is the hospital's own table. One that cannot be used is none: patients are admitted without it, and IT is told.
+func codesOf(s settings.Facility, state *health.Tracker, log func(string, map[string]any)) *claim.Table {
+	if s.CodesFile == "" {
+		return nil
+	}
+	t, err := claim.LoadTable(s.CodesFile)
+	state.Set(health.CodesUnusable, err != nil)
+	if err != nil {
+		log("codes.unusable", nil) // tapcheck config check says why
+		return nil
+	}
+	return t
 }
 
 // watchedInsurer keeps the health of the insurer's gateway up to date.

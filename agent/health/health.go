@@ -44,6 +44,7 @@ const (
 	CompatPortTaken     Code = "COMPAT_PORT_TAKEN"
 	CompatUnusable      Code = "COMPAT_UNUSABLE"
 	WebhookFailing      Code = "WEBHOOK_UNREACHABLE"
+	CodesUnusable       Code = "CODES_UNUSABLE"
 	ConsoleClosed       Code = "CONSOLE_ACCOUNTS_UNREADABLE"
 )
 
@@ -186,6 +187,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Kết nối tương thích chưa hoạt động.", EN: "The compatibility ways do not work."},
 		catalog.Text{VI: "Tệp ánh xạ hoặc tệp bí mật của webhook có chỗ sai; hoặc compat.socketio bật mà chưa cho phép trang web hay phần mềm nào.", EN: "The mapping file or the webhook's secret file has a mistake; or compat.socketio is on and lets neither a page nor programs listen."},
 		catalog.Text{VI: "Chạy tapcheck config check để biết chỗ nào, sửa rồi khởi động lại.", EN: "Run tapcheck config check, correct what it names, and restart."}},
+	CodesUnusable: {Degraded,
+		catalog.Text{VI: "Bảng mã của bệnh viện chưa dùng được.", EN: "The hospital's table of codes cannot be used."},
+		catalog.Text{VI: "Tệp ghi ở facility.codes_file không đọc được hoặc có chỗ sai; mã tỉnh, xã, dân tộc, quốc tịch được bỏ qua.", EN: "The file of facility.codes_file cannot be read or has a mistake; codes of province, commune, ethnicity and nationality are left out."},
+		catalog.Text{VI: "Chạy tapcheck config check để biết dòng nào, sửa rồi khởi động lại.", EN: "Run tapcheck config check, correct the line that it names, and restart."}},
 	WebhookFailing: {Degraded,
 		catalog.Text{VI: "Phần mềm bệnh viện không nhận được dữ liệu webhook.", EN: "The HIS does not take the webhook."},
 		catalog.Text{VI: "Địa chỉ compat.webhook_url không trả lời, từ chối, chuyển hướng, hoặc chứng thư không tin được.", EN: "The address of compat.webhook_url does not answer, refuses, redirects, or its certificate is not trusted."},

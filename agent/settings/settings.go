@@ -40,6 +40,7 @@ type Settings struct {
 	HIS       HIS       `toml:"his"`
 	Checkin   Checkin   `toml:"checkin"`
 	Insurance Insurance `toml:"insurance"`
+	Facility  Facility  `toml:"facility"`
 	Trust     Trust     `toml:"trust"`
 	Compat    Compat    `toml:"compat"`
 	Scanner   Scanner   `toml:"scanner"`
@@ -86,6 +87,18 @@ type Insurance struct {
 	RelayKey     string `toml:"relay_key" change:"file" allowed:"path of a file that only the service may read, needed with provider relay" doc:"The key of that certificate, PEM."`
 	RelayCA      string `toml:"relay_ca" change:"file" allowed:"path of a file, needed with provider relay" doc:"The CA that issued the relay's certificate, PEM. No other is trusted."`
 	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
+}
+
+// Facility settings say whose desk this is: what a patient is entitled to depends on it. What is not set is not guessed: a route or
+// rate that depends on it is then not proposed.
+type Facility struct {
+	Code        string `toml:"code" allowed:"five digits or capital letters, or empty" doc:"The facility's own code (MA_CSKCB), as insurance cards name it."`
+	Level       string `toml:"level" allowed:"ban_dau, co_ban, chuyen_sau, or empty" doc:"Its level of care (Luật 51/2024/QH15)."`
+	PrimaryKind string `toml:"primary_kind" allowed:"1.2, 1.11, or empty" doc:"Of a first-level facility: which code of QĐ 3276/QĐ-BYT is its own. 1.2 are commune health stations, family medicine and what else that code lists."`
+	Points      int    `toml:"points" allowed:"0 to 100; 0 is not known" doc:"Points of its classification."`
+	Provisional bool   `toml:"provisional" allowed:"true or false" doc:"It is classed as basic level for the time being, without points (tạm xếp cấp cơ bản)."`
+	FormerTier  string `toml:"former_tier" allowed:"trung_uong, tinh, huyen, xa, khong, or empty" doc:"Its tier before 2025-01-01; khong: it had none."`
+	CodesFile   string `toml:"codes_file" change:"file" allowed:"path of a file" doc:"The hospital's own table of province, commune, ethnicity and nationality codes for claims, CSV in UTF-8. Without it those are left out."`
 }
 
 // Trust settings.
@@ -308,6 +321,12 @@ func (s Settings) check() (bad []string) {
 		fail(strings.TrimSpace(s.Insurance.StaffName) != "", "insurance.staff_name")
 		fail(s.Insurance.StaffFile != "", "insurance.staff_number_file")
 	}
+	f := s.Facility
+	fail(f.Code == "" || facilityForm.MatchString(f.Code), "facility.code")
+	fail(slices.Contains([]string{"", "ban_dau", "co_ban", "chuyen_sau"}, f.Level), "facility.level")
+	fail(slices.Contains([]string{"", "1.2", "1.11"}, f.PrimaryKind), "facility.primary_kind")
+	fail(in(f.Points, 0, 100), "facility.points")
+	fail(slices.Contains([]string{"", "trung_uong", "tinh", "huyen", "xa", "khong"}, f.FormerTier), "facility.former_tier")
 	fail(in(s.Compat.SocketIOPort, 1024, 65535) && !slices.Contains(slices.Concat(s.HIS.Ports, s.HIS.WSSPorts), s.Compat.SocketIOPort), "compat.socketio_port")
 	fail(originsOK(s.Compat.SocketIOOrigins), "compat.socketio_origins")
 	fail(s.Compat.WebhookURL == "" || webhookOK(s.Compat.WebhookURL), "compat.webhook_url")
@@ -339,6 +358,8 @@ func webhookOK(s string) bool {
 	host := u.Hostname()
 	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "::1" || host == "localhost")
 }
+
+var facilityForm = regexp.MustCompile(`^[0-9A-Z]{5}$`)
 
 var fieldForm = regexp.MustCompile(`^[a-z][A-Za-z]{0,31}(\.[a-z][A-Za-z]{0,31}){0,2}$`)
 

@@ -69,7 +69,7 @@ func TestProblems(t *testing.T) {
 		allowed string
 	}{
 		"unknown setting":          {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
-		"unknown table":            {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, compat, console, desk, his, insurance, language, log, scanner, trust"},
+		"unknown table":            {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, compat, console, desk, facility, his, insurance, language, log, scanner, trust"},
 		"unknown dotted":           {"his.prots = [1]\n", 1, "his.prots", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
 		"wrong type":               {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
 		"wrong language":           {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
@@ -93,6 +93,11 @@ func TestProblems(t *testing.T) {
 		"relay without a CA":       {"[insurance]\nprovider = \"relay\"\nrelay_url = \"https://relay.example\"\nrelay_cert = \"c\"\nrelay_key = \"k\"\n", 0, "insurance.relay_ca", notAllowed, "path of a file, needed with provider relay"},
 		"training of another host": {"[insurance]\ntraining = true\nurl = \"https://egw.example\"\n", 2, "insurance.training", notAllowed, "true or false; with true, url is left at its default"},
 		"proxy with a password":    {"[insurance]\nproxy = \"http://u:SECRETVALUE@proxy.example\"\n", 2, "insurance.proxy", notAllowed, "http://host:port, https://host:port, none, or empty: what the environment says (HTTPS_PROXY, NO_PROXY)"},
+		"facility of another form": {"[facility]\ncode = \"SECRETVALUE\"\n", 2, "facility.code", notAllowed, "five digits or capital letters, or empty"},
+		"facility's level":         {"[facility]\nlevel = \"tuyen_tinh\"\n", 2, "facility.level", notAllowed, "ban_dau, co_ban, chuyen_sau, or empty"},
+		"facility's kind":          {"[facility]\nprimary_kind = \"1.3\"\n", 2, "facility.primary_kind", notAllowed, "1.2, 1.11, or empty"},
+		"facility's points":        {"[facility]\npoints = 101\n", 2, "facility.points", notAllowed, "0 to 100; 0 is not known"},
+		"facility's tier":          {"[facility]\nformer_tier = \"quan\"\n", 2, "facility.former_tier", notAllowed, "trung_uong, tinh, huyen, xa, khong, or empty"},
 		"gateway with a path":      {"[insurance]\nurl = \"https://egw.example/api\"\n", 2, "insurance.url", notAllowed, gateway},
 		"gateway without a host":   {"[insurance]\nurl = \"https://:443\"\n", 2, "insurance.url", notAllowed, gateway},
 		"gateway with a fragment":  {"[insurance]\nurl = \"https://egw.example#SECRETVALUE\"\n", 2, "insurance.url", notAllowed, gateway},

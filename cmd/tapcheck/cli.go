@@ -22,6 +22,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/mapping"
 	"github.com/tapcheck/tapcheck/agent/portrait"
 	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 )
 
 // Env is what the program has of the world, so that a test can give it another one.
@@ -132,6 +133,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // complain says what is wrong and what to do, on standard error.
 func (a *app) complain(err error) {
 	var p settings.Problems
+	var row claim.Problem // of the hospital's table of codes
 	var e *catalog.Error
 	switch {
 	case errors.As(err, &p):
@@ -146,6 +148,16 @@ func (a *app) complain(err error) {
 			}
 			fmt.Fprintf(a.Stderr, "%v: %s\n", file, text)
 		}
+	case errors.As(err, &row):
+		text := row.Words()
+		if a.lang == catalog.EN {
+			text = row.Error()
+		}
+		file := any("")
+		if errors.As(err, &e) {
+			file = e.Detail["file"]
+		}
+		fmt.Fprintf(a.Stderr, "%v: %s\n", file, text)
 	case errors.As(err, &e) && e.ID == catalog.BadRequest: // said by flags here, not by a program
 		fmt.Fprintf(a.Stderr, "tapcheck: %v: %v\n", e.Detail["field"], e.Detail["problem"])
 	case errors.As(err, &e):
@@ -289,7 +301,26 @@ func (configCheckCmd) Run(a *app) error {
 	if err := compatFiles(s.Compat); err != nil {
 		return err
 	}
+	if err := codesFile(s.Facility.CodesFile); err != nil {
+		return err
+	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
+	return nil
+}
+
+// codesFile says whether the hospital's own table of codes can be used.
+func codesFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := claim.LoadTable(path)
+	var p claim.Problem
+	switch {
+	case errors.As(err, &p):
+		return &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"file": path, "setting": "facility.codes_file", "problem": p.Error()}, Err: p}
+	case err != nil:
+		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "facility.codes_file", "problem": "is no file that can be read"})
+	}
 	return nil
 }
 

@@ -3,11 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -32,18 +30,9 @@ func (consoleURLCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	for _, file := range portFiles(dir) {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		var at struct {
-			Port int `json:"port"`
-		}
-		if json.Unmarshal(raw, &at) == nil && at.Port > 0 && at.Port < 1<<16 {
-			a.printf("http://127.0.0.1:%d/console/\n", at.Port)
-			return nil
-		}
+	if port, ok := runningPort(dir, a.data == ""); ok {
+		a.printf("http://127.0.0.1:%d/console/\n", port)
+		return nil
 	}
 	fmt.Fprintf(a.Stderr, "tapcheck: %s\n", a.say("không thấy Tapcheck đang chạy với thư mục dữ liệu này", "no agent runs with this data folder"))
 	return exitStatus(exitFailed)

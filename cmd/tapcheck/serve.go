@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/trust"
@@ -41,33 +43,64 @@ func (runCmd) Run(a *app) error {
 		return err
 	}
 	readers := pcsc.New(pcsc.Options{})
+	unpublish := func() {}
 	err = agent.Run(a.ctx, agent.Options{
 		Settings: s, DataDir: dir, Version: version, Log: a.logger(s.Log.Level), Readers: readers, Insurer: insurer,
 		Trust: func() (*trust.Store, *trust.Report, error) {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
-		SettingsFile: a.config, PortFiles: portFiles(dir),
+		SettingsFile: a.config, PortFiles: a.portFiles(dir),
 		Ready: func(r agent.Ready) {
+			unpublish = publishPort(r.Addr)
 			fmt.Fprintf(a.Stderr, "%s ws://%s/v1\n", a.say("Sẵn sàng tại", "Ready at"), r.Addr)
 		},
 	})
+	unpublish()
 	return a.ended(err)
 }
 
 // portFile is the name of the file that publishes the port in use.
 const portFile = "port.json"
 
-// portFiles are the data folder's, which only the agent's own user can read, and for a service on Linux one that every
-// desktop program of the PC can read and only root can write.
-func portFiles(dir string) []string {
+// portFiles are where run publishes its port: the data folder, which only the agent's own user can read, and for a service on
+// Linux a folder that everybody can read and only the service can write: the one that systemd has made for it
+// (RuntimeDirectory=tapcheck), or root's own. On Windows the registry is that place (publishPort).
+func (a *app) portFiles(dir string) []string {
 	files := []string{filepath.Join(dir, portFile)}
-	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
-		if err := os.MkdirAll("/run/tapcheck", 0o755); err == nil {
-			files = append(files, filepath.Join("/run/tapcheck", portFile))
+	if runtime.GOOS != "linux" {
+		return files
+	}
+	if given := a.Getenv("RUNTIME_DIRECTORY"); given == runFolder {
+		return append(files, filepath.Join(runFolder, portFile))
+	}
+	if os.Geteuid() == 0 {
+		if err := os.MkdirAll(runFolder, 0o755); err == nil {
+			files = append(files, filepath.Join(runFolder, portFile))
 		}
 	}
 	return files
+}
+
+// runFolder is of a service on Linux.
+const runFolder = "/run/tapcheck"
+
+// runningPort is the port of the agent that runs with this data folder. Where no folder was named (shared), it is the
+// service's: whoever works at the desk cannot read the service's own folder.
+func runningPort(dir string, shared bool) (port int, ok bool) {
+	if port, ok = portIn(filepath.Join(dir, portFile)); ok || !shared {
+		return port, ok
+	}
+	return servicePort()
+}
+
+func portIn(file string) (port int, ok bool) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return 0, false
+	}
+	var at his.PortInfo
+	return at.Port, json.Unmarshal(raw, &at) == nil && at.Port > 0 && at.Port < 1<<16
 }
 
 // ended turns the end of an agent into the program's: being interrupted is how an agent ends.

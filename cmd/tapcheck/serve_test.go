@@ -17,6 +17,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -223,6 +225,39 @@ func TestRelayByItsSettings(t *testing.T) {
 		var e *catalog.Error
 		if !errors.As(err, &e) || e.ID != catalog.ConfigInvalid || e.Detail["setting"] != c.setting {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRunningPort: whoever names a data folder is told of that folder's agent and of no other.
+func TestRunningPort(t *testing.T) {
+	for content, want := range map[string]int{
+		`{"port": 27481, "url": "ws://127.0.0.1:27481/v1"}`: 27481,
+		`{"port": 0}`: 0, `{"port": 70000}`: 0, `{"port": -1}`: 0, `{"port": "27481"}`: 0, `{`: 0, ``: 0,
+	} {
+		dir := t.TempDir()
+		if port, ok := runningPort(dir, false); ok {
+			t.Errorf("a folder without an agent has the port %d", port)
+		}
+		if err := os.WriteFile(filepath.Join(dir, portFile), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if port, ok := runningPort(dir, false); ok != (want > 0) || ok && port != want {
+			t.Errorf("%s: %d, %v", content, port, ok)
+		}
+	}
+}
+
+// TestPortFiles: a service that is not root publishes where systemd has made it a folder, and nowhere that an environment names else.
+func TestPortFiles(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("systemd is Linux's")
+	}
+	for folder, want := range map[string]bool{"/run/tapcheck": true, "/tmp/elsewhere": false, "/run/tapcheck:/run/other": false} {
+		a := &app{Env: Env{Getenv: func(name string) string { return map[string]string{"RUNTIME_DIRECTORY": folder}[name] }}}
+		files := a.portFiles("/data")
+		if files[0] != "/data/port.json" || slices.Contains(files, "/tmp/elsewhere/port.json") || want && !slices.Contains(files, "/run/tapcheck/port.json") {
+			t.Errorf("%s: %v", folder, files)
 		}
 	}
 }

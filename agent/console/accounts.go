@@ -208,6 +208,12 @@ func (a *Accounts) NeedsAdministrator() bool {
 	return err == nil && !anyAdmin(list)
 }
 
+// any says that somebody may log in.
+func (a *Accounts) any() bool {
+	list, err := a.List()
+	return err == nil && slices.ContainsFunc(list, Account.Enabled)
+}
+
 func anyAdmin(list []Account) bool {
 	return slices.ContainsFunc(list, func(one Account) bool { return one.Role == Administrator && one.Enabled() })
 }

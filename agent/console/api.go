@@ -58,6 +58,7 @@ func (k *Console) state(context.Context, *call) (any, error) {
 	}
 	return struct {
 		Setup            bool     `json:"setup"`
+		Accounts         bool     `json:"accounts"` // somebody can log in
 		Login            []string `json:"login"`
 		Desk             string   `json:"desk"`
 		Version          string   `json:"version"`
@@ -68,7 +69,7 @@ func (k *Console) state(context.Context, *call) (any, error) {
 		CopyMapped       bool     `json:"copyMapped"` // all fields are copied as POST /copy has them
 		IdleMs           int      `json:"idleMs"`
 		Camera           bool     `json:"camera"`
-	}{k.c.Accounts.NeedsAdministrator(), logins, k.c.Settings.Desk, k.c.Version, k.c.Simulated, k.c.Settings.Language,
+	}{k.c.Accounts.NeedsAdministrator(), k.c.Accounts.any(), logins, k.c.Settings.Desk, k.c.Version, k.c.Simulated, k.c.Settings.Language,
 		set.ClipboardClearMs, order, k.c.Copy != nil, set.IdleMs, k.c.Camera}, nil
 }
 

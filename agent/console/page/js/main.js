@@ -106,7 +106,8 @@ class App extends EventTarget {
 		if (first) initLanguage(this.state.language);
 	}
 
-	showLogin() { this.show(this.state.setup ? setupView(this) : loginView(this)); }
+	// Operators can be there before an administrator is (tapcheck console add, the demo): they must not be kept out.
+	showLogin() { this.show(this.state.setup && !this.state.accounts ? setupView(this) : loginView(this)); }
 
 	showHelp() { return showHelp(this); }
 

@@ -16,7 +16,10 @@ export function languageButton({ short } = {}) {
 		short ? [h("span", { class: "visually-hidden", text: name }), h("span", { "aria-hidden": "true", text: other.toUpperCase() })] : name);
 }
 
-function frame(app, ...content) {
+function frame(app, ...content) { return frameWith(app, {}, content); }
+
+// frameWith with brief leaves room for a long form.
+function frameWith(app, { brief }, ...content) {
 	const s = app.state || {};
 	return h("div", { class: "front" },
 		h("section", { class: "cover", "aria-label": "Tapcheck" },
@@ -25,7 +28,7 @@ function frame(app, ...content) {
 			h("p", { class: "lead", text: t("front.lead") }),
 			h("p", {}, s.desk ? h("bdi", { text: visible(s.desk) }) : "", s.version && s.desk ? ` · ${s.version}` : s.version || "")),
 		h("main", { class: "panel" }, h("div", { class: "language" }, languageButton()),
-			s.simulated && notice("look", t("simulated.title"), t("simulated.text")), content));
+			s.simulated && notice("look", t("simulated.title"), !brief && t("simulated.text")), content));
 }
 
 function rings() {
@@ -84,7 +87,8 @@ export function loginView(app) {
 		user, secret, h("div", { class: "row" }, button(t("login.enter"), null, { type: "submit", kind: "primary" })));
 	const byOS = os && form(async () => take(await app.api.post("login", { os: true })),
 		h("p", { class: "soft", text: t("login.osHint") }), h("div", { class: "row" }, button(t("login.os"), null, { type: "submit", kind: pin ? "" : "primary", iconName: "person" })));
-	return frame(app, h("h1", { text: t("login.title"), tabindex: "-1" }), pin ? [byPin, byOS] : [byOS, h("details", {}, h("summary", { text: t("login.asAdmin") }), byPin)]);
+	return frameWith(app, { brief: app.state.setup }, h("h1", { text: t("login.title"), tabindex: "-1" }), pin ? [byPin, byOS] : [byOS, h("details", {}, h("summary", { text: t("login.asAdmin") }), byPin)],
+		app.state.setup && h("div", { class: "row" }, button(t("setup.title"), () => app.show(setupView(app)), { kind: "quiet" })));
 }
 
 function totpView(app, ticket) {
@@ -104,11 +108,11 @@ export function setupView(app) {
 	const secret = field(t("setup.secret"), { autocapitalize: "none" }, { hint: t("setup.secretHint") });
 	const name = field(t("setup.name"), { autocapitalize: "none" });
 	const password = field(t("setup.password"), { type: "password", autocomplete: "new-password" }, { hint: t("setup.passwordHint") });
-	return frame(app, h("h1", { text: t("setup.title"), tabindex: "-1" }), h("p", { text: t("setup.text") }),
+	return frameWith(app, { brief: true }, h("h1", { text: t("setup.title"), tabindex: "-1" }), !app.state.simulated && h("p", { text: t("setup.text") }),
 		form(async () => {
 			const a = await app.api.post("setup", { secret: secret.input.value.trim(), name: name.input.value.trim(), password: password.input.value });
 			app.show(confirmView(app, a));
-		}, secret, name, password, h("div", { class: "row" }, button(t("continue"), null, { type: "submit", kind: "primary" }))));
+		}, secret, name, password, h("div", { class: "row" }, button(t("continue"), null, { type: "submit", kind: "primary" }), app.state.accounts && button(t("back"), () => app.show(loginView(app))))));
 }
 
 function confirmView(app, a) {

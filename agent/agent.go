@@ -125,7 +125,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	codes := codesOf(o.Settings.Facility, state, log)
 	engine := checkin.New(checkin.Config{
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
-		Facility: facilityOf(o.Settings.Facility), Codes: codes,
+		Facility: facilityOf(o), Codes: codes,
 		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
@@ -342,7 +342,11 @@ func watchReaders(ctx context.Context, m reader.Monitor, state *health.Tracker) 
 }
 
 // facilityOf is whose desk it is, for the rules.
-func facilityOf(s settings.Facility) insurance.Facility {
+func facilityOf(o Options) insurance.Facility {
+	s := o.Settings.Facility
+	if o.Simulation != nil && s == (settings.Facility{}) {
+		return simulatedFacility
+	}
 	return insurance.Facility{
 		Code: s.Code, Level: s.Level, PrimaryKind: s.PrimaryKind, Points: s.Points, Provisional: s.Provisional, FormerTier: s.FormerTier,
 	}

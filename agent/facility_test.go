@@ -9,6 +9,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/insurance"
 )
 
 // What is set of the facility reaches the rules, whole.
@@ -17,11 +18,14 @@ func TestFacilityOfTheSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := reflect.ValueOf(facilityOf(s.Facility))
+	f := reflect.ValueOf(facilityOf(Options{Settings: s}))
 	for i := range f.NumField() {
 		if f.Field(i).IsZero() {
 			t.Errorf("%s is lost", f.Type().Field(i).Name)
 		}
+	}
+	if facilityOf(Options{}) != (insurance.Facility{}) || facilityOf(Options{Simulation: &Simulation{}}) == (insurance.Facility{}) {
+		t.Error("an agent that nobody told has a facility, or a simulation has none")
 	}
 }
 

@@ -27,6 +27,9 @@ type SimulationOptions struct {
 	Anchored bool          // trust the simulated CSCA, as a hospital that has imported the real one would
 }
 
+// simulatedFacility is whose desk a simulation is, where its settings name no other: the one of the local gateway's account.
+var simulatedFacility = insurance.Facility{Code: "01004", Level: insurance.LevelBasic, Points: 60, FormerTier: insurance.TierNone}
+
 // Simulation is what stands in for readers, cards and the insurance gateway in `demo`. Everything in it is invented and
 // marked so.
 type Simulation struct {

@@ -369,6 +369,10 @@ func Judge(e *Eligibility, q Request, f Facility, now time.Time) {
 		now = q.At
 	}
 	e.explainDifferences()
+	if e.Source == SourceFHIR { // another insurer, with rules of its own
+		e.Rate, e.Continuity, e.Route = nil, nil, nil
+		return
+	}
 	supplied := e.Source == SourceSupplied && e.Route != nil && e.Route.Proposal != ""
 	e.Rate, e.Continuity = nil, nil
 	if !supplied {

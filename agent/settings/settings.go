@@ -73,7 +73,7 @@ type Checkin struct {
 
 // Insurance settings.
 type Insurance struct {
-	Provider     string `toml:"provider" allowed:"bhyt, relay or off" doc:"Who is asked for eligibility."`
+	Provider     string `toml:"provider" allowed:"bhyt, relay, fhir or off" doc:"Who is asked for eligibility."`
 	URL          string `toml:"url" change:"file" allowed:"https://host or https://host:port, or http on 127.0.0.1, without a path" doc:"Base address of the gateway."`
 	Username     string `toml:"username" allowed:"up to 64 characters, needed with provider bhyt" doc:"The facility's transaction account, such as 01004_BV."`
 	PasswordFile string `toml:"password_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds the account's password."`
@@ -87,6 +87,24 @@ type Insurance struct {
 	RelayKey     string `toml:"relay_key" change:"file" allowed:"path of a file that only the service may read, needed with provider relay" doc:"The key of that certificate, PEM."`
 	RelayCA      string `toml:"relay_ca" change:"file" allowed:"path of a file, needed with provider relay" doc:"The CA that issued the relay's certificate, PEM. No other is trusted."`
 	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
+	FHIR         FHIR   `toml:"fhir"`
+}
+
+// FHIR settings are of an insurer that speaks HL7 FHIR R4.
+type FHIR struct {
+	URL          string `toml:"url" change:"file" allowed:"https://host/path, or http on 127.0.0.1, needed with provider fhir" doc:"Base address of the insurer's FHIR R4 server. It must serve CoverageEligibilityRequest/$submit."`
+	Insurer      string `toml:"insurer" change:"file" allowed:"system|value, or a value alone, up to 256 characters, needed with provider fhir" doc:"The insurer's identifier, as it wants to be called."`
+	Facility     string `toml:"facility" change:"file" allowed:"system|value, or a value alone, up to 256 characters" doc:"This facility's identifier, as the insurer knows it."`
+	NumberSystem string `toml:"number_system" change:"file" allowed:"a URI, up to 256 characters; empty is none" doc:"Namespace of personal numbers, as agreed with the insurer."`
+	CardSystem   string `toml:"card_system" change:"file" allowed:"a URI, up to 256 characters; empty is none" doc:"Namespace of insurance card codes, as agreed with the insurer."`
+	TokenFile    string `toml:"token_file" change:"file" allowed:"path of a file that only the service may read; not with token_url" doc:"File that holds a bearer token. It is read for each look-up, so that another program can replace it."`
+	TokenURL     string `toml:"token_url" change:"file" allowed:"https://host/path, or http on 127.0.0.1" doc:"Where a token is to be had by OAuth 2.0 client credentials."`
+	ClientID     string `toml:"client_id" change:"file" allowed:"up to 256 characters, needed with token_url" doc:"Client of that token."`
+	SecretFile   string `toml:"client_secret_file" change:"file" allowed:"path of a file that only the service may read, needed with token_url" doc:"File that holds that client's secret."`
+	Scope        string `toml:"scope" change:"file" allowed:"up to 256 characters" doc:"Scope of that token; empty is the server's own."`
+	CertFile     string `toml:"certificate_file" change:"file" allowed:"path of a file, with key_file" doc:"This desk's certificate for mutual TLS, PEM."`
+	KeyFile      string `toml:"key_file" change:"file" allowed:"path of a file that only the service may read, with certificate_file" doc:"The key of that certificate, PEM."`
+	CAFile       string `toml:"ca_file" change:"file" allowed:"path of a file; empty: what this PC trusts" doc:"The CA that issued the server's certificate, PEM. No other is trusted then."`
 }
 
 // Facility settings say whose desk this is: what a patient is entitled to depends on it. What is not set is not guessed: a route or
@@ -300,7 +318,7 @@ func (s Settings) check() (bad []string) {
 	fail(in(s.HIS.RequestsPerSecond, 1, 1000), "his.requests_per_second")
 	fail(in(s.Checkin.WaitForCardMs, 1000, 3_600_000), "checkin.wait_for_card_ms")
 	fail(in(s.Checkin.WaitForNeedMs, 1000, 3_600_000), "checkin.wait_for_need_ms")
-	fail(slices.Contains([]string{"bhyt", "relay", "off"}, s.Insurance.Provider), "insurance.provider")
+	fail(slices.Contains([]string{"bhyt", "relay", "fhir", "off"}, s.Insurance.Provider), "insurance.provider")
 	fail(gatewayOK(s.Insurance.URL), "insurance.url")
 	fail(len(s.Insurance.Username) <= 64, "insurance.username")
 	fail(len(s.Insurance.StaffName) <= 128, "insurance.staff_name")
@@ -315,6 +333,7 @@ func (s Settings) check() (bad []string) {
 		fail(s.Insurance.RelayKey != "", "insurance.relay_key")
 		fail(s.Insurance.RelayCA != "", "insurance.relay_ca")
 	}
+	s.Insurance.FHIR.check(s.Insurance.Provider == "fhir", func(ok bool, name string) { fail(ok, "insurance.fhir."+name) })
 	if s.Insurance.Provider == "bhyt" {
 		fail(s.Insurance.Username != "", "insurance.username")
 		fail(s.Insurance.PasswordFile != "", "insurance.password_file")
@@ -340,6 +359,35 @@ func (s Settings) check() (bad []string) {
 	fail(s.Console.ClipboardClearMs == 0 || in(s.Console.ClipboardClearMs, 5_000, 600_000), "console.clipboard_clear_ms")
 	fail(fieldsOK(s.Console.CopyOrder), "console.copy_order")
 	return bad
+}
+
+// check is that of the insurer's FHIR server, and of all that is needed if it is in use.
+func (f FHIR) check(used bool, fail func(ok bool, name string)) {
+	for _, t := range []struct{ name, text string }{
+		{"insurer", f.Insurer}, {"facility", f.Facility}, {"number_system", f.NumberSystem}, {"card_system", f.CardSystem}, {"client_id", f.ClientID}, {"scope", f.Scope},
+	} {
+		fail(len(t.text) <= 256 && !strings.ContainsFunc(t.text, unicode.IsControl), t.name)
+	}
+	fail(f.URL == "" && !used || serverOK(f.URL), "url")
+	fail(f.TokenURL == "" || serverOK(f.TokenURL), "token_url")
+	if !used {
+		return
+	}
+	_, value, system := strings.Cut(f.Insurer, "|")
+	fail(value != "" || !system && f.Insurer != "", "insurer")
+	fail(f.TokenFile == "" || f.TokenURL == "", "token_file")
+	fail((f.TokenURL == "") == (f.ClientID == ""), "client_id")
+	fail((f.TokenURL == "") == (f.SecretFile == ""), "client_secret_file")
+	fail((f.CertFile == "") == (f.KeyFile == ""), "key_file")
+}
+
+// serverOK lets secrets and personal data go over TLS, or to this PC by its address.
+func serverOK(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || len(s) > 2048 {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "127.0.0.1" || u.Hostname() == "::1")
 }
 
 func originsOK(origins []string) bool {

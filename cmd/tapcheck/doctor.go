@@ -315,8 +315,11 @@ func (a *app) checkInsurance(s settings.Settings) finding {
 	ctx, stop := context.WithTimeout(a.ctx, 5*time.Second)
 	defer stop()
 	at := gatewayURL(s.Insurance)
-	if s.Insurance.Provider == "relay" { // which lets nobody in who brings no certificate: that it listens is what can be seen
-		return a.checkRelay(ctx, s.Insurance)
+	switch i := s.Insurance; { // who lets nobody in that brings no certificate: that it listens is what can be seen
+	case i.Provider == "relay":
+		return checkListens(ctx, i.RelayURL)
+	case i.Provider == "fhir" && i.FHIR.CertFile+i.FHIR.CAFile != "":
+		return checkListens(ctx, i.FHIR.URL)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, at, nil)
 	if err != nil {
@@ -344,16 +347,19 @@ func (a *app) checkInsurance(s settings.Settings) finding {
 
 // gatewayURL is the address that is asked.
 func gatewayURL(s settings.Insurance) string {
-	if s.Training {
+	switch {
+	case s.Provider == "fhir":
+		return s.FHIR.URL
+	case s.Training:
 		return bhyt.Training
 	}
 	return s.URL
 }
 
-// checkRelay sees whether the relay listens.
-func (a *app) checkRelay(ctx context.Context, s settings.Insurance) finding {
-	f := finding{Check: "insurance", Detail: s.RelayURL}
-	u, err := url.Parse(s.RelayURL)
+// checkListens sees whether somebody listens at an https address.
+func checkListens(ctx context.Context, at string) finding {
+	f := finding{Check: "insurance", Detail: at}
+	u, err := url.Parse(at)
 	if err != nil {
 		return finding{Check: "insurance", Code: health.SettingsWrong}
 	}

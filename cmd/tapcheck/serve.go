@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/tapcheck/tapcheck/icao/trust"
 	"github.com/tapcheck/tapcheck/insurance"
 	"github.com/tapcheck/tapcheck/insurance/bhyt"
+	"github.com/tapcheck/tapcheck/insurance/fhir"
 	"github.com/tapcheck/tapcheck/insurance/relay"
 	"github.com/tapcheck/tapcheck/reader/pcsc"
 )
@@ -124,8 +127,11 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 	if s.Provider == "off" {
 		return nil, nil
 	}
-	if s.Provider == "relay" {
+	switch s.Provider {
+	case "relay":
 		return relayInsurer(s)
+	case "fhir":
+		return fhirInsurer(s)
 	}
 	password, err := secretFile("insurance.password_file", s.PasswordFile)
 	if err != nil {
@@ -162,31 +168,101 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 
 // relayInsurer is the hospital's relay. What is wrong with a certificate is said by its setting, and nothing of it is quoted.
 func relayInsurer(s settings.Insurance) (insurance.Provider, error) {
-	key, err := keys.ReadPrivate(s.RelayKey)
+	pair, err := keyPair("insurance.relay_cert", s.RelayCert, "insurance.relay_key", s.RelayKey)
 	if err != nil {
-		return nil, settingError("insurance.relay_key", err)
+		return nil, err
 	}
-	certs, err := readFile(s.RelayCert)
+	pool, err := authority("insurance.relay_ca", s.RelayCA)
 	if err != nil {
-		return nil, settingError("insurance.relay_cert", err)
-	}
-	ca, err := readFile(s.RelayCA)
-	if err != nil {
-		return nil, settingError("insurance.relay_ca", err)
-	}
-	pair, err := tls.X509KeyPair(certs, key)
-	if err != nil {
-		return nil, settingError("insurance.relay_cert", errors.New("no PEM certificate that the key in relay_key belongs to"))
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(ca) {
-		return nil, settingError("insurance.relay_ca", errors.New("no PEM certificate"))
+		return nil, err
 	}
 	client, err := relay.New(relay.Config{URL: s.RelayURL, Cert: pair, CA: pool})
 	if err != nil {
 		return nil, settingError("insurance.relay_url", err)
 	}
 	return client, nil
+}
+
+// fhirInsurer is an insurer's FHIR server.
+func fhirInsurer(s settings.Insurance) (insurance.Provider, error) {
+	f := s.FHIR
+	c := fhir.Config{
+		BaseURL: f.URL, Insurer: fhir.ParseIdentifier(f.Insurer), Facility: fhir.ParseIdentifier(f.Facility), NumberSystem: f.NumberSystem, CardSystem: f.CardSystem,
+	}
+	var err error
+	if c.Proxy, err = bhyt.ParseProxy(s.Proxy); err != nil {
+		return nil, settingError("insurance.proxy", err)
+	}
+	if f.TokenFile != "" {
+		c.Token = func() (insurance.Secret, error) { return tokenFile(f.TokenFile) }
+		if _, err := c.Token(); err != nil {
+			return nil, settingError("insurance.fhir.token_file", err)
+		}
+	}
+	if f.TokenURL != "" {
+		secret, err := secretFile("insurance.fhir.client_secret_file", f.SecretFile)
+		if err != nil {
+			return nil, err
+		}
+		c.OAuth = &fhir.OAuth{TokenURL: f.TokenURL, ClientID: f.ClientID, ClientSecret: insurance.Secret(secret), Scope: f.Scope}
+	}
+	if f.CertFile != "" {
+		pair, err := keyPair("insurance.fhir.certificate_file", f.CertFile, "insurance.fhir.key_file", f.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		c.Certificate = &pair
+	}
+	if f.CAFile != "" {
+		if c.RootCAs, err = authority("insurance.fhir.ca_file", f.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	client, err := fhir.New(c)
+	if err != nil {
+		return nil, settingError("insurance.fhir", err)
+	}
+	return client, nil
+}
+
+// tokenFile reads a bearer token, which is longer than a password may be.
+func tokenFile(path string) (insurance.Secret, error) {
+	raw, err := keys.ReadPrivate(path)
+	if err != nil {
+		return "", err
+	}
+	return insurance.Secret(bytes.TrimSpace(raw)), nil
+}
+
+// keyPair is a certificate of this desk's and its key. What is wrong is said by the setting, and nothing of it is quoted.
+func keyPair(certSetting, certFile, keySetting, keyFile string) (tls.Certificate, error) {
+	key, err := keys.ReadPrivate(keyFile)
+	if err != nil {
+		return tls.Certificate{}, settingError(keySetting, err)
+	}
+	certs, err := readFile(certFile)
+	if err != nil {
+		return tls.Certificate{}, settingError(certSetting, err)
+	}
+	pair, err := tls.X509KeyPair(certs, key)
+	if err != nil {
+		_, name, _ := strings.Cut(strings.TrimPrefix(keySetting, "insurance"), ".")
+		return tls.Certificate{}, settingError(certSetting, errors.New("no PEM certificate that the key in "+name+" belongs to"))
+	}
+	return pair, nil
+}
+
+// authority are the CAs of a file, for a server whose certificate no other may have issued.
+func authority(setting, path string) (*x509.CertPool, error) {
+	raw, err := readFile(path)
+	if err != nil {
+		return nil, settingError(setting, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(raw) {
+		return nil, settingError(setting, errors.New("no PEM certificate"))
+	}
+	return pool, nil
 }
 
 // readFile reads a file that holds no secret, at most 1 MiB of it.

@@ -78,8 +78,8 @@ func Values(p Person, e *insurance.Eligibility, t *Table, earlier ...insurance.C
 		put(Province, a.Province.Certain())
 		put(Commune, a.Commune.Certain())
 	}
-	// Values of a card that is not valid do not belong into a claim.
-	if e != nil && e.Card != nil && (e.State == insurance.Eligible || e.State == insurance.Check) {
+	// Values of a card that is not valid do not belong into a claim, nor do those of another insurer's.
+	if e != nil && e.Card != nil && e.Source != insurance.SourceFHIR && (e.State == insurance.Eligible || e.State == insurance.Check) {
 		cards := slices.Clone(earlier)
 		if !slices.ContainsFunc(cards, func(k insurance.Card) bool { return same(k, *e.Card) }) {
 			cards = append(cards, *e.Card)

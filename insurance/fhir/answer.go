@@ -436,9 +436,7 @@ func (a answer) card(q asked, i ResponseInsurance, cover *Coverage, odd bool) (*
 	if c == (insurance.Card{}) {
 		return nil, odd
 	}
-	if c.BenefitRate = insurance.BenefitRate(c.Code, q.day); c.BenefitRate == 0 {
-		c.BenefitRate = rate(bounded(i.Item))
-	}
+	c.BenefitRate = rate(bounded(i.Item))
 	return &c, odd
 }
 

@@ -76,6 +76,19 @@ func cleanName(s string) (string, error) {
 	return s, nil
 }
 
+// maxNameBytes is of a new account: the name is an operator's id in check-ins and, behind "paired by ", the label of a token,
+// both of which have at most 100 bytes. Letters of Vietnamese have up to three.
+const maxNameBytes = 90
+
+// newName is cleanName for an account that is to be made.
+func newName(s string) (string, error) {
+	s, err := cleanName(s)
+	if err == nil && len(s) > maxNameBytes {
+		return "", ErrAccountName
+	}
+	return s, err
+}
+
 func checkPIN(pin string) error {
 	if len(pin) < 6 || len(pin) > 12 || strings.Trim(pin, "0123456789") != "" {
 		return ErrWeakPIN

@@ -91,7 +91,7 @@ func (k *Console) addOperator(ctx context.Context, name, pin, osUser string) err
 }
 
 func newOperator(ctx context.Context, h *hasher, name, pin, osUser string) (Account, error) {
-	name, err := cleanName(name)
+	name, err := newName(name)
 	if err != nil {
 		return Account{}, err
 	}

@@ -239,7 +239,7 @@ type newAccountAnswer struct {
 
 // beginAdmin checks a name and password and makes a second factor; the account is made once that has been shown to work.
 func (k *Console) beginAdmin(ctx context.Context, q *call, p purpose, user, password string) (any, error) {
-	name, err := cleanName(user)
+	name, err := newName(user)
 	if err == nil {
 		err = checkPassword(password, name)
 	}

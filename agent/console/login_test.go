@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -557,6 +558,23 @@ func TestHash(t *testing.T) {
 	stop()
 	if _, err := full.check(ctx, made, pin); err == nil {
 		t.Error("a third hash at a time")
+	}
+}
+
+// A name goes further than this page: into check-ins as the operator's id, and into the label of what was paired.
+func TestLongName(t *testing.T) {
+	d := newDesk(t)
+	for name, want := range map[string]error{strings.Repeat("ễ", 30): nil, strings.Repeat("ễ", 31): ErrAccountName, strings.Repeat("a", 64): nil, strings.Repeat("a", 65): ErrAccountName} {
+		if err := d.k.c.Accounts.AddOperator(t.Context(), name, "730512", ""); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", len(name), err)
+		}
+		if want == nil {
+			p := keys.NewPairing(nil)
+			if err := p.Open(name, time.Minute, nil, nil); err != nil {
+				t.Errorf("%d bytes: %v", len(name), err)
+			}
+			p.Close()
+		}
 	}
 }
 

@@ -23,13 +23,14 @@ import { adminView } from "./view/admin/index.js";
 import { showHelp } from "./view/help.js";
 import { captureView } from "./view/capture.js";
 
+const scheme = location.protocol === "https:" ? "wss" : "ws"; // the websocket goes by the way that the page came
 const places = new Set(["desk", "today", "health", "admin"]);
 
 class App extends EventTarget {
 	api = new Api();
 	session = new Session(this.api);
 	watch = new Watch(this.api);
-	socket = new Socket(`ws://${location.host}/v1`, () => ({
+	socket = new Socket(`${scheme}://${location.host}/v1`, () => ({
 		protocol: 1, client: { name: "Tapcheck console", version: (this.state && this.state.version) || "" }, token: this.session.token, language: language(),
 	}));
 	state = null; // GET /console/api/state
@@ -265,7 +266,7 @@ function capture(root) {
 async function main() {
 	// One origin: a token and a permission for the camera belong to this one only.
 	if (location.hostname !== "127.0.0.1") {
-		location.replace(`http://127.0.0.1:${location.port}/console/${location.hash}`);
+		location.replace(`${location.protocol}//127.0.0.1:${location.port}/console/${location.hash}`);
 		return;
 	}
 	initLanguage("vi");

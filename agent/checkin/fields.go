@@ -129,13 +129,9 @@ func (r Result) Within(rights Rights) (out Result, less bool) {
 
 // claimWithin leaves of a claim what comes from fields that may be given, and from the insurer's answer where that may be.
 func claimWithin(c map[string]string, may func(field string) bool, insured bool) map[string]string {
-	from := map[string]string{
-		claim.Number: "number", claim.Name: "fullName", claim.Birth: "dateOfBirth", claim.Sex: "sex", claim.Nationality: "nationality",
-		claim.Ethnicity: "ethnicity", claim.Address: "residence", claim.Province: "residence", claim.Commune: "residence",
-	}
 	out := map[string]string{}
 	for tag, value := range c {
-		if field, ofPerson := from[tag]; ofPerson && may(field) || !ofPerson && insured {
+		if field := claim.FieldOf(tag); field != "" && may(field) || field == "" && insured {
 			out[tag] = value
 		}
 	}

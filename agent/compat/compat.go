@@ -43,6 +43,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/mapping"
 	"github.com/tapcheck/tapcheck/icao/lds"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 	"github.com/tapcheck/tapcheck/reader"
 )
 
@@ -260,15 +261,10 @@ func (b *Bridge) request(readerID string, to recipient) checkin.Request {
 
 // fieldsOf are the fields of an identity that a source of a mapping needs.
 func fieldsOf(source string) []string {
+	if tag, ok := strings.CutPrefix(source, "claim."); ok && claim.FieldOf(tag) != "" {
+		return []string{claim.FieldOf(tag)}
+	}
 	switch source {
-	case "claim.SO_CCCD":
-		return []string{"number"}
-	case "claim.HO_TEN":
-		return []string{"fullName"}
-	case "claim.NGAY_SINH":
-		return []string{"dateOfBirth"}
-	case "claim.GIOI_TINH":
-		return []string{"sex"}
 	case "expiresAt":
 		return []string{"expiresAt", "noExpiry"}
 	}

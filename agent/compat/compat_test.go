@@ -497,7 +497,7 @@ func TestTheWebhooksQueueIsBounded(t *testing.T) {
 
 // No more is asked of the engine than a mapping uses and the ceiling allows.
 func TestTheRequestIsNoWiderThanTheMapping(t *testing.T) {
-	own, err := mapping.Parse([]byte("[[webhook.fields]]\nname = \"a\"\nfrom = \"claim.HO_TEN\"\n[[webhook.fields]]\nname = \"b\"\nfrom = \"religion\"\n[[webhook.fields]]\nname = \"c\"\nfrom = \"eligibility.state\"\n"))
+	own, err := mapping.Parse([]byte("[[webhook.fields]]\nname = \"a\"\nfrom = \"claim.HO_TEN\"\n[[webhook.fields]]\nname = \"b\"\nfrom = \"religion\"\n[[webhook.fields]]\nname = \"c\"\nfrom = \"eligibility.state\"\n[[webhook.fields]]\nname = \"d\"\nfrom = \"claim.MAXA_CU_TRU\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -507,7 +507,7 @@ func TestTheRequestIsNoWiderThanTheMapping(t *testing.T) {
 	}
 	b := New(Config{Readers: virtual.New(), Webhook: hook, Mapping: own, Fields: keys.DefaultFields, Insurer: true})
 	r := b.request("r", recipient{owner: checkin.Owner{Client: ownerWebhook, Session: desk}})
-	if d := cmp.Diff([]string{"portrait", "fullName"}, r.Fields); d != "" || *r.Portrait || r.Files != nil || r.Insurance != "agent" {
+	if d := cmp.Diff([]string{"portrait", "fullName", "residence"}, r.Fields); d != "" || *r.Portrait || r.Files != nil || r.Insurance != "agent" {
 		t.Errorf("%+v %s", r, d)
 	}
 }

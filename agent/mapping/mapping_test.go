@@ -24,18 +24,20 @@ func result() checkin.Result {
 	}
 	i.FullName, i.DateOfBirth, i.Sex, i.Nationality, i.IssuedAt, i.ExpiresAt = "Đặng Thị Ánh", "1999-02-03", "female", "VNM", "2022-04-15", ""
 	i.NoExpiry = true
+	percent := 47.5
 	return checkin.Result{
 		CheckinID: "01M8", State: checkin.Complete, Means: checkin.MeansChip, Desk: "desk", StartedAt: time.Unix(1e9, 0).UTC(), FinishedAt: time.Unix(1e9, 0).UTC(),
 		Simulated: true, Operator: &checkin.Operator{ID: "op"}, Visit: &checkin.Visit{MaLK: "lk", MaBN: "bn"}, Identity: i, Portrait: &checkin.Picture{Data: []byte("jpeg")},
 		Claim: map[string]string{
 			"HO_TEN": "x", "SO_CCCD": "x", "NGAY_SINH": "x", "GIOI_TINH": "2", "MA_THE_BHYT": "x", "MA_DKBD": "x", "GT_THE_TU": "x", "GT_THE_DEN": "x", "OTHER": "x",
+			"MA_QUOCTICH": "x", "MA_DANTOC": "x", "DIA_CHI": "x", "MATINH_CU_TRU": "x", "MAXA_CU_TRU": "x", "MA_DOITUONG_KCB": "x", "MA_KHUVUC": "x", "NAM_NAM_LIEN_TUC": "x",
 		},
 		Verdicts: &checkin.Verdicts{Face: checkin.FaceVerdict{Status: lds.NotDone}, Verdicts: lds.Verdicts{
 			PassiveAuthentication: lds.PassiveVerdict{Status: lds.NotVerifiable}, ChipAuthentication: lds.ExchangeVerdict{Status: lds.NotVerifiable},
 			ActiveAuthentication: lds.ExchangeVerdict{Status: lds.NotVerifiable}, DocumentValidity: lds.BasisVerdict{Status: lds.Passed}, KeyMatchesChip: lds.BasisVerdict{Status: lds.Passed},
 		}},
 		Eligibility: &insurance.Eligibility{
-			State: insurance.Eligible, Code: "000", Text: "ok", AsOf: time.Unix(1e9, 0).UTC(), Route: &insurance.Route{Proposal: "1.1"},
+			State: insurance.Eligible, Code: "000", Text: "ok", AsOf: time.Unix(1e9, 0).UTC(), Route: &insurance.Route{Proposal: "1.1"}, Rate: &insurance.Rate{BasePercent: 95, Percent: &percent},
 			Card: &insurance.Card{Code: "GD4", From: "2026-01-01", To: "2026-12-31", RegisteredFacility: "01004", BenefitRate: 80, FiveYearsFrom: "2027-01-01", Area: "K1"},
 		},
 	}

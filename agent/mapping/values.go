@@ -10,6 +10,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/icao/lds"
 	"github.com/tapcheck/tapcheck/insurance"
+	"github.com/tapcheck/tapcheck/insurance/claim"
 )
 
 // Values are what a result says, by source. Dates are ISO 8601, a picture or file is base64; what is not known is absent.
@@ -22,14 +23,16 @@ var others = []string{
 	"eligibility.state", "eligibility.code", "eligibility.text", "eligibility.asOf",
 	"eligibility.card.code", "eligibility.card.from", "eligibility.card.to", "eligibility.card.registeredFacility",
 	"eligibility.card.benefitRate", "eligibility.card.fiveYearsFrom", "eligibility.card.area",
-	"eligibility.route.proposal",
-	"claim.HO_TEN", "claim.SO_CCCD", "claim.NGAY_SINH", "claim.GIOI_TINH", "claim.MA_THE_BHYT", "claim.MA_DKBD", "claim.GT_THE_TU", "claim.GT_THE_DEN",
+	"eligibility.route.proposal", "eligibility.rate.basePercent", "eligibility.rate.percent",
 	"verdict.passiveAuthentication", "verdict.chipAuthentication", "verdict.activeAuthentication", "verdict.documentValidity", "verdict.keyMatchesChip", "verdict.face",
 	"checkinId", "state", "means", "desk", "operator.id", "visit.maLk", "visit.maBn", "startedAt", "finishedAt", "simulated",
 }
 
 var sources = func() []string {
 	all := append(slices.DeleteFunc(checkin.AllFields(), func(n string) bool { return n == "noExpiry" }), others...)
+	for _, tag := range claim.Tags {
+		all = append(all, "claim."+tag)
+	}
 	slices.Sort(all)
 	return all
 }()
@@ -43,7 +46,8 @@ func binary(source string) bool { return source == "portrait" || strings.HasPref
 
 // AboutInsurance says that a source comes from the insurer.
 func AboutInsurance(source string) bool {
-	return strings.HasPrefix(source, "eligibility.") || slices.Contains([]string{"claim.MA_THE_BHYT", "claim.MA_DKBD", "claim.GT_THE_TU", "claim.GT_THE_DEN"}, source)
+	tag, ok := strings.CutPrefix(source, "claim.")
+	return strings.HasPrefix(source, "eligibility.") || ok && claim.FieldOf(tag) == ""
 }
 
 // noExpiry is what a card says that does not expire, in its own words.
@@ -96,7 +100,7 @@ func Of(r checkin.Result, files map[lds.FileID][]byte) Values {
 		}
 	}
 	for tag, text := range r.Claim {
-		if slices.Contains(others, "claim."+tag) {
+		if slices.Contains(claim.Tags, tag) {
 			put("claim."+tag, text)
 		}
 	}
@@ -135,5 +139,13 @@ func (v Values) eligibility(put func(name, value string), e *insurance.Eligibili
 	}
 	if e.Route != nil {
 		put("eligibility.route.proposal", e.Route.Proposal)
+	}
+	if r := e.Rate; r != nil {
+		if r.BasePercent != 0 {
+			put("eligibility.rate.basePercent", strconv.Itoa(r.BasePercent))
+		}
+		if r.Percent != nil {
+			put("eligibility.rate.percent", strconv.FormatFloat(*r.Percent, 'f', -1, 64))
+		}
 	}
 }

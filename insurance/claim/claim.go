@@ -42,6 +42,15 @@ var Tags = []string{
 	Name, Number, Birth, Sex, Nationality, Ethnicity, Address, Province, Commune, CardCode, Facility, ValidFrom, ValidTo, Route, Area, FiveYears,
 }
 
+// fields are the fields of a person that tags come from, by the names of the protocol.
+var fields = map[string]string{
+	Name: "fullName", Number: "number", Birth: "dateOfBirth", Sex: "sex", Nationality: "nationality", Ethnicity: "ethnicity",
+	Address: "residence", Province: "residence", Commune: "residence",
+}
+
+// FieldOf is the field of a person that a tag comes from, by its name in the protocol; empty for what the insurer says.
+func FieldOf(tag string) string { return fields[tag] }
+
 // Person is whom a claim is about. Dates are ISO 8601, as far as they are known.
 type Person struct {
 	Number, FullName, DateOfBirth, Sex string

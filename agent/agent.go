@@ -376,7 +376,22 @@ func watched(p insurance.Provider, state *health.Tracker) insurance.Provider {
 	if p == nil {
 		return nil
 	}
-	return watchedInsurer{p, state}
+	w := watchedInsurer{p, state}
+	if h, ok := p.(insurance.HistoryProvider); ok { // whose failures say nothing about look-ups
+		return watchedHistorian{w, h}
+	}
+	return w
+}
+
+// watchedHistorian is one that also tells what a person was treated for.
+type watchedHistorian struct {
+	watchedInsurer
+	historian insurance.HistoryProvider
+}
+
+// History implements insurance.HistoryProvider.
+func (w watchedHistorian) History(ctx context.Context, r insurance.Request) (insurance.History, error) {
+	return w.historian.History(ctx, r)
 }
 
 // Check implements insurance.Provider.

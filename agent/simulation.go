@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -115,6 +116,9 @@ func (s *Simulation) Trust() (*trust.Store, *trust.Report, error) {
 // Close takes everything down.
 func (s *Simulation) Close() error {
 	var errs []error
+	if c, ok := s.Insurer.(io.Closer); ok {
+		errs = append(errs, c.Close())
+	}
 	if s.Gateway != nil {
 		errs = append(errs, s.Gateway.Close())
 	}

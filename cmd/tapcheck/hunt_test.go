@@ -31,7 +31,7 @@ import (
 // its data folder and in its temporary folder: plain, without diacritics, in base64, in hexadecimal and URL-escaped.
 func TestNothingPersonalIsLogged(t *testing.T) {
 	p := start(t, nil, "demo", "--json", "--no-tap", "--latency", "0", "--log", "debug")
-	token := p.token("--desktop", "--rights", "read,insurance,simulator")
+	token := p.token("--desktop", "--rights", "read,insurance,history,simulator")
 	s := p.open("", token)
 	other := p.open("", p.token("--desktop"))
 
@@ -80,6 +80,16 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		s.must("checkin.link", map[string]any{"jobId": job, "visit": map[string]string{"maLk": who.Number, "maBn": who.Number}})
 		s.must("checkin.decide", map[string]any{"jobId": job, "about": "identity", "decision": "accept", "reason": "other", "note": who.FullName, "operator": map[string]string{"id": who.FullName}})
 		s.must("insurance.check", map[string]any{"jobId": job})
+		if who.ID == "an" { // what the person was treated for is told, and is then nowhere
+			asked := map[string]any{"number": who.Number, "fullName": who.FullName, "dateOfBirth": who.DateOfBirth, "history": true}
+			var told checkin.Check
+			if err := s.call("insurance.check", asked, &told); err != nil || told.Eligibility.History == nil || len(told.Eligibility.History.Visits) != 2 {
+				t.Errorf("history: %+v %v", told.Eligibility.History, err)
+			}
+			if err := other.call("insurance.check", asked, nil); err == nil {
+				t.Error("history without the right")
+			}
+		}
 		s.must("insurance.check", person)
 		s.must("checkin.void", map[string]any{"jobId": job, "reason": "other", "note": who.FullName + " " + who.Number})
 		s.must("checkin.list", map[string]any{})
@@ -302,7 +312,7 @@ func traces(text string) []string {
 	lower := strings.ToLower(text)
 	for _, who := range chip.Personas() {
 		for name, value := range map[string]string{
-			"card code": cardCode, "number": who.Number, "old number": who.OldNumber, "full name": who.FullName, "residence": who.Residence, "origin": who.Origin,
+			"diagnosis": "Viêm họng cấp", "card code": cardCode, "number": who.Number, "old number": who.OldNumber, "full name": who.FullName, "residence": who.Residence, "origin": who.Origin,
 			"father": who.Father, "mother": who.Mother, "spouse": who.Spouse, "document number": who.DocumentNumber(), "passport": who.Passport,
 			"QR": who.QR(), "MRZ line 1": who.MRZ()[0], "MRZ line 2": who.MRZ()[1], "features": who.Features,
 			"date of birth": who.DateOfBirth, "date of birth, compact": strings.ReplaceAll(who.DateOfBirth, "-", ""),

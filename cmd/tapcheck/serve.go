@@ -45,6 +45,9 @@ func (runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if c, ok := insurer.(io.Closer); ok {
+		defer c.Close()
+	}
 	readers := pcsc.New(pcsc.Options{})
 	unpublish := func() {}
 	err = agent.Run(a.ctx, agent.Options{

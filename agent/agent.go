@@ -70,7 +70,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "compat.unusable": true, "codes.unusable": true, "scanner.missing": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true}
 
 // Run starts an agent and serves until ctx ends; then every job is answered and everything is closed. Errors before that:
 // of the catalogue, DATA_FOLDER and PORT_TAKEN.
@@ -144,6 +144,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		faults(engine, b, state)
 		wss.health(state)
 		d.look(state)
+		state.Set(health.NoClient, !anyLive(tokens))
 		return healthItems(state, l)
 	}
 	var server *his.Server // made below; the bundle asks it
@@ -170,8 +171,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		hc.Simulator = o.Simulation
 	}
 	if o.Settings.HIS.AccessLog {
+		// Who used what before is not worth keeping a patient waiting for.
 		if hc.Access, err = his.OpenAccessLog(o.DataDir); err != nil {
-			return folderError(err)
+			log("access.unreadable", nil)
 		}
 		d.access = hc.Access
 	}
@@ -193,7 +195,6 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 		defer remove()
 	}
-	state.Set(health.NoClient, !anyLive(tokens))
 	if o.Ready != nil {
 		o.Ready(Ready{Addr: addr, Elapsed: time.Since(began)})
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/console"
+	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
@@ -276,5 +277,54 @@ func TestDamagedAccountsKeepNoHISOut(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, console.SetupFileName)); !os.IsNotExist(err) {
 		t.Errorf("a setup secret was made: %v", err)
+	}
+}
+
+// What is wrong is what is wrong now: a program that was let in meanwhile is one, and one that was shut out is none.
+func TestHealthKnowsWhoMayConnect(t *testing.T) {
+	s := serve(t, nil)
+	token := s.operator("hoa")
+	tokens, err := keys.OpenTokens(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := func() bool {
+		t.Helper()
+		code, _, raw := s.call("GET", "/health", token, nil)
+		if code != 200 {
+			t.Fatalf("health: %d %s", code, raw)
+		}
+		return strings.Contains(string(raw), "NO_CLIENT_ALLOWED")
+	}
+	if !nobody() {
+		t.Error("nobody was let in yet, and nothing says so")
+	}
+	_, made, err := tokens.Add(keys.TokenRequest{Desktop: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if nobody() {
+		t.Error("a program was let in, and it says that none may connect")
+	}
+	if err := tokens.Revoke(made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if !nobody() {
+		t.Error("the only program was shut out, and nothing says so")
+	}
+}
+
+// An access log that cannot be read keeps nobody from being admitted.
+func TestUnreadableAccessLogKeepsNobodyOut(t *testing.T) {
+	s := serve(t, func(o *Options) {
+		if err := keys.Claim(o.DataDir, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(his.AccessFile, filepath.Join(o.DataDir, his.AccessFile)); err != nil { // it leads to itself
+			t.Fatal(err)
+		}
+	})
+	if code, _, raw := s.call("GET", "/state", "", nil); code != 200 {
+		t.Errorf("state: %d %s", code, raw)
 	}
 }

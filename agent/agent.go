@@ -130,6 +130,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),
+		Lookups:       b, GiveUp: o.Settings.Queue.GiveUp(), Keep: o.Settings.Queue.Keep(), LookupsPerMinute: o.Settings.Queue.RatePerMinute,
 	})
 	b.onCaughtUp(engine.Recorded)
 	defer func() { // again where it has been closed, which does nothing
@@ -142,10 +143,17 @@ func Run(ctx context.Context, o Options) (err error) {
 	var d *desk // made below, before anybody asks
 	healthNow := func(l catalog.Lang) []his.HealthItem {
 		faults(engine, b, state)
+		more := waitingFaults(engine.Lookups(), time.Now(), state, l)
 		wss.health(state)
 		d.look(state)
 		state.Set(health.NoClient, !anyLive(tokens))
-		return healthItems(state, l)
+		items := healthItems(state, l)
+		for i, item := range items {
+			if add := more[health.Code(item.ID)]; add != "" {
+				items[i].Cause += " " + add
+			}
+		}
+		return items
 	}
 	var server *his.Server // made below; the bundle asks it
 	bundle := diagnostic{o, began, recent, healthNow, tokens, engine, anchors, func() map[catalog.ID]uint64 { return server.Refused() }}.bundle

@@ -377,9 +377,93 @@ func (b *book) PutAmendment(ctx context.Context, a journal.Amendment) error {
 	return b.put(ctx, &entry{checkin: a.CheckinID, write: func(ctx context.Context, j *journal.Journal) error { return j.PutAmendment(ctx, a) }})
 }
 
-// DropLookup implements checkin.Book.
-func (b *book) DropLookup(ctx context.Context, id string) error {
-	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.DropLookup(ctx, id) })
+// DropLookups implements checkin.Book.
+func (b *book) DropLookups(ctx context.Context, checkinID string) error {
+	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.DropLookups(ctx, checkinID) })
+}
+
+// PutAnswer implements checkin.Book.
+func (b *book) PutAnswer(ctx context.Context, a journal.Answer) error {
+	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.PutAnswer(ctx, a) })
+}
+
+// PutStay implements checkin.Book.
+func (b *book) PutStay(ctx context.Context, s journal.Stay) error {
+	return b.put(ctx, &entry{checkin: s.Amendment.CheckinID, write: func(ctx context.Context, j *journal.Journal) error { return j.PutStay(ctx, s) }})
+}
+
+// BeginLookup implements checkin.Lookups. It is tried once, and never caught up: whoever was refused asks nobody.
+func (b *book) BeginLookup(ctx context.Context, id string, notBefore time.Time, d journal.Disclosure) (bool, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (bool, error) {
+		return j.BeginLookup(ctx, id, notBefore, d)
+	})
+}
+
+// EndLookup implements checkin.Lookups. What is refused is caught up: it is how a look-up ended that did take place.
+func (b *book) EndLookup(ctx context.Context, t journal.Turn) (bool, error) {
+	applied := make(chan bool, 1)
+	err := b.do(ctx, func(ctx context.Context, j *journal.Journal) error {
+		there, err := j.EndLookup(ctx, t)
+		if err == nil {
+			select {
+			case applied <- there:
+			default:
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	return <-applied, nil
+}
+
+// DropNotice implements checkin.Lookups.
+func (b *book) DropNotice(ctx context.Context, owner string, seq int64) error {
+	return b.do(ctx, func(ctx context.Context, j *journal.Journal) error { return j.DropNotice(ctx, owner, seq) })
+}
+
+// Purge implements checkin.Lookups.
+func (b *book) Purge(ctx context.Context, before time.Time) (int, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (int, error) { return j.Purge(ctx, before) })
+}
+
+// DueLookups implements checkin.Lookups.
+func (b *book) DueLookups(ctx context.Context, now time.Time, limit int) ([]journal.Lookup, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Lookup, error) {
+		return j.DueLookups(ctx, now, limit)
+	})
+}
+
+// Waiting implements checkin.Lookups.
+func (b *book) Waiting(ctx context.Context) (journal.Waiting, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (journal.Waiting, error) { return j.Waiting(ctx) })
+}
+
+// Notices implements checkin.Lookups.
+func (b *book) Notices(ctx context.Context, owner string, limit int) ([]journal.Notice, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Notice, error) {
+		return j.Notices(ctx, owner, limit)
+	})
+}
+
+// LookupsOf implements checkin.Book.
+func (b *book) LookupsOf(ctx context.Context, checkinID string) ([]journal.Lookup, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Lookup, error) {
+		return j.LookupsOf(ctx, checkinID)
+	})
+}
+
+// AttemptsOf implements checkin.Book.
+func (b *book) AttemptsOf(ctx context.Context, checkinID string) ([]journal.Attempt, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Attempt, error) {
+		return j.AttemptsOf(ctx, checkinID)
+	})
+}
+
+// CheckinByID implements checkin.Book.
+func (b *book) CheckinByID(ctx context.Context, id string) (journal.Checkin, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (journal.Checkin, error) { return j.CheckinByID(ctx, id) })
 }
 
 // Checkin implements checkin.Book.

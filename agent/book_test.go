@@ -299,7 +299,7 @@ func TestBookIsRead(t *testing.T) {
 		}
 	}
 	refuse(false)
-	if err := b.DropLookup(t.Context(), "C1"); err != nil {
+	if err := b.DropLookups(t.Context(), "C1"); err != nil {
 		t.Error(err)
 	}
 	gone, cancel := context.WithCancel(t.Context())

@@ -148,7 +148,7 @@ func newPlayer(t *testing.T) *player {
 	}
 	quoted := func(s string) string { q, _ := json.Marshal(s); return string(q[1 : len(q)-1]) }
 	p.expand = strings.NewReplacer("$WEB", web, "$PROGRAM", program, "$QR", quoted(an.QR()), "$MRZ", quoted(strings.Join(an.MRZ(), "\n")),
-		"$NONCE", base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)), "$SINCE", time.Now().Add(-time.Hour).Format(time.RFC3339))
+		"$NONCE", base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)), "$SINCE", time.Now().Add(-time.Hour).Format(time.RFC3339), "$NOW", time.Now().Format(time.RFC3339))
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan Ready, 1), make(chan error, 1)
 	go func() {

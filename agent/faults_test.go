@@ -2,9 +2,12 @@ package agent
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/health"
 )
 
@@ -35,6 +38,38 @@ func TestFaultsAreTold(t *testing.T) {
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Look-ups that wait are told with how many there are and since when; those that wait too long, and those that are not taken in,
+// are more than a note.
+func TestWaitingLookupsAreTold(t *testing.T) {
+	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.Local)
+	for name, tt := range map[string]struct {
+		q    checkin.LookupState
+		want []health.Code
+		says string
+	}{
+		"nothing": {checkin.LookupState{}, nil, ""},
+		"waiting": {checkin.LookupState{Waiting: 37, Since: now.Add(-time.Hour)}, []health.Code{health.LookupsWaiting}, "37 lượt, lâu nhất từ 08:00 28/11/2026."},
+		"late":    {checkin.LookupState{Waiting: 1, Since: now.Add(-25 * time.Hour)}, []health.Code{health.LookupsLate}, "1 lượt, lâu nhất từ 08:00 27/11/2026."},
+		"full":    {checkin.LookupState{Waiting: 20000, Since: now, Full: true}, []health.Code{health.LookupsFull, health.LookupsWaiting}, "20000 lượt"},
+		"down":    {checkin.LookupState{DownSince: now}, nil, "Từ 09:00 28/11/2026."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := &health.Tracker{}
+			waitingFaults(checkin.LookupState{Waiting: 1, Full: true}, now, state, catalog.EN) // what is over is not told any more
+			more := waitingFaults(tt.q, now, state, catalog.VI)
+			var got []health.Code
+			said := more[health.InsuranceDown]
+			for _, w := range state.List(catalog.VI) {
+				got = append(got, w.Code)
+				said += more[w.Code]
+			}
+			if !slices.Equal(got, tt.want) || !strings.Contains(said, tt.says) || tt.says == "" && said != "" {
+				t.Errorf("got %v %q, want %v %q", got, said, tt.want, tt.says)
 			}
 		})
 	}

@@ -32,6 +32,7 @@ const (
 	StepCorrectAtInsurer = "CORRECT_AT_INSURER"
 	StepRecordOld        = "INSURER_RECORD_OLD"
 	StepOtherPerson      = "POSSIBLE_OTHER_PERSON"
+	StepPrintProof       = "PRINT_LOOKUP_PROOF"
 )
 
 // Ids of warnings, as results carry them.
@@ -64,6 +65,7 @@ var steps = map[string]Text{
 	StepProceed:          {"Tiếp nhận người bệnh.", "Admit the patient."},
 	StepCheckPapers:      {"Kiểm tra thẻ BHYT và giấy tờ tùy thân.", "Check the insurance card and an identity paper."},
 	StepAskInsuranceCard: {"Hỏi người bệnh thẻ BHYT khác hoặc mở VssID/VNeID.", "Ask for another insurance card or for VssID/VNeID."},
+	StepPrintProof:       {"In giấy xác nhận đã tra cứu nhưng chưa có kết quả, và kèm vào hồ sơ thanh toán.", "Print the proof of the failed look-up and put it into the claim's dossier."},
 	StepLookupLater:      {"Vẫn tiếp nhận; tra cứu lại thẻ BHYT khi cổng hoạt động.", "Admit the patient; look the insurance up again when the gateway works."},
 	StepReturnCard:       {"Trả thẻ cho người bệnh.", "Return the card to the patient."},
 	StepComparePhoto:     {"So ảnh trong chip với người đứng trước quầy.", "Compare the chip's photo with the person at the desk."},

@@ -148,6 +148,7 @@ const (
 	amendDecide      = "decide"
 	amendVoid        = "void"
 	amendEligibility = "eligibility"
+	amendStay        = "stay"
 )
 
 // amended is what was added to a check-in. In memory it belongs to a job and lies under the engine's mutex.
@@ -156,6 +157,9 @@ type amended struct {
 	links     int
 	decisions []Decision
 	void      *Voiding
+	stay      []stayEvent
+	// unanswered are the look-ups that were given up, by their ids.
+	unanswered []string
 }
 
 // onto puts what was added onto a result.
@@ -488,7 +492,12 @@ func filed(row journal.Checkin, added []journal.Amendment) (*file, error) {
 		case amendEligibility:
 			var x eligibilityAmendment
 			if json.Unmarshal(a.Body, &x) == nil {
-				f.result.Eligibility = &x.Eligibility
+				f.amended.answered(&f.result, x)
+			}
+		case amendStay:
+			var s stayEvent
+			if json.Unmarshal(a.Body, &s) == nil {
+				f.stay = append(f.stay, s)
 			}
 		}
 	}
@@ -498,7 +507,21 @@ func filed(row journal.Checkin, added []journal.Amendment) (*file, error) {
 	f.result.Recorded = true // where else does it come from
 	f.onto(&f.result)
 	f.person = personOf(f.result)
+	if q := rec.Question; q != (insurance.Request{}) {
+		f.person = Subject{Number: q.Number, CardCode: q.CardCode, FullName: q.FullName, DateOfBirth: q.DateOfBirth, Sex: q.Sex}
+	}
 	return f, nil
+}
+
+// answered puts a later answer onto a result. A look-up that was given up takes nothing away that is known.
+func (a *amended) answered(r *Result, x eligibilityAmendment) {
+	if x.GivenUp {
+		a.unanswered = append(a.unanswered, x.LookupID)
+		if r.Eligibility != nil && r.Eligibility.State != insurance.Pending {
+			return
+		}
+	}
+	r.Eligibility = &x.Eligibility
 }
 
 // amend finds a check-in, lets change add to it, and writes that down before it returns. An empty kind changes nothing. What
@@ -569,10 +592,10 @@ func (e *Engine) record(w write) bool {
 	return ok
 }
 
-// drop takes a look-up out of the queue.
+// drop takes the look-ups of a check-in out of the queue.
 func (e *Engine) drop(checkinID string) {
 	if e.cfg.Book != nil {
-		e.onDisk(&e.wg, func(ctx context.Context) error { return e.cfg.Book.DropLookup(ctx, checkinID) })
+		e.onDisk(&e.wg, func(ctx context.Context) error { return e.cfg.Book.DropLookups(ctx, checkinID) })
 	}
 }
 

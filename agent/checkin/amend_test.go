@@ -527,7 +527,7 @@ func TestCheckInsurance(t *testing.T) {
 				story = append(story, fmt.Sprintf("%T", e))
 			}
 		}
-		if d := cmp.Diff([]string{"fake: dateOfBirth,fullName,number", "attempt answered", "https://his.example 1: eligibility"}, story); d != "" {
+		if d := cmp.Diff([]string{"fake: dateOfBirth,fullName,number", "attempt answered", "journal.Answer", "https://his.example 1: eligibility"}, story); d != "" {
 			t.Error("the book:", d)
 		}
 		for name, tt := range map[string]struct {
@@ -732,8 +732,11 @@ func TestCheckInsuranceBeyondTheCeiling(t *testing.T) {
 		}
 		b.again()
 		got, err := b.e.CheckInsurance(ctx, his, all, catalog.VI, CheckRequest{JobID: "j1"})
-		if err != nil || got.Eligibility.State != insurance.Unknown || got.Attempt.Outcome != "not_asked" {
+		if err != nil || got.Eligibility.State != insurance.Pending || got.Attempt.Outcome != string(catalog.InsuranceUnreachable) {
 			t.Errorf("%+v %v", got, err)
+		}
+		if len(asked) != 3 || asked[2] != asked[0] { // the book holds the question, although the result may not say it
+			t.Errorf("%+v", asked)
 		}
 		if l := listed(t, b.e, his, ListRequest{}); l.Checkins[0].EligibilityState != "pending" {
 			t.Errorf("%+v", l)

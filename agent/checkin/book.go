@@ -16,6 +16,8 @@ type write struct {
 	lookup     *journal.Lookup
 	attempt    *journal.Attempt
 	amendment  *journal.Amendment
+	answer     *journal.Answer
+	stay       *journal.Stay
 }
 
 func (w write) to(ctx context.Context, b Book) error {
@@ -30,6 +32,10 @@ func (w write) to(ctx context.Context, b Book) error {
 		return b.PutAttempt(ctx, *w.attempt)
 	case w.amendment != nil:
 		return b.PutAmendment(ctx, *w.amendment)
+	case w.answer != nil:
+		return b.PutAnswer(ctx, *w.answer)
+	case w.stay != nil:
+		return b.PutStay(ctx, *w.stay)
 	}
 	return nil
 }

@@ -69,12 +69,17 @@ type Book interface {
 	PutLookup(ctx context.Context, l journal.Lookup) error
 	PutAttempt(ctx context.Context, a journal.Attempt) error
 	PutAmendment(ctx context.Context, a journal.Amendment) error
-	DropLookup(ctx context.Context, id string) error
+	PutAnswer(ctx context.Context, a journal.Answer) error
+	PutStay(ctx context.Context, s journal.Stay) error
+	DropLookups(ctx context.Context, checkinID string) error
 
-	// Checkin, Checkins and Amendments read, as journal.Journal does.
+	// These read, as journal.Journal does.
 	Checkin(ctx context.Context, owner, id, jobID string) (journal.Checkin, error)
 	Checkins(ctx context.Context, owner string, since time.Time, limit int) ([]journal.Checkin, error)
 	Amendments(ctx context.Context, checkinIDs ...string) ([]journal.Amendment, error)
+	LookupsOf(ctx context.Context, checkinID string) ([]journal.Lookup, error)
+	AttemptsOf(ctx context.Context, checkinID string) ([]journal.Attempt, error)
+	CheckinByID(ctx context.Context, id string) (journal.Checkin, error)
 }
 
 // Config is what an engine works with. Readers and Read are needed, everything else may be left out.
@@ -88,6 +93,7 @@ type Config struct {
 	Codes     *claim.Table       // the hospital's own table of codes; nil: none
 	Portrait  func(ctx context.Context, p lds.Portrait) (Picture, error)
 	Book      Book
+	Lookups   Lookups // asks again what is pending; nil: look-ups wait in the book and nobody asks
 	Simulated bool
 	Desk      string           // of check-ins for which the client names none
 	Now       func() time.Time // of the times in results; nil is time.Now
@@ -100,12 +106,15 @@ type Config struct {
 	Reposition    time.Duration // how long a lifted card may stay away; 0 is 10 s
 	Claimable     time.Duration // how long a card put down before may be claimed; 0 is 60 s
 	Reload        time.Duration // how long an owner without a socket keeps its jobs; 0 is 15 s
+	GiveUp        time.Duration // how long after the end of a stay its look-ups are asked again; 0 is 7 days
+	Keep          time.Duration // how long answers as they came, and news that nobody fetches, are kept; 0 is 90 days
 
-	MaxJobs     int           // unfinished jobs of all owners; 0 is 64
-	MaxPerOwner int           // unfinished jobs of one owner; 0 is 8
-	Retain      time.Duration // how long a finished job answers job.status; 0 is 10 minutes
-	MaxRetained int           // finished jobs of one owner that are kept; the oldest go first; 0 is 64
-	MaxKept     int           // finished jobs of all owners that are kept; 0 is 512
+	LookupsPerMinute int           // asked again at most; 0 is 20
+	MaxJobs          int           // unfinished jobs of all owners; 0 is 64
+	MaxPerOwner      int           // unfinished jobs of one owner; 0 is 8
+	Retain           time.Duration // how long a finished job answers job.status; 0 is 10 minutes
+	MaxRetained      int           // finished jobs of one owner that are kept; the oldest go first; 0 is 64
+	MaxKept          int           // finished jobs of all owners that are kept; 0 is 512
 }
 
 // Bounds that nobody needs to set.
@@ -148,6 +157,7 @@ type Engine struct {
 	subs     map[Owner]map[*subscriber]struct{}
 	grace    map[Owner]*time.Timer
 	asking   map[*job]bool // look-ups of insurance.check
+	live     int           // look-ups that somebody waits for at the desk
 	changed  chan struct{} // closed and replaced when anything above moves
 	settled  *time.Timer   // when readers that were out of sight count as empty
 	stopping bool
@@ -164,6 +174,8 @@ type Engine struct {
 	wg    sync.WaitGroup // jobs and what they started
 	loops sync.WaitGroup // watch, catchUp and what they started
 	subWG sync.WaitGroup
+
+	again *again // asks again; nil: nobody does
 
 	served reader.Watchers // of who is served
 	moved  reader.Watchers // of anything that Queue tells
@@ -189,8 +201,9 @@ type slot struct {
 }
 
 type subscriber struct {
-	ch   chan Event
-	done bool
+	ch     chan Event
+	done   bool
+	notice int64 // the last one that it was given
 }
 
 // New starts an engine.
@@ -207,10 +220,12 @@ func New(c Config) *Engine {
 	or(&c.Claimable, time.Minute)
 	or(&c.Reload, 15*time.Second)
 	or(&c.Retain, 10*time.Minute)
+	or(&c.GiveUp, 7*24*time.Hour)
+	or(&c.Keep, 90*24*time.Hour)
 	for _, n := range []struct {
 		at *int
 		v  int
-	}{{&c.MaxJobs, 64}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}, {&c.MaxKept, 512}} {
+	}{{&c.MaxJobs, 64}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}, {&c.MaxKept, 512}, {&c.LookupsPerMinute, 20}} {
 		if *n.at <= 0 {
 			*n.at = n.v
 		}
@@ -239,6 +254,10 @@ func New(c Config) *Engine {
 	e.mu.Unlock()
 	e.loops.Go(func() { e.watch(watch) })
 	e.loops.Go(e.catchUp)
+	if c.Lookups != nil {
+		e.again = newAgain(e)
+		e.loops.Go(e.again.run)
+	}
 	return e
 }
 
@@ -592,6 +611,7 @@ func (e *Engine) Attach(ctx context.Context, o Owner) <-chan Event {
 		t.Stop()
 		delete(e.grace, o)
 	}
+	e.again.notify(false) // of what it has not got yet
 	e.subWG.Go(func() {
 		select {
 		case <-ctx.Done():
@@ -712,6 +732,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		j.cancel(catalog.New(catalog.AgentStopping, nil))
 	}
 	e.mu.Unlock()
+	e.again.stop()
 	err := wait(ctx, &e.wg)
 	e.stop()
 	e.served.Close()

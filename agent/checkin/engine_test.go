@@ -127,18 +127,20 @@ func TestTapToResult(t *testing.T) {
 			case journal.Disclosure:
 				kinds = append(kinds, e.To+": "+strings.Join(e.Fields, ","))
 			case journal.Attempt:
-				kinds = append(kinds, "attempt "+e.Outcome+" "+e.Code)
+				kinds = append(kinds, "attempt "+e.Outcome+" "+e.Code+" "+e.Insurer+": "+strings.Join(e.Fields, ","))
+			case journal.Answer:
+				kinds = append(kinds, "answer "+string(e.Body))
 			case journal.Checkin:
 				kinds = append(kinds, "checkin "+e.State)
 				var rec record
-				if err := json.Unmarshal(e.Body, &rec); err != nil || rec.Result.Identity == nil || rec.Result.Portrait != nil || len(rec.Eligibility) == 0 {
+				if err := json.Unmarshal(e.Body, &rec); err != nil || rec.Result.Identity == nil || rec.Result.Portrait != nil || rec.Question.FullName == "" {
 					t.Errorf("record: %v %+v", err, rec)
 				}
 			}
 		}
 		wantKinds := []string{
 			"https://his.example 1: dateOfBirth,documentNumber,expiresAt,fullName,issuedAt,nationality,number,residence,sex",
-			"fake: dateOfBirth,fullName,number,sex", "attempt answered 000",
+			"fake: dateOfBirth,fullName,number,sex", "attempt answered 000 fake: dateOfBirth,fullName,number,sex", `answer {"maKetQua":"000"}`,
 			"https://his.example 1: eligibility", "https://his.example 1: portrait", "checkin complete",
 		}
 		if d := cmp.Diff(wantKinds, kinds); d != "" {
@@ -1336,8 +1338,8 @@ func TestInsurance(t *testing.T) {
 				}
 				got := outcome{state: e.State, reason: catalog.ID(e.Reason), step: tt.want.step}
 				for _, l := range entries[journal.Lookup](b.book) {
-					var q insurance.Request
-					if err := json.Unmarshal(l.Body, &q); err != nil || q.Number != "001099012345" || l.CheckinID != a.CheckinID {
+					var q queued
+					if err := json.Unmarshal(l.Body, &q); err != nil || q.Request.Number != "001099012345" || l.CheckinID != a.CheckinID || q.Owner != his.String() || q.Cause != CauseArrival {
 						t.Errorf("queued: %v %+v", err, l)
 					}
 					got.queued = true

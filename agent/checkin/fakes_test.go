@@ -353,9 +353,52 @@ func (b *book) PutDisclosure(ctx context.Context, d journal.Disclosure) error { 
 func (b *book) PutLookup(ctx context.Context, l journal.Lookup) error         { return b.put(ctx, l) }
 func (b *book) PutAttempt(ctx context.Context, a journal.Attempt) error       { return b.put(ctx, a) }
 func (b *book) PutAmendment(ctx context.Context, a journal.Amendment) error   { return b.put(ctx, a) }
-func (b *book) DropLookup(ctx context.Context, id string) error               { return b.put(ctx, dropped(id)) }
+func (b *book) PutAnswer(ctx context.Context, a journal.Answer) error         { return b.put(ctx, a) }
+func (b *book) DropLookups(ctx context.Context, checkinID string) error {
+	return b.put(ctx, dropped(checkinID))
+}
 
-// dropped is a look-up that was taken out of the queue.
+func (b *book) PutStay(ctx context.Context, s journal.Stay) error {
+	if err := b.put(ctx, s.Amendment); err != nil {
+		return err
+	}
+	return b.put(ctx, s.Lookup)
+}
+
+func (b *book) LookupsOf(ctx context.Context, checkinID string) (out []journal.Lookup, _ error) {
+	if err := b.readable(ctx); err != nil {
+		return nil, err
+	}
+	for _, l := range entries[journal.Lookup](b) {
+		if l.CheckinID == checkinID && !slices.Contains(entries[dropped](b), dropped(checkinID)) {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+func (b *book) AttemptsOf(ctx context.Context, checkinID string) (out []journal.Attempt, _ error) {
+	if err := b.readable(ctx); err != nil {
+		return nil, err
+	}
+	for _, a := range entries[journal.Attempt](b) {
+		if a.CheckinID == checkinID {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func (b *book) CheckinByID(ctx context.Context, id string) (journal.Checkin, error) {
+	for _, c := range slices.Backward(entries[journal.Checkin](b)) {
+		if c.ID == id {
+			return c, b.readable(ctx)
+		}
+	}
+	return journal.Checkin{}, journal.ErrNone
+}
+
+// dropped is a check-in whose look-ups were taken out of the queue.
 type dropped string
 
 // The journal's own tests hold it to the same answers.

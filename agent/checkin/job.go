@@ -27,6 +27,7 @@ type job struct {
 	lang      catalog.Lang
 	req       Request
 	readOnly  bool // card.read
+	bare      bool // a question about somebody, with no check-in behind it
 	fields    []string
 	picture   bool // the portrait is wanted and allowed
 	limited   bool
@@ -385,22 +386,18 @@ func (j *job) conclude(err error) {
 	e := j.e
 	var o ResultOptions
 	var r Result
-	var raw []byte
 	e.locked(func() {
 		j.timings.CompleteMs = j.sinceTap()
 		o = j.options()
 		o.Err, o.FinishedAt = err, e.cfg.Now()
 		r = assemble(j.view, o)
-		if j.eligible != nil {
-			raw = j.eligible.Raw
-		}
 	})
-	if !j.write(write{checkin: j.row(r, raw)}) && o.Recorded {
+	if !j.write(write{checkin: j.row(r)}) && o.Recorded {
 		e.locked(func() {
 			o.Recorded = false
 			r = assemble(j.view, o)
 		})
-		j.write(write{checkin: j.row(r, raw)})
+		j.write(write{checkin: j.row(r)})
 	}
 	e.locked(func() {
 		if r.State == Complete {
@@ -458,14 +455,20 @@ func (j *job) sinceTap() int64 {
 
 // record is the body of a check-in's row. The picture is not kept: no purpose needs it once the desk has seen it.
 type record struct {
-	Version     int    `json:"version"`
-	Result      Result `json:"result"`
-	Eligibility []byte `json:"rawEligibility,omitempty"` // the insurer's answer as it came
+	Version  int               `json:"version"`
+	Result   Result            `json:"result"`
+	Question insurance.Request `json:"question,omitzero"` // what the insurer was asked, which a later look-up asks again
 }
 
-func (j *job) row(r Result, raw []byte) *journal.Checkin {
+func (j *job) row(r Result) *journal.Checkin {
 	r.Portrait = nil
-	b, err := json.Marshal(record{Version: 1, Result: r, Eligibility: raw})
+	var q insurance.Request
+	j.e.locked(func() {
+		if j.looking {
+			q = j.question
+		}
+	})
+	b, err := json.Marshal(record{Version: 1, Result: r, Question: q})
 	if err != nil {
 		j.log("record.unencodable", nil)
 	}

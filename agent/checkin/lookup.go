@@ -2,10 +2,10 @@ package checkin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
@@ -105,50 +105,21 @@ const (
 func (j *job) ask(q insurance.Request) {
 	e := j.e
 	name := e.cfg.Insurer.Name()
-	answer, err := insurance.Eligibility{}, error(nil)
-	type outcome struct {
-		answer insurance.Eligibility
-		err    error
-	}
+	var answer insurance.Eligibility
+	var err error
+	e.locked(func() { e.live++ })
 	select {
 	case e.checks <- struct{}{}:
 		j.disclose(name, sent(q)...)
 		ctx, cancel := context.WithTimeout(j.ctx, j.insuranceLimit())
 		defer cancel()
-		came := make(chan outcome, 1)
-		// A provider that does not heed its context keeps its slot and nothing else.
-		e.wg.Go(func() {
-			defer func() { <-e.checks }()
-			var o outcome
-			defer func() {
-				if p := recover(); p != nil {
-					j.caught(p)
-					o = outcome{err: errPanic}
-				}
-				came <- o
-			}()
-			if ctx.Err() != nil { // the job ended while the disclosure was written
-				o.err = &insurance.NotAskedError{Err: ctx.Err()}
-				return
-			}
-			o.answer, o.err = e.cfg.Insurer.Check(ctx, q)
-		})
-		select {
-		case o := <-came:
-			answer, err = o.answer, o.err
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+		answer, err = e.consult(ctx, &e.wg, q, func() { <-e.checks }, func(p any) { j.caught(p) })
 	default: // too many questions are open already
 		err = insurance.ErrNotAsked
 	}
-	if err == nil && !slices.Contains([]insurance.State{insurance.Eligible, insurance.NotEligible, insurance.Check, insurance.Unknown}, answer.State) {
-		err = insurance.ErrGarbage
-	}
-	if len(answer.Code) > maxCode { // a code is a few characters; a journal takes no more than it says
-		answer.Code = ""
-	}
-	attempt := journal.Attempt{LookupID: j.checkinID, At: e.cfg.Now(), Outcome: outcomeAnswered, Code: answer.Code}
+	e.locked(func() { e.live-- })
+	e.again.notify(err == nil)
+	attempt := journal.Attempt{LookupID: j.checkinID, CheckinID: j.checkinID, At: e.cfg.Now(), Outcome: outcomeAnswered, Code: answer.Code, Insurer: name, Fields: sent(q)}
 	ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 	if j.ctx.Err() != nil { // nobody waits for it any more, but what left has left
 		switch {
@@ -178,12 +149,15 @@ func (j *job) ask(q insurance.Request) {
 		}
 		if errors.Is(err, insurance.ErrRequest) { // asking again will not help
 			answer.State, answer.Advice = insurance.Unknown, ""
-		} else if body, merr := json.Marshal(q); merr == nil {
-			j.write(write{lookup: &journal.Lookup{ID: j.checkinID, CheckinID: j.checkinID, NotBefore: e.cfg.Now(), Body: body}})
+		} else if !e.enqueue(j, q) { // nobody will ask again, so nothing is pending
+			answer.State, answer.Advice = insurance.Unknown, ""
 		}
 		j.log("insurance.failed", map[string]any{"error": string(id), "asked": !unasked})
 	}
 	j.write(write{attempt: &attempt})
+	if len(answer.Raw) > 0 {
+		j.write(write{answer: &journal.Answer{CheckinID: j.checkinID, LookupID: j.checkinID, At: attempt.At, Body: bounded(answer.Raw)}})
+	}
 	e.locked(func() { j.attempt = &attempt })
 	j.disclose(j.key.owner.String(), "eligibility")
 
@@ -198,6 +172,48 @@ func (j *job) ask(q insurance.Request) {
 	j.timings.EligibilityMs = j.sinceTap()
 	j.partial(false)
 }
+
+// consult asks the insurer, and holds its answer to what an answer may be. release is called when the insurer's client has come
+// back, which one that does not heed its context may do much later than consult does.
+func (e *Engine) consult(ctx context.Context, wg *sync.WaitGroup, q insurance.Request, release func(), caught func(any)) (insurance.Eligibility, error) {
+	type outcome struct {
+		answer insurance.Eligibility
+		err    error
+	}
+	came := make(chan outcome, 1)
+	wg.Go(func() {
+		defer release()
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				caught(p)
+				o = outcome{err: errPanic}
+			}
+			came <- o
+		}()
+		if ctx.Err() != nil { // it ended while the disclosure was written
+			o.err = &insurance.NotAskedError{Err: ctx.Err()}
+			return
+		}
+		o.answer, o.err = e.cfg.Insurer.Check(ctx, q)
+	})
+	var o outcome
+	select {
+	case o = <-came:
+	case <-ctx.Done():
+		o.err = ctx.Err()
+	}
+	if o.err == nil && !slices.Contains([]insurance.State{insurance.Eligible, insurance.NotEligible, insurance.Check, insurance.Unknown}, o.answer.State) {
+		o.err = insurance.ErrGarbage
+	}
+	if len(o.answer.Code) > maxCode { // a code is a few characters; a journal takes no more than it says
+		o.answer.Code = ""
+	}
+	return o.answer, o.err
+}
+
+// bounded is an answer that a journal takes.
+func bounded(raw []byte) []byte { return raw[:min(len(raw), journal.MaxBody)] }
 
 // disclose writes down that something personal goes to somebody (the owner, the insurer), before it goes.
 func (j *job) disclose(to string, fields ...string) {
@@ -331,7 +347,8 @@ type Attempt struct {
 // eligibilityAmendment is a later answer in the book.
 type eligibilityAmendment struct {
 	Eligibility insurance.Eligibility `json:"eligibility"`
-	Raw         []byte                `json:"raw,omitempty"` // as it came
+	LookupID    string                `json:"lookupId,omitempty"` // of the queue
+	GivenUp     bool                  `json:"givenUp,omitempty"`  // nobody has answered, and nobody will be asked again
 }
 
 // CheckInsurance asks the insurer now, and waits for the answer, at most Config.InsuranceWait. What is asked about a check-in
@@ -383,12 +400,13 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	if e.cfg.Insurer == nil {
 		return Check{Eligibility: insurance.Eligibility{State: insurance.Off}, Attempt: Attempt{At: e.cfg.Now(), Outcome: outcomeNotAsked, LookupID: id}, Recorded: true}, nil
 	}
-	// A job that nobody can see: it asks, and leaves in the book what every look-up leaves there.
+	// A job that nobody can see (bare: nor does a check-in stand behind it): it asks, and leaves in the book what every look-up leaves there.
 	j := &job{
 		e: e, key: jobKey{owner: o}, checkinID: id, lang: lang, state: Complete, startedAt: e.cfg.Now(), started: time.Now(),
-		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}), req: Request{Operator: r.Operator},
+		done: make(chan struct{}), told: make(chan struct{}), lookedUp: make(chan struct{}), req: Request{Operator: r.Operator}, bare: f == nil,
 	}
 	if f != nil {
+		j.key.id = f.result.JobID
 		j.req.Desk = f.result.Desk
 	}
 	close(j.told)
@@ -441,7 +459,7 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 			f.job.eligible = j.eligible
 			f.job.answered()
 		}
-		return amendEligibility, eligibilityAmendment{*j.eligible, j.eligible.Raw}, nil
+		return amendEligibility, eligibilityAmendment{Eligibility: *j.eligible}, nil
 	})
 	out.Recorded = out.Recorded && recorded && err == nil
 	return out, nil

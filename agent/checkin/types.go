@@ -277,15 +277,18 @@ const (
 	EventPartial  = "job.partial"
 	EventNeeds    = "job.needs"
 	EventResult   = "job.result"
+
+	EventEligibility = "eligibility.changed"
 )
 
-// Event is a notification for the owner of a job. Method is job.progress, job.partial, job.needs or job.result; Params is
+// Event is a notification for the owner of a job. Method is job.progress, job.partial, job.needs, job.result or eligibility.changed; Params is
 // already encoded, so that one event is encoded once however many sockets get it.
 type Event struct {
 	Method  string
 	JobID   string
 	Params  json.RawMessage
 	Result  *Result  // that Params are, of job.partial and job.result; never changed
+	Notice  int64    // of eligibility.changed: the owner gets it until Engine.Got hears that it has it
 	Picture *Picture // that Params holds as "portrait", for who would rather have it beside them; never changed
 }
 

@@ -25,6 +25,9 @@ const (
 	InsuranceOff        Code = "INSURANCE_OFF"
 	InsuranceDown       Code = "INSURANCE_UNREACHABLE"
 	InsuranceRefused    Code = "INSURANCE_REJECTED"
+	LookupsWaiting      Code = "LOOKUPS_WAITING"
+	LookupsLate         Code = "LOOKUPS_LATE"
+	LookupsFull         Code = "LOOKUPS_FULL"
 	JournalUnwritable   Code = "JOURNAL_UNWRITABLE"
 	RecordsLost         Code = "RECORDS_LOST"
 	InternalFault       Code = "INTERNAL_FAULT"
@@ -111,6 +114,18 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Cổng BHYT từ chối tài khoản của cơ sở.", EN: "The insurance gateway refuses the facility's account."},
 		catalog.Text{VI: "Sai mật khẩu, IP chưa đăng ký, hoặc cán bộ tra cứu chưa đăng ký.", EN: "Wrong password, or the IP address or staff member is not registered."},
 		catalog.Text{VI: "Kiểm tra tài khoản trên cổng BHYT.", EN: "Check the account on the gateway's portal."}},
+	LookupsWaiting: {Note,
+		catalog.Text{VI: "Có lượt đang chờ tra cứu lại thẻ BHYT.", EN: "Insurance look-ups wait to be asked again."},
+		catalog.Text{VI: "Lúc tiếp nhận, cổng BHYT không trả lời; hoặc người bệnh vừa chuyển khoa hay ra viện.", EN: "The gateway did not answer at the check-in, or a patient was just transferred or discharged."},
+		catalog.Text{VI: "Không cần làm gì: Tapcheck tự hỏi lại và báo phần mềm bệnh viện. Hãy để máy này bật.", EN: "Nothing needs to be done: Tapcheck asks again and tells the HIS. Leave this PC on."}},
+	LookupsLate: {Degraded,
+		catalog.Text{VI: "Có lượt chờ tra cứu thẻ BHYT đã hơn một ngày.", EN: "An insurance look-up has waited for more than a day."},
+		catalog.Text{VI: "Cổng BHYT hoặc đường mạng hỏng lâu, tài khoản bị từ chối, hoặc máy này thường tắt.", EN: "The gateway or the network has long been down, the account is refused, or this PC is often off."},
+		catalog.Text{VI: "Kiểm tra mạng và tài khoản cổng BHYT; người bệnh ra viện thì in giấy xác nhận đã tra cứu, kèm vào hồ sơ.", EN: "Check the network and the gateway account; for a patient who goes home, print the proof of the look-ups and put it into the dossier."}},
+	LookupsFull: {Degraded,
+		catalog.Text{VI: "Hàng chờ tra cứu thẻ BHYT đã đầy.", EN: "The queue of insurance look-ups is full."},
+		catalog.Text{VI: "Quá nhiều lượt chưa tra cứu được; các lượt mới không được xếp hàng.", EN: "Too many look-ups have found no answer; new ones are not queued."},
+		catalog.Text{VI: "Sửa kết nối tới cổng BHYT; các lượt mới phải tra cứu trên trang của cổng.", EN: "Mend the connection to the gateway; look new patients up on the gateway's own page."}},
 	JournalUnwritable: {Degraded,
 		catalog.Text{VI: "Không ghi được sổ lượt tiếp nhận.", EN: "Check-ins cannot be recorded."},
 		catalog.Text{VI: "Ổ đĩa đầy, chỉ đọc hoặc hỏng.", EN: "The disk is full, read-only or faulty."},

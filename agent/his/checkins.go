@@ -71,6 +71,22 @@ func checkInsurance(ctx context.Context, c *conn, params json.RawMessage) (any, 
 	return c.s.c.Engine.CheckInsurance(ctx, c.session.owner, c.session.rights, c.session.lang, r)
 }
 
+func updateVisit(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
+	var r checkin.VisitRequest
+	if err := decode(params, &r); err != nil {
+		return nil, err
+	}
+	return c.s.c.Engine.UpdateVisit(ctx, c.session.owner, c.session.rights, c.session.lang, r)
+}
+
+func closeVisit(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
+	var r checkin.VisitRequest
+	if err := decode(params, &r); err != nil {
+		return nil, err
+	}
+	return c.s.c.Engine.CloseVisit(ctx, c.session.owner, c.session.rights, c.session.lang, r)
+}
+
 // Bundle is a diagnostics bundle: a zip archive, redacted, so that it can be sent to somebody.
 type Bundle struct {
 	Name     string

@@ -49,6 +49,7 @@ type conn struct {
 	out      chan frame    // for the writer
 	slow     chan struct{} // a value for each slow request that is being served
 	frames   atomic.Uint32 // pictures sent as binary frames
+	told     notices
 	outBytes atomic.Int64
 
 	// order is held while a job is started until its answer is queued, and by whoever queues a notification: so the
@@ -116,7 +117,10 @@ func (c *conn) serve() {
 		}
 		return err
 	}
-	c.ws.SetPongHandler(alive)
+	c.ws.SetPongHandler(func(payload string) error {
+		c.took(payload)
+		return alive("")
+	})
 	_ = alive("")
 
 	c.send(notification("agent.hello", c.hello()))
@@ -381,8 +385,50 @@ func (c *conn) revoked() {
 	c.end(CloseTokenRejected, string(catalog.TokenRejected))
 }
 
-// frame is a text frame, and the binary one that follows it directly, if any.
-type frame struct{ text, picture []byte }
+// frame is a text frame, and the binary one that follows it directly, if any. A notice is one that the client has to be seen to get.
+type frame struct {
+	text, picture []byte
+	notice        int64
+}
+
+// noticePing begins the payload of a ping that follows a notice. Frames keep their order, so whoever answers it has had the notice;
+// every websocket answers pings by itself.
+const noticePing = "notice "
+
+// took hears from a pong that a notice has arrived. Of the reader's goroutine.
+func (c *conn) took(payload string) {
+	number, ours := strings.CutPrefix(payload, noticePing)
+	if !ours || c.session == nil {
+		return
+	}
+	if n, err := strconv.ParseInt(number, 10, 64); err == nil && c.told.take(n) {
+		c.s.c.Engine.Got(c.session.owner, n)
+	}
+}
+
+// notices are those that were sent on a socket and not answered for.
+type notices struct {
+	mu   sync.Mutex
+	sent map[int64]bool
+}
+
+func (n *notices) add(notice int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.sent == nil {
+		n.sent = map[int64]bool{}
+	}
+	n.sent[notice] = true
+}
+
+// take says whether a notice was sent and not answered for yet: a client may say anything.
+func (n *notices) take(notice int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	was := n.sent[notice]
+	delete(n.sent, notice)
+	return was
+}
 
 func (f frame) size() int64 { return int64(len(f.text) + len(f.picture)) }
 
@@ -424,6 +470,10 @@ func (c *conn) write() {
 		if err == nil && f.picture != nil {
 			c.seen(false, true, f.picture)
 			err = c.ws.WriteMessage(websocket.BinaryMessage, f.picture)
+		}
+		if err == nil && f.notice > 0 {
+			c.told.add(f.notice)
+			err = c.ws.WriteControl(websocket.PingMessage, []byte(noticePing+strconv.FormatInt(f.notice, 10)), deadline)
 		}
 		if err == nil {
 			return true
@@ -507,7 +557,10 @@ func (c *conn) relay(events <-chan checkin.Event) {
 				c.revoked()
 				return
 			}
-			if e.Method == checkin.EventPartial || e.Method == checkin.EventResult {
+			if e.Method == checkin.EventEligibility && !c.session.rights.Insurance {
+				continue // another token of the same program has it
+			}
+			if e.Method == checkin.EventPartial || e.Method == checkin.EventResult || e.Method == checkin.EventEligibility {
 				c.note(e.Method, "sent") // these carry what was read
 			}
 			c.tell(e)

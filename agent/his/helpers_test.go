@@ -51,6 +51,7 @@ type fakeEngine struct {
 
 	insurer chan struct{}   // where it is set, each look-up takes a value
 	result  *checkin.Result // of every job, where it is set
+	got     []int64         // notices that were seen to arrive
 }
 
 func newFakeEngine() *fakeEngine {
@@ -187,6 +188,25 @@ func (e *fakeEngine) CheckInsurance(ctx context.Context, _ checkin.Owner, r chec
 		}
 	}
 	return checkin.Check{Eligibility: insurance.Eligibility{State: insurance.Eligible}, Attempt: checkin.Attempt{Outcome: "answered", LookupID: "l-1"}}, nil
+}
+
+func (e *fakeEngine) UpdateVisit(_ context.Context, o checkin.Owner, r checkin.Rights, _ catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error) {
+	st, err := e.Status(context.Background(), o, req.JobID)
+	if err != nil {
+		return checkin.VisitAnswer{}, err
+	}
+	return checkin.VisitAnswer{CheckinID: st.CheckinID, LookupID: st.CheckinID + "/" + req.Event, Unverified: []checkin.Unverified{}, Next: []checkin.Step{}, Recorded: r.Insurance}, nil
+}
+
+func (e *fakeEngine) CloseVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, l catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error) {
+	req.Event = "end"
+	return e.UpdateVisit(ctx, o, r, l, req)
+}
+
+func (e *fakeEngine) Got(o checkin.Owner, notice int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.got = append(e.got, notice)
 }
 
 func (e *fakeEngine) Attach(ctx context.Context, o checkin.Owner) <-chan checkin.Event {

@@ -59,6 +59,8 @@ func (s *Server) table() map[string]method {
 	add("checkin.void", method{run: voidCheckin, slow: true, rights: desk})
 	add("checkin.list", method{run: listCheckins, slow: true, rights: desk})
 	add("insurance.check", method{run: checkInsurance, slow: true, rights: []string{keys.RightInsurance}})
+	add("visit.update", method{run: updateVisit, slow: true, rights: []string{keys.RightInsurance}})
+	add("visit.close", method{run: closeVisit, slow: true, rights: []string{keys.RightInsurance}})
 	if s.c.Bundle == nil {
 		add("diagnostics.bundle", method{rights: desk})
 	} else {
@@ -79,8 +81,6 @@ func (s *Server) table() map[string]method {
 	add("face.verify", method{rights: []string{keys.RightFace}})
 	add("consent.record", method{rights: []string{keys.RightFace}})
 	add("evidence.get", method{rights: []string{keys.RightEvidence}})
-	add("visit.update", method{rights: []string{keys.RightInsurance}})
-	add("visit.close", method{rights: []string{keys.RightInsurance}})
 	return t
 }
 

@@ -55,6 +55,13 @@ func (c *conn) tell(e checkin.Event) {
 			e.Params, e.Picture = raw, r.Portrait
 		}
 	}
+	if e.Notice > 0 {
+		f := frame{text: notification(e.Method, e.Params), notice: e.Notice}
+		c.order.Lock()
+		defer c.order.Unlock()
+		c.queue(f)
+		return
+	}
 	if e.Picture == nil || !c.session.binary {
 		c.notify(e.Method, e.Params)
 		return

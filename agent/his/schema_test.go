@@ -33,7 +33,8 @@ var said = map[string]any{
 	"Step": checkin.Step{}, "Warning": checkin.Warning{}, "Timings": checkin.Timings{}, "Picture": checkin.Picture{}, "Verdicts": checkin.Verdicts{},
 	"FaceVerdict": checkin.FaceVerdict{}, "AttackCheck": checkin.AttackCheck{}, "Decision": checkin.Decision{}, "Voiding": checkin.Voiding{},
 	"CheckinLinkResult": checkin.Linked{}, "CheckinDecideResult": checkin.Decided{}, "CheckinVoidResult": checkin.Voided{}, "CheckinListResult": checkin.List{},
-	"CheckinSummary": checkin.Summary{}, "InsuranceCheckResult": checkin.Check{}, "Attempt": checkin.Attempt{}, "BundleFile": BundleFile{},
+	"CheckinSummary": checkin.Summary{}, "InsuranceCheckResult": checkin.Check{}, "Attempt": checkin.Attempt{}, "EligibilityChanged": checkin.EligibilityChanged{},
+	"VisitResult": checkin.VisitAnswer{}, "Unverified": checkin.Unverified{}, "BundleFile": BundleFile{},
 	"Rights": checkin.Rights{}, "Operator": checkin.Operator{},
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
@@ -48,7 +49,7 @@ var said = map[string]any{
 var asked = map[string]any{
 	"CheckinStartParams": checkin.Request{}, "JobProvideParams": checkin.Provision{}, "KeyInput": checkin.KeyInput{}, "Expect": checkin.Expect{},
 	"CheckinLinkParams": checkin.LinkRequest{}, "CheckinDecideParams": checkin.DecideRequest{}, "CheckinVoidParams": checkin.VoidRequest{},
-	"CheckinListParams": checkin.ListRequest{}, "InsuranceCheckParams": checkin.CheckRequest{}, "Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{}, "Care": insurance.Care{},
+	"CheckinListParams": checkin.ListRequest{}, "InsuranceCheckParams": checkin.CheckRequest{}, "VisitUpdateParams": checkin.VisitRequest{}, "Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{}, "Care": insurance.Care{},
 	"JWK":       keys.JWK{},  // which a HIS backend's key may be too
 	"Discovery": discovery{}, // of which a page that is not allowed gets less
 }

@@ -54,6 +54,9 @@ type Engine interface {
 	Void(ctx context.Context, o checkin.Owner, r checkin.VoidRequest) (checkin.Voided, error)
 	List(ctx context.Context, o checkin.Owner, r checkin.ListRequest) (checkin.List, error)
 	CheckInsurance(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.CheckRequest) (checkin.Check, error)
+	UpdateVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
+	CloseVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
+	Got(o checkin.Owner, notice int64) // does not block
 }
 
 // Readers are the readers of this PC; any reader.Monitor is one.

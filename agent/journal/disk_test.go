@@ -247,9 +247,9 @@ func TestPowerLoss(t *testing.T) {
 		c.Body = body(i)
 		ok(t, j.PutCheckin(ctx, c))
 		if i%3 == 0 {
-			ok(t, j.PutLookup(ctx, Lookup{ID: c.ID, NotBefore: day, Body: c.Body}))
+			ok(t, j.PutLookup(ctx, Lookup{ID: c.ID, CheckinID: c.ID, NotBefore: day, Body: c.Body}))
 			ok(t, j.PutAttempt(ctx, Attempt{LookupID: c.ID, At: day, Outcome: "x"}))
-			ok(t, j.DropLookup(ctx, c.ID))
+			ok(t, j.DropLookups(ctx, c.ID))
 		}
 		if i%16 == 15 {
 			ok(t, j.do(ctx, func(db *conn) error {

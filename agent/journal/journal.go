@@ -212,6 +212,20 @@ func (j *Journal) Checkins(ctx context.Context, owner string, since time.Time, l
 		owner, since, clamp(limit))
 }
 
+// CheckinByID gives a check-in whoever its owner is, for who may know that from elsewhere. Errors: ErrNone.
+func (j *Journal) CheckinByID(ctx context.Context, id string) (Checkin, error) {
+	rows, err := list(ctx, j, func(r *row) Checkin {
+		return Checkin{ID: r.text(), Owner: r.text(), JobID: r.text(), State: r.text(), StartedAt: r.time(), FinishedAt: r.time(), Body: r.blob()}
+	}, `SELECT id, owner, job, state, started, finished, body FROM checkins WHERE id=?`, id)
+	if err != nil {
+		return Checkin{}, err
+	}
+	if len(rows) == 0 {
+		return Checkin{}, ErrNone
+	}
+	return rows[0], nil
+}
+
 // Checkin gives one check-in of an owner: by its id or, where that is empty, the last one of a job id (a HIS may use one again).
 // ErrNone says that this owner has none of that name.
 func (j *Journal) Checkin(ctx context.Context, owner, id, jobID string) (Checkin, error) {
@@ -243,16 +257,15 @@ type Amendment struct {
 // PutAmendment writes an amendment durably before it returns. The check-in itself may be written later.
 func (j *Journal) PutAmendment(ctx context.Context, a Amendment) error {
 	var b bounds
-	b.id("check-in id", a.CheckinID)
-	b.id("kind", a.Kind)
-	b.body(a.Body)
-	b.time("time", a.At)
+	b.amendment(a)
 	if b.err != nil {
 		return b.err
 	}
-	return j.do(ctx, func(db *conn) error {
-		return db.exec(`INSERT INTO amendments (checkin, at, kind, body) VALUES (?,?,?,?)`, a.CheckinID, a.At, a.Kind, a.Body)
-	})
+	return j.do(ctx, func(db *conn) error { return db.putAmendment(a) })
+}
+
+func (c *conn) putAmendment(a Amendment) error {
+	return c.exec(`INSERT INTO amendments (checkin, at, kind, body) VALUES (?,?,?,?)`, a.CheckinID, a.At, a.Kind, a.Body)
 }
 
 // Amendments gives those of some check-ins, in the order of the check-ins, and of each the oldest first, at most MaxAmendments.
@@ -290,25 +303,21 @@ type Disclosure struct {
 // PutDisclosure writes a disclosure durably before it returns. The check-in itself may be written later.
 func (j *Journal) PutDisclosure(ctx context.Context, d Disclosure) error {
 	var b bounds
-	b.id("check-in id", d.CheckinID)
-	b.text("receiver", d.To, MaxOwner)
-	b.time("time", d.At)
-	if len(d.Fields) > MaxFields {
-		b.fail("too many fields")
-	}
-	for _, f := range d.Fields {
-		b.text("field", f, MaxID)
-	}
+	b.disclosure(d)
 	if b.err != nil {
 		return b.err
 	}
-	fields, err := json.Marshal(d.Fields)
-	if err != nil {
-		return fmt.Errorf("%w: fields", ErrInvalid)
-	}
-	return j.do(ctx, func(db *conn) error {
-		return db.exec(`INSERT INTO disclosures (checkin, at, receiver, fields) VALUES (?,?,?,?)`, d.CheckinID, d.At, d.To, string(fields))
-	})
+	return j.do(ctx, func(db *conn) error { return db.putDisclosure(d) })
+}
+
+func (c *conn) putDisclosure(d Disclosure) error {
+	return c.exec(`INSERT INTO disclosures (checkin, at, receiver, fields) VALUES (?,?,?,?)`, d.CheckinID, d.At, d.To, fieldsText(d.Fields))
+}
+
+// fieldsText is how a list of names is kept. Texts within bounds can always be encoded.
+func fieldsText(fields []string) string {
+	b, _ := json.Marshal(fields)
+	return string(b)
 }
 
 // Disclosures lists those of one check-in, oldest first, at most MaxRows.
@@ -338,84 +347,6 @@ func (j *Journal) SignerSeen(ctx context.Context, sha256 string) (before int, er
 		return 0, err
 	}
 	return int(seen), nil
-}
-
-// Lookup is an eligibility question that still has to be asked. Body is the caller's own encoding of it.
-type Lookup struct {
-	ID        string
-	CheckinID string
-	NotBefore time.Time
-	Attempts  int
-	Body      []byte
-}
-
-// PutLookup queues a look-up durably; one with a known ID is replaced.
-func (j *Journal) PutLookup(ctx context.Context, l Lookup) error {
-	var b bounds
-	b.id("look-up id", l.ID)
-	b.text("check-in id", l.CheckinID, MaxID)
-	b.body(l.Body)
-	b.time("time", l.NotBefore)
-	if l.Attempts < 0 {
-		b.fail("negative attempts")
-	}
-	if b.err != nil {
-		return b.err
-	}
-	return j.do(ctx, func(db *conn) error {
-		return db.exec(`INSERT INTO lookups (id, checkin, not_before, attempts, written, body) VALUES (?,?,?,?,?,?)
-			ON CONFLICT (id) DO UPDATE SET checkin=excluded.checkin, not_before=excluded.not_before, attempts=excluded.attempts,
-			written=excluded.written, body=excluded.body`,
-			l.ID, l.CheckinID, l.NotBefore, l.Attempts, j.now(), l.Body)
-	})
-}
-
-// DueLookups gives those whose time has come, oldest first, at most limit (and at most MaxRows).
-func (j *Journal) DueLookups(ctx context.Context, now time.Time, limit int) ([]Lookup, error) {
-	return list(ctx, j, func(r *row) Lookup {
-		return Lookup{ID: r.text(), CheckinID: r.text(), NotBefore: r.time(), Attempts: int(r.int()), Body: r.blob()}
-	}, `SELECT id, checkin, not_before, attempts, body FROM lookups WHERE not_before<=? ORDER BY not_before, id LIMIT ?`, now, clamp(limit))
-}
-
-// Attempt is the dated proof that a look-up was tried.
-type Attempt struct {
-	LookupID string
-	At       time.Time
-	Outcome  string // id of the error, "answered", "cancelled", or "not_asked" where nobody was asked
-	Code     string // raw result code, if there was one
-}
-
-// PutAttempt writes an attempt and counts it on its look-up, both or neither. The look-up need not be in the queue: an
-// attempt is also the proof of a question that was answered at once.
-func (j *Journal) PutAttempt(ctx context.Context, a Attempt) error {
-	var b bounds
-	b.id("look-up id", a.LookupID)
-	b.text("outcome", a.Outcome, MaxID)
-	b.text("code", a.Code, MaxID)
-	b.time("time", a.At)
-	if b.err != nil {
-		return b.err
-	}
-	return j.do(ctx, func(db *conn) error {
-		return db.transaction(func() error {
-			if err := db.exec(`INSERT INTO attempts (lookup, at, outcome, code) VALUES (?,?,?,?)`, a.LookupID, a.At, a.Outcome, a.Code); err != nil {
-				return err
-			}
-			return db.exec(`UPDATE lookups SET attempts=attempts+1 WHERE id=?`, a.LookupID)
-		})
-	})
-}
-
-// Attempts lists those of one look-up, oldest first, at most MaxRows.
-func (j *Journal) Attempts(ctx context.Context, lookupID string) ([]Attempt, error) {
-	return list(ctx, j, func(r *row) Attempt {
-		return Attempt{LookupID: r.text(), At: r.time(), Outcome: r.text(), Code: r.text()}
-	}, `SELECT lookup, at, outcome, code FROM attempts WHERE lookup=? ORDER BY seq LIMIT ?`, lookupID, clamp(MaxRows))
-}
-
-// DropLookup takes a look-up out of the queue; its attempts stay. One that is not there is no error.
-func (j *Journal) DropLookup(ctx context.Context, id string) error {
-	return j.do(ctx, func(db *conn) error { return db.exec(`DELETE FROM lookups WHERE id=?`, id) })
 }
 
 // Stats are counts of rows, and the size of the database in bytes (without its log).
@@ -493,6 +424,29 @@ func (b *bounds) text(what, s string, limit int) {
 	} else if !utf8.ValidString(s) || containsNUL(s) {
 		b.fail(what + " is no text")
 	}
+}
+
+func (b *bounds) fields(names []string) {
+	if len(names) > MaxFields {
+		b.fail("too many fields")
+	}
+	for _, f := range names {
+		b.text("field", f, MaxID)
+	}
+}
+
+func (b *bounds) disclosure(d Disclosure) {
+	b.id("check-in id", d.CheckinID)
+	b.text("receiver", d.To, MaxOwner)
+	b.time("time", d.At)
+	b.fields(d.Fields)
+}
+
+func (b *bounds) amendment(a Amendment) {
+	b.id("check-in id", a.CheckinID)
+	b.id("kind", a.Kind)
+	b.body(a.Body)
+	b.time("time", a.At)
 }
 
 func (b *bounds) body(p []byte) {

@@ -256,12 +256,12 @@ func TestLookups(t *testing.T) {
 		t.Errorf("after it was put off: %s", d)
 	}
 	for range 2 {
-		ok(t, j.DropLookup(ctx, "a"))
+		ok(t, j.DropLookups(ctx, "c-a"))
 	}
 	if d := cmp.Diff([]Lookup{l("first", 1, 0), l("b", 2, 0), l("late", 9, 0)}, must(j.DueLookups(ctx, at(60), 10))(t)); d != "" {
 		t.Errorf("after drop: %s", d)
 	}
-	want := []Attempt{{LookupID: "a", At: at(2), Outcome: "INSURANCE_UNREACHABLE"}, {LookupID: "a", At: at(3), Outcome: "answered", Code: "000"}}
+	want := []Attempt{{LookupID: "a", CheckinID: "a", At: at(2), Outcome: "INSURANCE_UNREACHABLE"}, {LookupID: "a", CheckinID: "a", At: at(3), Outcome: "answered", Code: "000"}}
 	if d := cmp.Diff(want, must(j.Attempts(ctx, "a"))(t)); d != "" {
 		t.Errorf("attempts stay: %s", d)
 	}
@@ -308,6 +308,17 @@ func TestBounds(t *testing.T) {
 		"attempt no id":       a(func(x *Attempt) { x.LookupID = "" }),
 		"attempt code":        a(func(x *Attempt) { x.Code = long }),
 		"attempt outcome":     a(func(x *Attempt) { x.Outcome = long }),
+		"attempt insurer":     a(func(x *Attempt) { x.Insurer = long }),
+		"attempt fields":      a(func(x *Attempt) { x.Fields = make([]string, MaxFields+1) }),
+		"lookup end":          l(func(x *Lookup) { x.Until = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }),
+		"answer no check-in":  j.PutAnswer(ctx, Answer{LookupID: "l", At: day}),
+		"answer big body":     j.PutAnswer(ctx, Answer{CheckinID: "c", LookupID: "l", At: day, Body: make([]byte, MaxBody+1)}),
+		"begin no id":         func() error { _, err := j.BeginLookup(ctx, "", day, Disclosure{CheckinID: "c", At: day}); return err }(),
+		"turn big notice": func() error {
+			_, err := j.EndLookup(ctx, Turn{Attempt: Attempt{LookupID: "l", At: day}, Notice: &Notice{CheckinID: "c", LookupID: "l", At: day, Body: make([]byte, MaxBody+1)}})
+			return err
+		}(),
+		"stay no kind": j.PutStay(ctx, Stay{Amendment: Amendment{CheckinID: "c", At: day}, Lookup: Lookup{ID: "l", NotBefore: day}}),
 	} {
 		if !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -389,12 +400,12 @@ func TestNothingReadable(t *testing.T) {
 		c := checkin(i)
 		c.Owner, c.Body = "desktop:7|1", []byte(strings.Repeat(strings.Join(secrets, "|"), 50))
 		ok(t, j.PutCheckin(ctx, c))
-		ok(t, j.PutLookup(ctx, Lookup{ID: c.ID, NotBefore: day, Body: c.Body}))
+		ok(t, j.PutLookup(ctx, Lookup{ID: c.ID, CheckinID: c.ID, NotBefore: day, Body: c.Body}))
 		ok(t, j.PutAttempt(ctx, Attempt{LookupID: c.ID, At: day, Outcome: "INSURANCE_UNREACHABLE"}))
 	}
 	hunt("open", 2)
 	for i := range 40 {
-		ok(t, j.DropLookup(ctx, checkin(i).ID))
+		ok(t, j.DropLookups(ctx, checkin(i).ID))
 	}
 	hunt("dropped", 2)
 	ok(t, j.Close())
@@ -406,8 +417,8 @@ func TestDeletedIsGone(t *testing.T) {
 	ctx, path := context.Background(), newPath(t)
 	j := open(t, path)
 	secret := []byte(strings.Repeat("Trần Thị Bình|", 200))
-	ok(t, j.PutLookup(ctx, Lookup{ID: "x", NotBefore: day, Body: secret}))
-	ok(t, j.DropLookup(ctx, "x"))
+	ok(t, j.PutLookup(ctx, Lookup{ID: "x", CheckinID: "x", NotBefore: day, Body: secret}))
+	ok(t, j.DropLookups(ctx, "x"))
 	ok(t, j.Close())
 	// Look beneath the cipher: every block of what is left.
 	for name, b := range files(t, path) {

@@ -69,6 +69,36 @@ CREATE TABLE amendments (
 ) STRICT;
 CREATE INDEX amendments_by_checkin ON amendments (checkin, seq);
 CREATE INDEX checkins_by_job ON checkins (owner, job, started, id);
+`, `
+ALTER TABLE lookups ADD COLUMN until INTEGER NOT NULL DEFAULT -9223372036854775808;
+CREATE INDEX lookups_by_checkin ON lookups (checkin, id);
+
+ALTER TABLE attempts ADD COLUMN checkin TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN insurer TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN fields TEXT NOT NULL DEFAULT '[]';
+UPDATE attempts SET checkin=lookup;
+CREATE INDEX attempts_by_checkin ON attempts (checkin, seq);
+
+CREATE TABLE answers (
+	seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+	checkin TEXT NOT NULL,
+	lookup  TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	body    BLOB NOT NULL
+) STRICT;
+CREATE INDEX answers_by_time ON answers (at);
+CREATE INDEX answers_by_checkin ON answers (checkin, seq);
+
+CREATE TABLE notices (
+	seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+	owner   TEXT NOT NULL,
+	checkin TEXT NOT NULL,
+	lookup  TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	body    BLOB NOT NULL
+) STRICT;
+CREATE INDEX notices_by_owner ON notices (owner, seq);
+CREATE INDEX notices_by_time ON notices (at);
 `}
 
 // create makes an empty journal in an empty file.

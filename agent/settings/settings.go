@@ -41,6 +41,7 @@ type Settings struct {
 	Checkin   Checkin   `toml:"checkin"`
 	Insurance Insurance `toml:"insurance"`
 	Facility  Facility  `toml:"facility"`
+	Queue     Queue     `toml:"queue"`
 	Trust     Trust     `toml:"trust"`
 	Compat    Compat    `toml:"compat"`
 	Scanner   Scanner   `toml:"scanner"`
@@ -119,6 +120,19 @@ type Facility struct {
 	CodesFile   string `toml:"codes_file" change:"file" allowed:"path of a file" doc:"The hospital's own table of province, commune, ethnicity and nationality codes for claims, CSV in UTF-8. Without it those are left out."`
 }
 
+// Queue settings are about look-ups that nobody waits for at the desk.
+type Queue struct {
+	RatePerMinute int `toml:"rate_per_minute" allowed:"1 to 600" doc:"How many waiting look-ups are asked in a minute at most. Look-ups of the desk come first and are not counted."`
+	GiveUpDays    int `toml:"give_up_days" allowed:"1 to 60" doc:"How long after the end of a stay (visit.close; without it, the check-in) a look-up is asked again before it is given up."`
+	KeepDays      int `toml:"keep_days" allowed:"1 to 3650" doc:"How long the insurer's answers are kept as they came, encrypted, before they are deleted for good."`
+}
+
+// GiveUp is how long after the end of a stay its look-ups are asked again.
+func (q Queue) GiveUp() time.Duration { return time.Duration(q.GiveUpDays) * 24 * time.Hour }
+
+// Keep is how long answers are kept as they came.
+func (q Queue) Keep() time.Duration { return time.Duration(q.KeepDays) * 24 * time.Hour }
+
 // Trust settings.
 type Trust struct {
 	Folder     string `toml:"folder" change:"file" allowed:"path of a folder" doc:"The hospital's own CSCA certificates, master and revocation lists; pinned signers in its subfolder pinned."`
@@ -165,6 +179,7 @@ func Default() Settings {
 			RequestsPerSecond: 50, WSSPorts: []int{27484, 27485, 27486, 27487}, AccessLog: true},
 		Checkin:   Checkin{WaitForCardMs: 120_000, WaitForNeedMs: 60_000},
 		Insurance: Insurance{Provider: "off", URL: "https://egw.baohiemxahoi.gov.vn", WaitMs: 5_000},
+		Queue:     Queue{RatePerMinute: 20, GiveUpDays: 7, KeepDays: 90},
 		Trust:     Trust{Embedded: true},
 		Compat:    Compat{SocketIOPort: 8000},
 		Scanner:   Scanner{Baud: 9600},
@@ -346,6 +361,9 @@ func (s Settings) check() (bad []string) {
 	fail(slices.Contains([]string{"", "1.2", "1.11"}, f.PrimaryKind), "facility.primary_kind")
 	fail(in(f.Points, 0, 100), "facility.points")
 	fail(slices.Contains([]string{"", "trung_uong", "tinh", "huyen", "xa", "khong"}, f.FormerTier), "facility.former_tier")
+	fail(in(s.Queue.RatePerMinute, 1, 600), "queue.rate_per_minute")
+	fail(in(s.Queue.GiveUpDays, 1, 60), "queue.give_up_days")
+	fail(in(s.Queue.KeepDays, 1, 3650), "queue.keep_days")
 	fail(in(s.Compat.SocketIOPort, 1024, 65535) && !slices.Contains(slices.Concat(s.HIS.Ports, s.HIS.WSSPorts), s.Compat.SocketIOPort), "compat.socketio_port")
 	fail(originsOK(s.Compat.SocketIOOrigins), "compat.socketio_origins")
 	fail(s.Compat.WebhookURL == "" || webhookOK(s.Compat.WebhookURL), "compat.webhook_url")

@@ -1375,35 +1375,78 @@ export interface Attempt {
   lookupId: string;
 }
 
-/** A pending look-up has its answer. */
+/**
+ * What came of a look-up that nobody waited for. It may come more than once; the same lookupId with the same
+ * eligibility.asOf is the same.
+ */
 export interface EligibilityChanged {
   jobId?: JobId;
-  checkinId: CheckinId;
+  checkinId?: CheckinId;
+  /** As in attempt.lookupId and in the answers of visit.update and visit.close. */
+  lookupId: string;
+  /**
+   * What it was asked for. `arrival`: the check-in itself or insurance.check. `during`: visit.update. `end`:
+   * visit.close.
+   */
+  cause: "arrival" | "during" | "end";
   eligibility: Eligibility;
+  /** Nobody has answered, and nobody will be asked again: state is unknown, and the dossier needs the proof. */
+  givenUp?: boolean;
+  /** The last ones, oldest first, at most 20. */
+  attempts: Attempt[];
 }
 
-/** A stay goes on; the look-ups that the law wants then are made. Not served yet. */
+/** A stay goes on: its check-in, by exactly one of its two ids. */
 export interface VisitUpdateParams {
+  jobId?: JobId;
   checkinId?: CheckinId;
-  visit: Visit;
-  /** What happened. `transfer`: to another department. `continued`: the stay goes on into another day or month. */
-  event: "transfer" | "continued";
-  /** When, RFC 3339. */
+  /**
+   * What happened. `inpatient`: an outpatient is admitted. `transfer`: to another department. `continued`: the stay
+   * goes on into another day or month.
+   */
+  event: "inpatient" | "transfer" | "continued";
+  /** When, RFC 3339; within the last two years. The same event at the same time is the same. */
   at: string;
 }
 
-/** A stay has ended. Not served yet. */
+/** A stay has ended: its check-in, by exactly one of its two ids. */
 export interface VisitCloseParams {
+  jobId?: JobId;
   checkinId?: CheckinId;
-  visit: Visit;
-  /** When, RFC 3339. */
+  /** When, RFC 3339; within the last two years. */
   at: string;
 }
 
-/** The stay as it is now on record. Not served yet. */
+/** The stay as it is now on record, and what of it nobody has verified. */
 export interface VisitResult {
-  visit: Visit;
+  checkinId: CheckinId;
+  /**
+   * Of the look-up that this brings; absent where nobody can be asked: the insurance is off or the HIS's own, or
+   * nobody knows who it is.
+   */
+  lookupId?: string;
+  visit?: Visit;
   eligibility?: Eligibility;
+  /** Look-ups without an answer, the one that was just queued among them. */
+  unverified: Unverified[];
+  /** Somebody was asked in vain: the dossier needs the dated proof (NĐ 188/2025 Đ38), unless an answer comes. */
+  proofNeeded: boolean;
+  /** What the desk does now. */
+  next: Step[];
+  /** The record of it is durable. */
+  recorded: boolean;
+}
+
+/** A look-up that has no answer. */
+export interface Unverified {
+  /** Id of its record on this PC. */
+  lookupId: string;
+  /** What it was asked for. `arrival`: the check-in itself. `during`: visit.update. `end`: visit.close. */
+  cause: "arrival" | "during" | "end";
+  /** Nobody will be asked again. */
+  givenUp?: boolean;
+  /** The last ones, oldest first, at most 20. */
+  attempts: Attempt[];
 }
 
 /** A live picture for a job, with the answer to the running challenge. Not served yet. */
@@ -1703,6 +1746,7 @@ export type StepId =
   | "KEEP_CARD"
   | "NOT_COVERED"
   | "POSSIBLE_OTHER_PERSON"
+  | "PRINT_LOOKUP_PROOF"
   | "PROCEED"
   | "RETURN_CARD"
   | "START_NEW_CHECKIN"
@@ -1818,16 +1862,16 @@ export interface Methods {
   "checkin.list": { params: CheckinListParams; result: CheckinListResult };
   /** For a job, or by number, name and date of birth. */
   "insurance.check": { params: InsuranceCheckParams; result: InsuranceCheckResult };
+  /** Has the insurer asked during the stay, as the law wants it (TT 12/2026/TT-BTC Đ4). */
+  "visit.update": { params: VisitUpdateParams; result: VisitResult };
+  /** Has the insurer asked a last time, and says what is still unverified. */
+  "visit.close": { params: VisitCloseParams; result: VisitResult };
   /** All readers, what they are like, and whether a card is there. */
   "reader.list": { params: ReaderListParams; result: ReaderListResult };
   /** Coded warnings with cause and cure, and how many requests were refused. */
   "agent.status": { params: AgentStatusParams; result: AgentStatusResult };
   /** What support needs to see of this PC, redacted. */
   "diagnostics.bundle": { params: DiagnosticsBundleParams; result: DiagnosticsBundleResult };
-  /** Triggers the look-ups that the law wants then. Not served yet: NOT_AVAILABLE. */
-  "visit.update": { params: VisitUpdateParams; result: VisitResult };
-  /** Triggers the last look-up. Not served yet: NOT_AVAILABLE. */
-  "visit.close": { params: VisitCloseParams; result: VisitResult };
   /** Quality findings at once, and the next challenge. Not served yet: NOT_AVAILABLE. */
   "face.frame": { params: FaceFrameParams; result: FaceFrameResult };
   /** A single picture against the chip's. Not served yet: NOT_AVAILABLE. */
@@ -1858,7 +1902,7 @@ export interface Notifications {
   "job.partial": Result;
   /** The check-in as it ended, complete or with the error that ended it. */
   "job.result": Result;
-  /** The insurer could not be reached then, and has answered now. */
+  /** The insurer could not be reached then, or was asked for visit.update or visit.close, and has answered now. */
   "eligibility.changed": EligibilityChanged;
 }
 

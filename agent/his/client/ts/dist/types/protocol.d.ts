@@ -1176,32 +1176,74 @@ export interface Attempt {
     /** Id of its record on this PC. */
     lookupId: string;
 }
-/** A pending look-up has its answer. */
+/**
+ * What came of a look-up that nobody waited for. It may come more than once; the same lookupId with the same
+ * eligibility.asOf is the same.
+ */
 export interface EligibilityChanged {
     jobId?: JobId;
-    checkinId: CheckinId;
+    checkinId?: CheckinId;
+    /** As in attempt.lookupId and in the answers of visit.update and visit.close. */
+    lookupId: string;
+    /**
+     * What it was asked for. `arrival`: the check-in itself or insurance.check. `during`: visit.update. `end`:
+     * visit.close.
+     */
+    cause: "arrival" | "during" | "end";
     eligibility: Eligibility;
+    /** Nobody has answered, and nobody will be asked again: state is unknown, and the dossier needs the proof. */
+    givenUp?: boolean;
+    /** The last ones, oldest first, at most 20. */
+    attempts: Attempt[];
 }
-/** A stay goes on; the look-ups that the law wants then are made. Not served yet. */
+/** A stay goes on: its check-in, by exactly one of its two ids. */
 export interface VisitUpdateParams {
+    jobId?: JobId;
     checkinId?: CheckinId;
-    visit: Visit;
-    /** What happened. `transfer`: to another department. `continued`: the stay goes on into another day or month. */
-    event: "transfer" | "continued";
-    /** When, RFC 3339. */
+    /**
+     * What happened. `inpatient`: an outpatient is admitted. `transfer`: to another department. `continued`: the stay
+     * goes on into another day or month.
+     */
+    event: "inpatient" | "transfer" | "continued";
+    /** When, RFC 3339; within the last two years. The same event at the same time is the same. */
     at: string;
 }
-/** A stay has ended. Not served yet. */
+/** A stay has ended: its check-in, by exactly one of its two ids. */
 export interface VisitCloseParams {
+    jobId?: JobId;
     checkinId?: CheckinId;
-    visit: Visit;
-    /** When, RFC 3339. */
+    /** When, RFC 3339; within the last two years. */
     at: string;
 }
-/** The stay as it is now on record. Not served yet. */
+/** The stay as it is now on record, and what of it nobody has verified. */
 export interface VisitResult {
-    visit: Visit;
+    checkinId: CheckinId;
+    /**
+     * Of the look-up that this brings; absent where nobody can be asked: the insurance is off or the HIS's own, or
+     * nobody knows who it is.
+     */
+    lookupId?: string;
+    visit?: Visit;
     eligibility?: Eligibility;
+    /** Look-ups without an answer, the one that was just queued among them. */
+    unverified: Unverified[];
+    /** Somebody was asked in vain: the dossier needs the dated proof (NĐ 188/2025 Đ38), unless an answer comes. */
+    proofNeeded: boolean;
+    /** What the desk does now. */
+    next: Step[];
+    /** The record of it is durable. */
+    recorded: boolean;
+}
+/** A look-up that has no answer. */
+export interface Unverified {
+    /** Id of its record on this PC. */
+    lookupId: string;
+    /** What it was asked for. `arrival`: the check-in itself. `during`: visit.update. `end`: visit.close. */
+    cause: "arrival" | "during" | "end";
+    /** Nobody will be asked again. */
+    givenUp?: boolean;
+    /** The last ones, oldest first, at most 20. */
+    attempts: Attempt[];
 }
 /** A live picture for a job, with the answer to the running challenge. Not served yet. */
 export interface FaceFrameParams {
@@ -1350,7 +1392,7 @@ export interface Discovery {
 /** Id of an error. Frozen; the help page at /help/ID has its cause and cure. */
 export type ErrorId = "NOT_AVAILABLE" | "AGENT_STOPPING" | "JOURNAL_UNWRITABLE" | "CONFIG_INVALID" | "PORT_TAKEN" | "DATA_FOLDER" | "ALREADY_RUNNING" | "HOST_DENIED" | "ORIGIN_DENIED" | "PEER_DENIED" | "SESSION_REQUIRED" | "SESSION_ALREADY_OPEN" | "TOKEN_REJECTED" | "PROTOCOL_UNSUPPORTED" | "FORBIDDEN" | "RATE_LIMITED" | "TOO_MANY_CONNECTIONS" | "PAIRING_CLOSED" | "PAIRING_CODE_WRONG" | "PAIRING_ENDED" | "PAIRING_BUSY" | "JOB_UNKNOWN" | "JOB_ID_TAKEN" | "TOO_MANY_JOBS" | "JOB_NOT_WAITING" | "NEED_EXPIRED" | "CANCELLED" | "CHECKIN_UNFINISHED" | "CHECKIN_VOID" | "JOURNAL_UNREADABLE" | "KEY_MALFORMED" | "QR_FOREIGN" | "KEY_MISSING" | "KEY_REJECTED" | "KEY_UNSUITABLE" | "PAPER_QR_FOREIGN" | "PAPER_QR_MISSING" | "CARD_REMOVED" | "CARD_MUTE" | "CARD_RESET" | "CARD_UNSUPPORTED" | "CARD_PROTOCOL" | "CARD_TIMEOUT" | "NO_CARD" | "OTHER_CARD" | "CARD_ALREADY_READ" | "ACCESS_FAILED" | "SECURE_MESSAGING_BROKEN" | "FILE_MALFORMED" | "FILE_TOO_LARGE" | "FILE_ABSENT" | "DATA_INCONSISTENT" | "PERSON_UNEXPECTED" | "READER_ABSENT" | "READER_BUSY" | "READER_STUCK" | "READER_FAULT" | "PCSC_STOPPED" | "INSURANCE_UNREACHABLE" | "INSURANCE_REJECTED" | "INSURANCE_GARBAGE" | "INSURANCE_REQUEST" | "CONSOLE_LOGIN_FAILED" | "CONSOLE_SESSION_ENDED" | "CONSOLE_LOCKED" | "CONSOLE_TOO_MANY_TRIES" | "CONSOLE_SETUP_SECRET" | "CONSOLE_FORBIDDEN" | "CONSOLE_ACCOUNT_INVALID" | "CONSOLE_SETTINGS_UNWRITABLE" | "INVALID_REQUEST" | "UNKNOWN_METHOD" | "BAD_REQUEST" | "INTERNAL" | "PARSE_ERROR" | (string & {});
 /** Id of something that the desk does now. Frozen. */
-export type StepId = "ADMIT_LOOKUP_LATER" | "ADMIT_WITH_PAPERS" | "ASK_INSURANCE_CARD" | "CALL_SUPERVISOR" | "CHECK_IDENTITY" | "CHECK_PAPERS" | "CHECK_VNEID_SCREEN" | "CHILD_WITHOUT_CARD" | "COMPARE_PAPERS" | "COMPARE_PHOTO" | "CORRECT_AT_INSURER" | "FIX_INPUT" | "IDENTIFY_LATER" | "INSERT_CARD" | "INSURER_RECORD_OLD" | "KEEP_CARD" | "NOT_COVERED" | "POSSIBLE_OTHER_PERSON" | "PROCEED" | "RETURN_CARD" | "START_NEW_CHECKIN" | "TELL_IT" | "TREAT_FIRST" | "TRY_AGAIN" | "USE_NEW_CARD" | (string & {});
+export type StepId = "ADMIT_LOOKUP_LATER" | "ADMIT_WITH_PAPERS" | "ASK_INSURANCE_CARD" | "CALL_SUPERVISOR" | "CHECK_IDENTITY" | "CHECK_PAPERS" | "CHECK_VNEID_SCREEN" | "CHILD_WITHOUT_CARD" | "COMPARE_PAPERS" | "COMPARE_PHOTO" | "CORRECT_AT_INSURER" | "FIX_INPUT" | "IDENTIFY_LATER" | "INSERT_CARD" | "INSURER_RECORD_OLD" | "KEEP_CARD" | "NOT_COVERED" | "POSSIBLE_OTHER_PERSON" | "PRINT_LOOKUP_PROOF" | "PROCEED" | "RETURN_CARD" | "START_NEW_CHECKIN" | "TELL_IT" | "TREAT_FIRST" | "TRY_AGAIN" | "USE_NEW_CARD" | (string & {});
 /** Id of a warning within a result. Frozen. */
 export type WarningId = "AA_HASH_NOT_NAMED" | "ACCESS_ALTERED" | "ACCESS_DOWNGRADED" | "CHIP_PROOF_FAILED" | "DG13_DIFFERS" | "DG13_UNREADABLE" | "DOCUMENT_EXPIRED" | "FIELDS_LIMITED" | "FILE_REFUSED" | "INSURANCE_DATA_DIFFER" | "KEY_DIFFERS" | "KNOWN_DEVIATION" | "MRZ_CHECK_DIGIT" | "NOT_RECORDED" | "PORTRAIT_ABSENT" | "PORTRAIT_UNREADABLE" | "QR_MANGLED" | "REVOCATION_LIST_STALE" | "SIGNER_NEW" | "SIMULATED" | "VIRTUAL_READER" | "WEAK_ALGORITHM" | (string & {});
 /** Id of the reason why a verdict is not passed, or of what is odd about it. Frozen. */
@@ -1432,6 +1474,16 @@ export interface Methods {
         params: InsuranceCheckParams;
         result: InsuranceCheckResult;
     };
+    /** Has the insurer asked during the stay, as the law wants it (TT 12/2026/TT-BTC Đ4). */
+    "visit.update": {
+        params: VisitUpdateParams;
+        result: VisitResult;
+    };
+    /** Has the insurer asked a last time, and says what is still unverified. */
+    "visit.close": {
+        params: VisitCloseParams;
+        result: VisitResult;
+    };
     /** All readers, what they are like, and whether a card is there. */
     "reader.list": {
         params: ReaderListParams;
@@ -1446,16 +1498,6 @@ export interface Methods {
     "diagnostics.bundle": {
         params: DiagnosticsBundleParams;
         result: DiagnosticsBundleResult;
-    };
-    /** Triggers the look-ups that the law wants then. Not served yet: NOT_AVAILABLE. */
-    "visit.update": {
-        params: VisitUpdateParams;
-        result: VisitResult;
-    };
-    /** Triggers the last look-up. Not served yet: NOT_AVAILABLE. */
-    "visit.close": {
-        params: VisitCloseParams;
-        result: VisitResult;
     };
     /** Quality findings at once, and the next challenge. Not served yet: NOT_AVAILABLE. */
     "face.frame": {
@@ -1507,7 +1549,7 @@ export interface Notifications {
     "job.partial": Result;
     /** The check-in as it ended, complete or with the error that ended it. */
     "job.result": Result;
-    /** The insurer could not be reached then, and has answered now. */
+    /** The insurer could not be reached then, or was asked for visit.update or visit.close, and has answered now. */
     "eligibility.changed": EligibilityChanged;
 }
 export type MethodName = keyof Methods;

@@ -41,7 +41,14 @@ func (runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	insurer, err := insurer(s.Insurance)
+	logger := a.logger(s.Log.Level)
+	insurer, err := insurer(s.Insurance, func(event string, fields map[string]any) {
+		level := zerolog.DebugLevel // one line a call, and one that is always there for each that failed
+		if fields["error"] != nil {
+			level = zerolog.WarnLevel
+		}
+		logger.WithLevel(level).Fields(fields).Msg(event)
+	})
 	if err != nil {
 		return err
 	}
@@ -51,7 +58,7 @@ func (runCmd) Run(a *app) error {
 	readers := pcsc.New(pcsc.Options{})
 	unpublish := func() {}
 	err = agent.Run(a.ctx, agent.Options{
-		Settings: s, DataDir: dir, Version: version, Log: a.logger(s.Log.Level), Readers: readers, Insurer: insurer,
+		Settings: s, DataDir: dir, Version: version, Log: logger, Readers: readers, Insurer: insurer,
 		Trust: func() (*trust.Store, *trust.Report, error) {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
@@ -126,15 +133,21 @@ func (a *app) logger(level string) zerolog.Logger {
 }
 
 // insurer is the provider that the settings ask for, or nil. It asks nobody yet. Error: *catalog.Error, CONFIG_INVALID.
-func insurer(s settings.Insurance) (insurance.Provider, error) {
+// What happens on the way to it is told to logs, without personal data and without addresses.
+func insurer(s settings.Insurance, logs ...func(event string, fields map[string]any)) (insurance.Provider, error) {
+	log := func(event string, fields map[string]any) {
+		for _, l := range logs {
+			l(event, fields)
+		}
+	}
 	if s.Provider == "off" {
 		return nil, nil
 	}
 	switch s.Provider {
 	case "relay":
-		return relayInsurer(s)
+		return relayInsurer(s, log)
 	case "fhir":
-		return fhirInsurer(s)
+		return fhirInsurer(s, log)
 	}
 	password, err := secretFile("insurance.password_file", s.PasswordFile)
 	if err != nil {
@@ -145,7 +158,7 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 		return nil, err
 	}
 	c := bhyt.Config{
-		BaseURL: s.URL, Username: s.Username, Password: bhyt.Secret(password), StaffName: s.StaffName, StaffNumber: bhyt.Secret(staff),
+		BaseURL: s.URL, Username: s.Username, Password: bhyt.Secret(password), StaffName: s.StaffName, StaffNumber: bhyt.Secret(staff), Log: log,
 	}
 	if s.Training {
 		c.BaseURL = bhyt.Training
@@ -170,7 +183,7 @@ func insurer(s settings.Insurance) (insurance.Provider, error) {
 }
 
 // relayInsurer is the hospital's relay. What is wrong with a certificate is said by its setting, and nothing of it is quoted.
-func relayInsurer(s settings.Insurance) (insurance.Provider, error) {
+func relayInsurer(s settings.Insurance, log func(string, map[string]any)) (insurance.Provider, error) {
 	pair, err := keyPair("insurance.relay_cert", s.RelayCert, "insurance.relay_key", s.RelayKey)
 	if err != nil {
 		return nil, err
@@ -179,7 +192,7 @@ func relayInsurer(s settings.Insurance) (insurance.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := relay.New(relay.Config{URL: s.RelayURL, Cert: pair, CA: pool})
+	client, err := relay.New(relay.Config{URL: s.RelayURL, Cert: pair, CA: pool, Log: log})
 	if err != nil {
 		return nil, settingError("insurance.relay_url", err)
 	}
@@ -187,10 +200,10 @@ func relayInsurer(s settings.Insurance) (insurance.Provider, error) {
 }
 
 // fhirInsurer is an insurer's FHIR server.
-func fhirInsurer(s settings.Insurance) (insurance.Provider, error) {
+func fhirInsurer(s settings.Insurance, log func(string, map[string]any)) (insurance.Provider, error) {
 	f := s.FHIR
 	c := fhir.Config{
-		BaseURL: f.URL, Insurer: fhir.ParseIdentifier(f.Insurer), Facility: fhir.ParseIdentifier(f.Facility), NumberSystem: f.NumberSystem, CardSystem: f.CardSystem,
+		BaseURL: f.URL, Insurer: fhir.ParseIdentifier(f.Insurer), Facility: fhir.ParseIdentifier(f.Facility), NumberSystem: f.NumberSystem, CardSystem: f.CardSystem, Log: log,
 	}
 	var err error
 	if c.Proxy, err = bhyt.ParseProxy(s.Proxy); err != nil {

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -44,7 +45,8 @@ func TestSimGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := insurer(s.Insurance)
+	var logged strings.Builder
+	p, err := insurer(s.Insurance, func(event string, fields map[string]any) { fmt.Fprintln(&logged, event, fields) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +67,9 @@ func TestSimGateway(t *testing.T) {
 		if err != nil || e.State != c.state || e.Code != c.code || e.Source != insurance.SourceTraining {
 			t.Errorf("%q: %+v %v", c.scenario, e, err)
 		}
+	}
+	if l := logged.String(); !strings.Contains(l, "bhyt.call") || strings.Contains(l, "http") || strings.Contains(l, "001099012345") || strings.Contains(l, "_BV") {
+		t.Errorf("logged: %s", l)
 	}
 	_ = typed.Close()
 	stop()

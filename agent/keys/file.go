@@ -138,7 +138,7 @@ func writePrivate(path string, data []byte, replace bool) (err error) {
 		return err
 	}
 	if replace {
-		err = os.Rename(name, path)
+		err = replaceFile(name, path)
 	} else {
 		err = renameNew(name, path)
 	}

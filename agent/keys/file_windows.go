@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -119,6 +120,24 @@ func linkCount(f *os.File, _ fs.FileInfo) (uint64, error) {
 }
 
 func adoptOwner(*os.File, string) error { return nil }
+
+// replaceFile puts a file in another one's place. Windows does not while somebody reads that one (the agent, a command, a virus
+// scanner), who is done in a moment.
+func replaceFile(from, to string) error {
+	for try := 1; ; try++ {
+		err := os.Rename(from, to)
+		busy := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+		if !busy || try == replaceTries {
+			return err
+		}
+		time.Sleep(replacePause)
+	}
+}
+
+const (
+	replaceTries = 20
+	replacePause = 25 * time.Millisecond
+)
 
 // renameNew fails with fs.ErrExist where the target is there (no MOVEFILE_REPLACE_EXISTING).
 func renameNew(from, to string) error {

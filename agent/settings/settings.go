@@ -280,9 +280,7 @@ func Parse(raw []byte) (Settings, error) {
 			problems = append(problems, Problem{Line: k.line, Setting: k.name, What: unknown, Allowed: nearby(known, k.name)})
 		}
 	}
-	if len(problems) > 0 {
-		return Settings{}, problems
-	}
+	// What else is wrong is told with it: nobody wants to correct a file line by line.
 	if err := toml.Unmarshal(raw, &s); err != nil {
 		var d *toml.DecodeError
 		if errors.As(err, &d) {
@@ -291,7 +289,8 @@ func Parse(raw []byte) (Settings, error) {
 			if name == "" {
 				name = nameAt(lines, line)
 			}
-			return Settings{}, Problems{{Line: line, Setting: name, What: wrongType, Allowed: known[name].allowed}}
+			problems = append(problems, Problem{Line: line, Setting: name, What: wrongType, Allowed: known[name].allowed})
+			return Settings{}, problems.byLine()
 		}
 		return Settings{}, Problems{{What: notTOML}}
 	}
@@ -306,10 +305,14 @@ func Parse(raw []byte) (Settings, error) {
 		problems = append(problems, Problem{Line: lineOf(lines, name), Setting: name, What: notAllowed, Allowed: known[name].allowed})
 	}
 	if len(problems) > 0 {
-		sort.SliceStable(problems, func(i, j int) bool { return problems[i].Line < problems[j].Line })
-		return Settings{}, problems
+		return Settings{}, problems.byLine()
 	}
 	return s, nil
+}
+
+func (p Problems) byLine() Problems {
+	sort.SliceStable(p, func(i, j int) bool { return p[i].Line < p[j].Line })
+	return p
 }
 
 // check names the settings whose values are not allowed.

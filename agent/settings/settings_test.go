@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -174,4 +175,20 @@ func FuzzParse(f *testing.F) {
 			t.Error("accepted settings that are not allowed")
 		}
 	})
+}
+
+// All that is wrong with a file is told at once, in the order of its lines.
+func TestProblemsAreToldTogether(t *testing.T) {
+	_, err := Parse([]byte("language = \"fr\"\n[his]\nporst = [1]\norigins = [\"https://*.his.vn\"]\nports = [99999]\n[console]\nidle_ms = -1\n"))
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, fmt.Sprintf("%d %s", p.Line, p.Setting))
+	}
+	if want := "1 language, 3 his.porst, 4 his.origins, 5 his.ports, 7 console.idle_ms"; strings.Join(got, ", ") != want {
+		t.Errorf("%v", got)
+	}
 }

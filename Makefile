@@ -94,6 +94,19 @@ test-examples: ## the C# and Java clients, compiled and run against the agent
 	@installer/setup.sh examples
 	$(GO) test -count=1 -tags examples -run TestForeignClients ./cmd/tapcheck
 
+# A Windows that Wine plays, with what it lacks: see installer/wine/prefix.sh.
+WINE = $(CURDIR)/.tapcheck/wine
+
+.PHONY: wine
+wine:
+	@installer/setup.sh windows
+	@installer/wine/prefix.sh $(WINE)
+
+.PHONY: test-windows
+test-windows: wine build-windows ## under Wine: the Windows program reads a card, and the tests of what is Windows' own
+	$(GO) test -count=1 -timeout 5m -tags wine -run TestWine ./cmd/tapcheck
+	@installer/wine/test.sh $(WINE)
+
 .PHONY: bench
 bench: build ## APDUs, bytes and times on a modelled link, against the floor; what a look-up adds to the gateway; start-up time and memory; many clients, and a flood
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao

@@ -6,6 +6,7 @@
 #   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
 #                              TypeScript compiler, Socket.IO clients, axe-core and the FHIR schema (npm); ends with 1 where it may not install them.
 #   installer/setup.sh examples  the compilers and runtimes of the C# and Java clients.
+#   installer/setup.sh windows also Wine, the compiler for what Wine lacks, and the tools that make, change and sign an MSI.
 #   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
 set -eu
 
@@ -120,8 +121,12 @@ examples)
 	install mono-mcs mono-runtime libmono-system-net-http4.0-cil libmono-system-numerics4.0-cil libmono-system-runtime-serialization4.0-cil \
 		libmono-system-windows-forms4.0-cil xvfb xauth || exit 1
 	;;
+windows)
+	toolchain
+	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd wine wine64 gcc-mingw-w64-x86-64 msitools wixl osslsigncode || exit 1
+	;;
 *)
-	say "usage: installer/setup.sh build|test|examples|tags"
+	say "usage: installer/setup.sh build|test|examples|windows|tags"
 	exit 2
 	;;
 esac

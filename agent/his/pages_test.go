@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -34,11 +35,15 @@ func TestPagesStandBehindTheGate(t *testing.T) {
 	r := start(t, func(c *Config) { c.Pages = pages() })
 	me := fmt.Sprintf("http://127.0.0.1:%d", r.port)
 	localhost := fmt.Sprintf("http://localhost:%d", r.port)
+	user := "uid:"
+	if runtime.GOOS == "windows" {
+		user = "session:"
+	}
 	for _, c := range []struct {
 		method, path, origin, site string
 		want                       string // start of the body, or the reason of a refusal
 	}{
-		{"GET", "/console/", "", "", "console for uid:"},
+		{"GET", "/console/", "", "", "console for " + user},
 		{"GET", "/console/", "", "none", "console for"},
 		{"GET", "/console/", "", "cross-site", "console for"}, // a link that was followed
 		{"GET", "/console/app.js", me, "same-origin", "console for"},
@@ -50,7 +55,7 @@ func TestPagesStandBehindTheGate(t *testing.T) {
 		{"GET", "/docs/asyncapi.json", "", "", "docs for"},
 		{"GET", "/docs/asyncapi.json", "https://his.example", "", "docs for"},
 		{"GET", "/docs/../console/api/state", "", "", "docs for"}, // never cleaned: the page finds nothing under that name
-		{"GET", "/console/api/state", "", "same-origin", "api for uid:"},
+		{"GET", "/console/api/state", "", "same-origin", "api for " + user},
 		{"GET", "/console/api/state", "", "none", "api for"},
 		{"GET", "/console/api/state", me, "same-origin", "api for"},
 		{"GET", "/console/api/state", localhost, "cross-site", "api for"},

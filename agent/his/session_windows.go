@@ -30,8 +30,8 @@ func PeerSession(ctx context.Context, local, remote netip.AddrPort) (string, err
 		if !ok {
 			continue
 		}
-		var session uint32
-		if err := windows.ProcessIdToSessionId(pid, &session); err != nil {
+		session, err := sessionOf(pid)
+		if err != nil {
 			return "", err
 		}
 		if session == 0 {
@@ -58,4 +58,41 @@ func tcpTable(ctx context.Context, family uintptr) ([]byte, error) {
 		}
 	}
 	return nil, ErrNoSession
+}
+
+// sessionOf is the session that a process belongs to. ProcessIdToSessionId has to open the process, which a service that runs
+// as LocalService may not do with a user's; the list of all processes says it to everybody.
+func sessionOf(pid uint32) (uint32, error) {
+	var session uint32
+	if windows.ProcessIdToSessionId(pid, &session) == nil {
+		return session, nil
+	}
+	return listedSession(pid)
+}
+
+// listedSession looks the process up in Windows' list.
+func listedSession(pid uint32) (uint32, error) {
+	for size := uint32(256 << 10); size <= tableLimit; size *= 2 {
+		buf := make([]uint64, size/8)
+		err := windows.NtQuerySystemInformation(windows.SystemProcessInformation, unsafe.Pointer(&buf[0]), size, nil)
+		if err == windows.STATUS_INFO_LENGTH_MISMATCH {
+			continue // more processes than fit
+		}
+		if err != nil {
+			return 0, err
+		}
+		const entry = unsafe.Sizeof(windows.SYSTEM_PROCESS_INFORMATION{})
+		for at := uintptr(0); at+entry <= uintptr(size); {
+			p := (*windows.SYSTEM_PROCESS_INFORMATION)(unsafe.Add(unsafe.Pointer(&buf[0]), at))
+			if p.UniqueProcessID == uintptr(pid) {
+				return p.SessionID, nil
+			}
+			if p.NextEntryOffset == 0 {
+				break
+			}
+			at += uintptr(p.NextEntryOffset)
+		}
+		break
+	}
+	return 0, ErrNoSession
 }

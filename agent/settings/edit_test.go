@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -140,19 +141,21 @@ func TestSave(t *testing.T) {
 	for file, want := range map[string]string{path: "desk = \"b\"\n", path + ".bak": "desk = \"a\"\n"} {
 		raw, err := os.ReadFile(file)
 		info, _ := os.Stat(file)
-		if err != nil || string(raw) != want || info.Mode().Perm() != 0o600 {
+		if err != nil || string(raw) != want || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %q, %v, %v", file, raw, info.Mode(), err)
 		}
 	}
 	// A link stays one.
 	link := filepath.Join(dir, "link.toml")
-	if err := os.Symlink(path, link); err != nil {
+	if runtime.GOOS == "windows" {
+		link = path // making one there is a right that few have
+	} else if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Save(link, change("c")); err != nil {
 		t.Fatal(err)
 	}
-	if target, err := os.Readlink(link); err != nil || target != path {
+	if target, err := os.Readlink(link); runtime.GOOS != "windows" && (err != nil || target != path) {
 		t.Errorf("%q, %v", target, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".tapcheck-*")); len(left) > 0 {

@@ -63,6 +63,7 @@ type Client struct {
 	slots    chan struct{} // of look-ups
 	aside    chan struct{} // of history, so that it keeps no look-up waiting
 	quiet    quiet
+	barred   [2]quiet // by call: until when an account that is let in and may not make it is not tried again
 	tokens   tokens
 	breaker  *gobreaker.CircuitBreaker[insurance.Eligibility]
 }
@@ -279,11 +280,12 @@ var askable = regexp.MustCompile(`^([0-9]{10}|[0-9]{12})$`)
 type call struct {
 	name, path string
 	form       bool // form-urlencoded, in place of JSON
+	id         int  // in Client.barred
 }
 
 var (
-	lookupCall  = call{"lookup", PathLookup, false}
-	historyCall = call{"history", PathHistory, true}
+	lookupCall  = call{"lookup", PathLookup, false, 0}
+	historyCall = call{"history", PathHistory, true, 1}
 )
 
 func (k call) body(q LookupRequest) (body []byte, kind string, err error) {
@@ -322,14 +324,21 @@ func (c *Client) ask(ctx context.Context, k call, asked LookupRequest) (reply, e
 	if err != nil {
 		return reply{}, insurance.ErrRequest
 	}
+	if c.barred[k.id].until().After(c.cfg.Now()) { // lest the portal lock the account
+		return reply{}, &insurance.NotAskedError{Err: insurance.ErrRejected}
+	}
 	t, err := c.tokens.get(ctx, nil)
 	if err != nil {
 		return reply{}, err
 	}
 	for attempt := 0; ; attempt++ {
 		r, err := c.send(ctx, k, t, body, kind)
-		if err != nil || !r.refused || attempt > 0 {
+		if err != nil || !r.refused {
 			return r, err
+		}
+		if attempt > 0 {
+			c.barred[k.id].set(c.cfg.Now().Add(refusalLife))
+			return r, nil
 		}
 		if t, err = c.tokens.get(ctx, t); err != nil {
 			var unasked *insurance.NotAskedError

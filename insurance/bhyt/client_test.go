@@ -297,14 +297,15 @@ func TestRefusedLogInKeepsItsCode(t *testing.T) {
 
 // The token is used until 60 s before its end, which the gateway gives in UTC with seven digits.
 func TestTokenLife(t *testing.T) {
-	at := now
-	g, base := gateway(t, localgateway.Options{TokenLife: 10 * time.Minute, Now: func() time.Time { return at }})
-	client := newClient(t, base, func(c *bhyt.Config) { c.Now = func() time.Time { return at } })
+	var after atomic.Int64
+	clock := func() time.Time { return now.Add(time.Duration(after.Load())) }
+	g, base := gateway(t, localgateway.Options{TokenLife: 10 * time.Minute, Now: clock})
+	client := newClient(t, base, func(c *bhyt.Config) { c.Now = clock })
 	for _, step := range []struct {
 		after time.Duration
 		want  int
 	}{{0, 1}, {9*time.Minute - time.Second, 1}, {9 * time.Minute, 2}, {15 * time.Minute, 2}, {18*time.Minute + time.Second, 3}} {
-		at = now.Add(step.after)
+		after.Store(int64(step.after))
 		if _, err := client.Check(context.Background(), an); err != nil {
 			t.Fatal(err)
 		}

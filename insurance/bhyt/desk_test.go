@@ -483,3 +483,30 @@ func TestProxyFromEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// An account that is let in and may not look up is not tried at every patient; what it may not do is one thing, and the rest goes on.
+func TestNoRightToLookUp(t *testing.T) {
+	for _, scenario := range []localgateway.Scenario{localgateway.Forbidden, localgateway.UnauthorizedAlways} {
+		at := now
+		g, base := gateway(t, localgateway.Options{Now: func() time.Time { return at }})
+		client := newClient(t, base, func(c *bhyt.Config) { c.Now = func() time.Time { return at } })
+		_ = g.Set(scenario)
+		for n := range 5 {
+			_, err := client.Check(context.Background(), an)
+			if !errors.Is(err, insurance.ErrRejected) || errors.Is(err, insurance.ErrNotAsked) != (n > 0) {
+				t.Errorf("%s, patient %d: %v", scenario, n, err)
+			}
+		}
+		if d := cmp.Diff(localgateway.Calls{Token: 2, Lookup: 2}, g.Calls()); d != "" {
+			t.Errorf("%s: %s", scenario, d)
+		}
+		if _, err := client.History(context.Background(), an); err != nil && scenario == localgateway.UnauthorizedAlways {
+			t.Errorf("%s: history: %v", scenario, err)
+		}
+		_ = g.Set(localgateway.Normal)
+		at = at.Add(31 * time.Second)
+		if e, err := client.Check(context.Background(), an); err != nil || e.State != insurance.Eligible {
+			t.Errorf("%s, half a minute later: %v", scenario, err)
+		}
+	}
+}

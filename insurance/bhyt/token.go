@@ -20,7 +20,7 @@ const (
 	unknownLife = 10 * time.Minute
 	longestLife = 20 * time.Hour
 	leastLife   = 30 * time.Second
-	// For so long a refused account is not tried again, lest the portal lock it.
+	// For so long an account is not tried again that was refused, or that may not make a call, lest the portal lock it.
 	refusalLife = 30 * time.Second
 	// So often is tried to refresh a token that is still good.
 	refreshPause = 10 * time.Second

@@ -1328,18 +1328,19 @@ export interface SimFaultParams {
     reader?: string;
     card?: SimCardFault;
     /**
-     * The insurance gateway from now on. `normal`: answers. `down`: cuts every connection. `slow`: answers late.
-     * `garbage`: answers with bytes that mean nothing. `html`: an error page with status 200. `html_503`: an error page
-     * with status 503. `truncated`: JSON that stops in the middle. `cut`: an answer that stops before its length.
-     * `drip`: one byte at a time without end. `huge`: 10 MB. `redirect`: to elsewhere. `unauthorized_once`: the session
-     * has expired once. `unauthorized_http`: HTTP 401 once. `unauthorized_always`: every look-up is refused.
-     * `forbidden`: the account may not look up. `history`: with earlier visits. `restless`: fields of other types.
-     * `nulls`: the code, and every other field null. `absurd`: dates that are none. `looked_up`: other facilities looked
-     * the card up today. `tcvn3`: names in TCVN3. `tcvn3_bytes`: the same as bytes that are no UTF-8. `vni`: names in
-     * VNI. `coded_400`: HTTP 400 with the answer inside. `overloaded`: HTTP 503 once. `too_many`: HTTP 429 and when to
-     * come back. `token_down`: gives no token any more. `history_down`: cuts the call for earlier visits.
+     * The insurance gateway from now on; or code: and a result code (code:060), with which each look-up is then
+     * answered. `normal`: answers. `down`: cuts every connection. `slow`: answers late. `garbage`: answers with bytes
+     * that mean nothing. `html`: an error page with status 200. `html_503`: an error page with status 503. `truncated`:
+     * JSON that stops in the middle. `cut`: an answer that stops before its length. `drip`: one byte at a time without
+     * end. `huge`: 10 MB. `redirect`: to elsewhere. `unauthorized_once`: the session has expired once.
+     * `unauthorized_http`: HTTP 401 once. `unauthorized_always`: every look-up is refused. `forbidden`: the account may
+     * not look up. `history`: with earlier visits. `restless`: fields of other types. `nulls`: the code, and every other
+     * field null. `absurd`: dates that are none. `looked_up`: other facilities looked the card up today. `tcvn3`: names
+     * in TCVN3. `tcvn3_bytes`: the same as bytes that are no UTF-8. `vni`: names in VNI. `coded_400`: HTTP 400 with the
+     * answer inside. `overloaded`: HTTP 503 once. `too_many`: HTTP 429 and when to come back. `token_down`: gives no
+     * token any more. `history_down`: cuts the call for earlier visits.
      */
-    gateway?: "normal" | "down" | "slow" | "garbage" | "html" | "html_503" | "truncated" | "cut" | "drip" | "huge" | "redirect" | "unauthorized_once" | "unauthorized_http" | "unauthorized_always" | "forbidden" | "history" | "restless" | "nulls" | "absurd" | "looked_up" | "tcvn3" | "tcvn3_bytes" | "vni" | "coded_400" | "overloaded" | "too_many" | "token_down" | "history_down";
+    gateway?: "normal" | "down" | "slow" | "garbage" | "html" | "html_503" | "truncated" | "cut" | "drip" | "huge" | "redirect" | "unauthorized_once" | "unauthorized_http" | "unauthorized_always" | "forbidden" | "history" | "restless" | "nulls" | "absurd" | "looked_up" | "tcvn3" | "tcvn3_bytes" | "vni" | "coded_400" | "overloaded" | "too_many" | "token_down" | "history_down" | (string & {});
     /** The reader from now on. `unplugged`: gone. `plugged`: back. `busy`: held by another program. `free`: not any more. */
     state?: "unplugged" | "plugged" | "busy" | "free";
     /** The smart card service from now on. `stopped`: does not run. `running`: runs again. */

@@ -600,15 +600,29 @@ func nameAt(keys []keyLine, line int) string {
 
 // Sample is a commented file with every setting at its default, for IT to start from.
 func Sample() string {
+	return sample("Tapcheck settings. Every line may be left out; what stands here is the default.", "Allowed", func(_ string, f reflect.StructField) (doc, allowed string) {
+		return f.Tag.Get("doc"), f.Tag.Get("allowed")
+	})
+}
+
+// SampleVI is Sample with comments in Vietnamese.
+func SampleVI() string {
+	return sample("Cấu hình Tapcheck. Dòng nào cũng có thể bỏ; giá trị ghi ở đây là mặc định.", "Được phép", func(name string, _ reflect.StructField) (doc, allowed string) {
+		return vietnamese[name].doc, vietnamese[name].allowed
+	})
+}
+
+func sample(title, may string, say func(name string, f reflect.StructField) (doc, allowed string)) string {
 	var b strings.Builder
-	b.WriteString("# Tapcheck settings. Every line may be left out; what stands here is the default.\n")
+	b.WriteString("# " + title + "\n")
 	var walk func(v reflect.Value, prefix string)
 	walk = func(v reflect.Value, prefix string) {
 		t := v.Type()
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if f.Type.Kind() != reflect.Struct {
-				fmt.Fprintf(&b, "\n# %s\n# Allowed: %s.\n#%s = %s\n", f.Tag.Get("doc"), f.Tag.Get("allowed"), f.Tag.Get("toml"), tomlValue(v.Field(i)))
+				doc, allowed := say(prefix+f.Tag.Get("toml"), f)
+				fmt.Fprintf(&b, "\n# %s\n# %s: %s.\n#%s = %s\n", doc, may, allowed, f.Tag.Get("toml"), tomlValue(v.Field(i)))
 			}
 		}
 		for i := range t.NumField() {

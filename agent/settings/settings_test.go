@@ -27,8 +27,18 @@ func TestDefaultsAreAllowed(t *testing.T) {
 
 // Uncommenting every line of the sample must give the defaults: the documentation cannot drift from the code.
 func TestSampleIsTheDefaults(t *testing.T) {
+	if strings.Count(SampleVI(), "\n") != strings.Count(Sample(), "\n") || strings.Contains(SampleVI(), "# .\n") || strings.Contains(SampleVI(), "Allowed") {
+		t.Errorf("not all of it is in Vietnamese:\n%s", SampleVI())
+	}
+	for _, sample := range []string{Sample(), SampleVI()} {
+		sampleIsTheDefaults(t, sample)
+	}
+}
+
+func sampleIsTheDefaults(t *testing.T, sample string) {
+	t.Helper()
 	var b strings.Builder
-	for line := range strings.Lines(Sample()) {
+	for line := range strings.Lines(sample) {
 		if rest, ok := strings.CutPrefix(line, "#"); ok && !strings.HasPrefix(rest, " ") {
 			line = rest
 		}

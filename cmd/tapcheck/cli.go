@@ -366,6 +366,6 @@ type configSampleCmd struct{}
 
 // Run prints the sample.
 func (configSampleCmd) Run(a *app) error {
-	a.printf("%s", settings.Sample())
+	a.printf("%s", a.say(settings.SampleVI(), settings.Sample()))
 	return nil
 }

@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"agent/settings":              {"agent/keys"}, // what an origin is stands there
 	"agent/health":                {"agent/catalog"},
 	"agent/keys":                  {},
-	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "insurance/claim", "reader"},
+	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "insurance/fhir", "insurance/claim", "reader"},
 	"agent/scanner":               {},
 	"agent/compat":                {"agent/catalog", "agent/checkin", "agent/mapping", "icao/lds", "insurance/claim", "reader"},
 	"agent/mapping":               {"agent/checkin", "agent/settings", "icao/lds", "insurance", "insurance/claim"},

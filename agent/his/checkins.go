@@ -62,6 +62,14 @@ func listCheckins(ctx context.Context, c *conn, params json.RawMessage) (any, er
 	return c.s.c.Engine.List(ctx, c.session.owner, r)
 }
 
+func exportCheckin(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
+	var r checkin.ExportRequest
+	if err := decode(params, &r); err != nil {
+		return nil, err
+	}
+	return c.s.c.Engine.Export(ctx, c.session.owner, c.session.rights, r)
+}
+
 func checkInsurance(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
 	var r checkin.CheckRequest
 	if err := decode(params, &r); err != nil {

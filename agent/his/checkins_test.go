@@ -242,7 +242,7 @@ func TestCheckinsNeedARight(t *testing.T) {
 	c := r.open("", "MINIMAL")
 	for method, params := range map[string]any{
 		"checkin.link": map[string]any{"jobId": "j", "visit": map[string]string{"maLk": "1"}}, "checkin.decide": map[string]any{"jobId": "j", "about": "chip", "decision": "accept", "reason": "other"},
-		"checkin.void": map[string]any{"jobId": "j", "reason": "test"}, "checkin.list": map[string]any{}, "insurance.check": map[string]any{"jobId": "j"}, "diagnostics.bundle": map[string]any{},
+		"checkin.void": map[string]any{"jobId": "j", "reason": "test"}, "checkin.list": map[string]any{}, "checkin.export": map[string]any{"jobId": "j", "format": "fhir"}, "insurance.check": map[string]any{"jobId": "j"}, "diagnostics.bundle": map[string]any{},
 	} {
 		if m := c.call(method, params); m.Error == nil || m.Error.Data.ID != catalog.Forbidden {
 			t.Errorf("%s: %+v", method, m)

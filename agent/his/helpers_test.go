@@ -175,6 +175,14 @@ func (e *fakeEngine) List(_ context.Context, o checkin.Owner, r checkin.ListRequ
 	return list, nil
 }
 
+func (e *fakeEngine) Export(_ context.Context, o checkin.Owner, _ checkin.Rights, r checkin.ExportRequest) (checkin.Export, error) {
+	st, err := e.Status(context.Background(), o, r.JobID)
+	if err != nil {
+		return checkin.Export{}, err
+	}
+	return checkin.Export{CheckinID: st.CheckinID, Format: r.Format, Recorded: true}, nil
+}
+
 // CheckInsurance waits until the insurer is let answer.
 func (e *fakeEngine) CheckInsurance(ctx context.Context, _ checkin.Owner, r checkin.Rights, _ catalog.Lang, _ checkin.CheckRequest) (checkin.Check, error) {
 	if !r.Insurance {

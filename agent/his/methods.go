@@ -57,6 +57,7 @@ func (s *Server) table() map[string]method {
 	add("checkin.link", method{run: linkCheckin, slow: true, rights: desk})
 	add("checkin.decide", method{run: decideCheckin, slow: true, rights: desk})
 	add("checkin.void", method{run: voidCheckin, slow: true, rights: desk})
+	add("checkin.export", method{run: exportCheckin, slow: true, rights: desk})
 	add("checkin.list", method{run: listCheckins, slow: true, rights: desk})
 	add("insurance.check", method{run: checkInsurance, slow: true, rights: []string{keys.RightInsurance}})
 	add("visit.update", method{run: updateVisit, slow: true, rights: []string{keys.RightInsurance}})

@@ -57,6 +57,7 @@ type Engine interface {
 	UpdateVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
 	CloseVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
 	Got(o checkin.Owner, notice int64) // does not block
+	Export(ctx context.Context, o checkin.Owner, r checkin.Rights, req checkin.ExportRequest) (checkin.Export, error)
 }
 
 // Readers are the readers of this PC; any reader.Monitor is one.

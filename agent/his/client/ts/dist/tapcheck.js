@@ -943,6 +943,10 @@ var Tapcheck = (() => {
     void(of, why, o) {
       return this.request("checkin.void", { ...of, ...why }, o);
     }
+    /** A check-in that is over as a FHIR R4 Bundle: Patient, Coverage, CoverageEligibilityRequest and CoverageEligibilityResponse. */
+    export(of, format = "fhir", o) {
+      return this.request("checkin.export", { ...of, format }, o);
+    }
     /** Forgets token and key, for a PC whose agent was installed anew. */
     async forget() {
       await this.store.save({});

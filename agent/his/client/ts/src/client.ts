@@ -227,6 +227,11 @@ export class Client extends Emitter<ClientEvents> {
     return this.request("checkin.void", { ...of, ...why }, o);
   }
 
+  /** A check-in that is over as a FHIR R4 Bundle: Patient, Coverage, CoverageEligibilityRequest and CoverageEligibilityResponse. */
+  export(of: CheckinName, format: "fhir" = "fhir", o?: RequestOptions): Promise<Methods["checkin.export"]["result"]> {
+    return this.request("checkin.export", { ...of, format }, o);
+  }
+
   /** Forgets token and key, for a PC whose agent was installed anew. */
   async forget(): Promise<void> {
     await this.store.save({});

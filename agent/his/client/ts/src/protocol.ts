@@ -1280,6 +1280,29 @@ export interface CheckinVoidResult {
   recorded: boolean;
 }
 
+/** A check-in that is over, by exactly one of its two ids. */
+export interface CheckinExportParams {
+  jobId?: JobId;
+  checkinId?: CheckinId;
+  /** What it is to be written as. `fhir`: HL7 FHIR R4 (4.0.1). */
+  format: "fhir";
+}
+
+/** The check-in in another standard's words. */
+export interface CheckinExportResult {
+  checkinId: CheckinId;
+  /** As it was asked for. `fhir`: HL7 FHIR R4 (4.0.1). */
+  format: "fhir" | (string & {});
+  /**
+   * A FHIR Bundle of type collection with the resources Patient, Coverage (where an insurance card is known),
+   * CoverageEligibilityRequest and CoverageEligibilityResponse (where somebody was asked). They refer to each other by
+   * urn:uuid, and have the same names each time.
+   */
+  bundle: Record<string, unknown>;
+  /** That it was told is on record. */
+  recorded: boolean;
+}
+
 /** Why a check-in was taken back. The first reason stays. */
 export interface Voiding {
   /** Why. `wrong_patient`: another patient. `duplicate`: done twice. `test`: a trial. `other`: something else. */
@@ -1862,6 +1885,8 @@ export interface Methods {
   "checkin.void": { params: CheckinVoidParams; result: CheckinVoidResult };
   /** Check-ins since a time, without anything about the persons. */
   "checkin.list": { params: CheckinListParams; result: CheckinListResult };
+  /** Patient, Coverage, CoverageEligibilityRequest and CoverageEligibilityResponse, for a HIS that speaks HL7 FHIR R4. */
+  "checkin.export": { params: CheckinExportParams; result: CheckinExportResult };
   /** For a job, or by number, name and date of birth. */
   "insurance.check": { params: InsuranceCheckParams; result: InsuranceCheckResult };
   /** Has the insurer asked during the stay, as the law wants it (TT 12/2026/TT-BTC Đ4). */

@@ -155,6 +155,8 @@ export declare class Client extends Emitter<ClientEvents> {
     decide(of: CheckinName, decision: Omit<CheckinDecideParams, "jobId" | "checkinId">, o?: RequestOptions): Promise<Methods["checkin.decide"]["result"]>;
     /** Takes back a check-in of the wrong patient. It is kept, and marked. */
     void(of: CheckinName, why: Omit<CheckinVoidParams, "jobId" | "checkinId">, o?: RequestOptions): Promise<Methods["checkin.void"]["result"]>;
+    /** A check-in that is over as a FHIR R4 Bundle: Patient, Coverage, CoverageEligibilityRequest and CoverageEligibilityResponse. */
+    export(of: CheckinName, format?: "fhir", o?: RequestOptions): Promise<Methods["checkin.export"]["result"]>;
     /** Forgets token and key, for a PC whose agent was installed anew. */
     forget(): Promise<void>;
     /** Begins to pair this page's origin, while an administrator holds pairing open in the console, which then shows six digits. */

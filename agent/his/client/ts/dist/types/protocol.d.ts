@@ -1088,6 +1088,27 @@ export interface CheckinVoidResult {
     /** The record of it is durable. */
     recorded: boolean;
 }
+/** A check-in that is over, by exactly one of its two ids. */
+export interface CheckinExportParams {
+    jobId?: JobId;
+    checkinId?: CheckinId;
+    /** What it is to be written as. `fhir`: HL7 FHIR R4 (4.0.1). */
+    format: "fhir";
+}
+/** The check-in in another standard's words. */
+export interface CheckinExportResult {
+    checkinId: CheckinId;
+    /** As it was asked for. `fhir`: HL7 FHIR R4 (4.0.1). */
+    format: "fhir" | (string & {});
+    /**
+     * A FHIR Bundle of type collection with the resources Patient, Coverage (where an insurance card is known),
+     * CoverageEligibilityRequest and CoverageEligibilityResponse (where somebody was asked). They refer to each other by
+     * urn:uuid, and have the same names each time.
+     */
+    bundle: Record<string, unknown>;
+    /** That it was told is on record. */
+    recorded: boolean;
+}
 /** Why a check-in was taken back. The first reason stays. */
 export interface Voiding {
     /** Why. `wrong_patient`: another patient. `duplicate`: done twice. `test`: a trial. `other`: something else. */
@@ -1469,6 +1490,11 @@ export interface Methods {
     "checkin.list": {
         params: CheckinListParams;
         result: CheckinListResult;
+    };
+    /** Patient, Coverage, CoverageEligibilityRequest and CoverageEligibilityResponse, for a HIS that speaks HL7 FHIR R4. */
+    "checkin.export": {
+        params: CheckinExportParams;
+        result: CheckinExportResult;
     };
     /** For a job, or by number, name and date of birth. */
     "insurance.check": {

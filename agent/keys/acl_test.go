@@ -1,8 +1,13 @@
 package keys
 
 import (
+	"crypto/sha1"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 // A row is an access list as Windows may have it, and what is said of it by somebody whose SID ends in 1001.
@@ -59,6 +64,15 @@ func TestAccessListLetsInNobodyElse(t *testing.T) {
 		"the owner's rights":           {accessList{owner: self, entries: with(allow(sidOwnerRights, full))}, nil},
 		"who makes something in it":    {accessList{owner: self, entries: with(accessEntry{aceAllowed, aceInheritOnly | 3, full, sidCreatorOwner})}, nil},
 		"a group of that name":         {accessList{owner: self, entries: with(allow(sidCreatorOwner, full))}, ErrExposed},
+
+		"the service reads":                   {accessList{owner: self, entries: with(allow(sidService, full))}, nil},
+		"the service made it":                 {accessList{owner: sidLocalService, entries: with(allow(sidService, full), allow(sidOwnerRights, 0x00020000))}, nil},
+		"any local service, as owner":         {accessList{owner: sidLocalService, entries: with(allow(sidService, full))}, ErrOwner},
+		"any local service, owners may write": {accessList{owner: sidLocalService, entries: with(allow(sidOwnerRights, full))}, ErrOwner},
+		"any local service, later":            {accessList{owner: sidLocalService, entries: with(accessEntry{aceAllowed, aceInheritOnly, 0x00020000, sidOwnerRights})}, ErrOwner},
+		"any local service, on a condition":   {accessList{owner: sidLocalService, entries: with(accessEntry{aceAllowedCallback, 0, 0x00020000, sidOwnerRights})}, ErrOwner},
+		"any local service reads":             {accessList{owner: self, entries: with(allow(sidLocalService, read))}, ErrExposed},
+		"another user, whose list is bound":   {accessList{owner: other, entries: with(allow(sidOwnerRights, 0x00020000))}, ErrOwner},
 	} {
 		if err := c.list.judge(self); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -74,12 +88,16 @@ func TestNewFolderIsGoodForServiceAndAdministrator(t *testing.T) {
 		elevated     bool
 		good, bad    []string
 	}{
-		"the service":      {sidSystem, sidSystem, true, []string{sidSystem, admin}, nil},
-		"an administrator": {admin, sidAdministrators, true, []string{sidSystem, admin}, nil},
-		"a user":           {user, user, false, []string{user}, []string{sidSystem, other}},
+		"the service":         {sidLocalService, sidLocalService, false, []string{sidLocalService, sidSystem, admin}, nil},
+		"a service as SYSTEM": {sidSystem, sidSystem, true, []string{sidLocalService, sidSystem, admin}, nil},
+		"an administrator":    {admin, sidAdministrators, true, []string{sidLocalService, sidSystem, admin}, nil},
+		"a user":              {user, user, false, []string{user}, []string{sidSystem, sidLocalService, other}},
 	} {
-		list := accessList{owner: c.owner}
+		list := accessList{owner: c.owner, entries: []accessEntry{{aceAllowed, 3, 0x00020000, sidOwnerRights}}}
 		for _, who := range granted(c.maker, c.elevated) {
+			if who == sidLocalService {
+				t.Errorf("made by %s: every local service gets it", name)
+			}
 			list.entries = append(list.entries, accessEntry{aceAllowed, 3, 0x001F01FF, who})
 		}
 		for _, who := range c.good {
@@ -93,7 +111,24 @@ func TestNewFolderIsGoodForServiceAndAdministrator(t *testing.T) {
 			}
 		}
 	}
-	if got, want := descriptor(user, false), "D:P(A;OICI;FA;;;S-1-5-18)(A;OICI;FA;;;S-1-5-32-544)(A;OICI;FA;;;"+user+")"; got != want {
+	if got, want := descriptor(user, false), "D:P(A;OICI;FA;;;S-1-5-18)(A;OICI;FA;;;S-1-5-32-544)(A;OICI;FA;;;"+sidService+")(A;OICI;FA;;;"+user+")(A;OICI;RC;;;S-1-3-4)"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// The service's SID is made of its name.
+func TestServiceSID(t *testing.T) {
+	name := utf16.Encode([]rune(strings.ToUpper("tapcheck")))
+	raw := make([]byte, 0, 2*len(name))
+	for _, u := range name {
+		raw = binary.LittleEndian.AppendUint16(raw, u)
+	}
+	sum := sha1.Sum(raw)
+	want := "S-1-5-80"
+	for i := 0; i < len(sum); i += 4 {
+		want += fmt.Sprintf("-%d", binary.LittleEndian.Uint32(sum[i:]))
+	}
+	if sidService != want {
+		t.Errorf("%s, want %s", sidService, want)
 	}
 }

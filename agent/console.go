@@ -52,6 +52,9 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 			return b.Name, b.Data, err
 		},
 		Copy: copier(o.Settings.Compat.MappingFile),
+		Proof: func(ctx context.Context, session, checkinID string) (checkin.Proof, error) {
+			return engine.Proof(ctx, session, his.SessionUser(session), checkinID)
+		},
 		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {
 			for _, h := range wrong(l) {
@@ -93,6 +96,7 @@ func (d *desk) pages() []his.Page {
 	return []his.Page{
 		{Prefix: "/console/", Handler: d.console.Handler()},
 		{Prefix: "/console/api/", Handler: d.console.API(), Own: true},
+		{Prefix: console.ProofPrefix, Handler: d.console.Proofs(), CSP: console.ProofCSP()},
 	}
 }
 

@@ -59,7 +59,7 @@ var rooms = map[string][]string{
 	// The server of the desk's own page, and the page.
 	"agent/diagnostics":  {"agent/settings"},
 	"agent/console/page": {}, // files for a browser; of ours it knows only what they ask over the wire
-	"agent/console":      {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings"},
+	"agent/console":      {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings", "insurance"},
 
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},

@@ -719,3 +719,37 @@ func TestFullQueue(t *testing.T) {
 		}
 	})
 }
+
+// The proof of a check-in is given to the session and the user whose it is, from memory and from the book, and shows no more of the
+// person than it must.
+func TestProof(t *testing.T) {
+	inQueue(t, nil, func(t *testing.T, w *waiting) {
+		owner := his
+		owner.User = "S-1-5-21"
+		c := w.attach(owner)
+		r := w.pending(c, "j1")
+		if _, err := w.e.Link(t.Context(), owner, LinkRequest{JobID: "j1", Visit: &Visit{MaLK: "LK1"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		for _, where := range []string{"memory", "the book"} {
+			p, err := w.e.Proof(t.Context(), "another session of the user", owner.User, r.CheckinID)
+			if err != nil || p.FullName != "Nguyễn Văn An" || p.Number != "••••••••2345" || p.Visit.MaLK != "LK1" || p.State != insurance.Pending || !p.Waiting || len(p.Attempts) < 3 {
+				t.Fatalf("%s: %+v %v", where, p, err)
+			}
+			for _, a := range p.Attempts {
+				if a.Outcome != "INSURANCE_UNREACHABLE" || a.Cause != CauseArrival || a.Insurer != "fake" || strings.Join(a.Fields, ",") != "dateOfBirth,fullName,number,sex" || a.At.IsZero() {
+					t.Errorf("%s: %+v", where, a)
+				}
+			}
+			for name, who := range map[string][3]string{
+				"another user": {"2", "S-1-5-22", r.CheckinID}, "nobody": {"", "", r.CheckinID}, "no check-in": {"1", owner.User, newID(time.Now())}, "no id": {"1", owner.User, "x"},
+			} {
+				if _, err := w.e.Proof(t.Context(), who[0], who[1], who[2]); err == nil {
+					t.Errorf("%s, %s: there is a paper", where, name)
+				}
+			}
+			w.again()
+		}
+	})
+}

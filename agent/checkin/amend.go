@@ -375,7 +375,8 @@ type file struct {
 	job    *job // nil: only the book knows it
 	result Result
 	person Subject // as far as it is known
-	held   bool    // all of it is in the book
+	care   *insurance.Care
+	held   bool // all of it is in the book
 }
 
 // file looks for a check-in of an owner: among the jobs, of any session of the same user, then in the book.
@@ -456,6 +457,7 @@ func (j *job) file() *file {
 	}
 	f.person = personOf(f.result)
 	if q := j.question; q != (insurance.Request{}) { // more than the result may say
+		f.care = q.Care
 		f.person = Subject{Number: q.Number, CardCode: q.CardCode, FullName: q.FullName, DateOfBirth: q.DateOfBirth, Sex: q.Sex}
 	}
 	return f
@@ -508,6 +510,7 @@ func filed(row journal.Checkin, added []journal.Amendment) (*file, error) {
 	f.onto(&f.result)
 	f.person = personOf(f.result)
 	if q := rec.Question; q != (insurance.Request{}) {
+		f.care = q.Care
 		f.person = Subject{Number: q.Number, CardCode: q.CardCode, FullName: q.FullName, DateOfBirth: q.DateOfBirth, Sex: q.Sex}
 	}
 	return f, nil

@@ -198,7 +198,7 @@ func (e *Engine) stayWrite(o Owner, f *file, s stayEvent) write {
 	}
 	q := insurance.Request{
 		Number: f.person.Number, CardCode: f.person.CardCode, FullName: f.person.FullName, DateOfBirth: f.person.DateOfBirth, Sex: f.person.Sex,
-		Desk: f.result.Desk, At: s.At,
+		Desk: f.result.Desk, At: s.At, Care: f.careThen(),
 	}
 	if f.result.Operator != nil {
 		q.Operator = f.result.Operator.ID
@@ -217,6 +217,19 @@ func (e *Engine) stayWrite(o Owner, f *file, s stayEvent) write {
 		Lookup:    journal.Lookup{ID: s.LookupID, CheckinID: f.result.CheckinID, NotBefore: now, Until: until.Add(e.cfg.GiveUp), Body: body},
 		Ends:      s.Event == stayEnd,
 	}}
+}
+
+// careThen is what is known of the visit by now: whoever was admitted since is an inpatient.
+func (f *file) careThen() *insurance.Care {
+	if !slices.ContainsFunc(f.stay, func(s stayEvent) bool { return s.Event == StayInpatient }) {
+		return f.care
+	}
+	c := insurance.Care{}
+	if f.care != nil {
+		c = *f.care
+	}
+	c.Setting = insurance.CareInpatient
+	return &c
 }
 
 // unverified are the look-ups of a check-in that have no answer: those that wait, and those that were given up.

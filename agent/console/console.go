@@ -81,6 +81,9 @@ type Config struct {
 	// the fields of console.copy_order as it shows them.
 	Copy func(checkin.Result) []string
 
+	// Proof gives what a paper says about the look-ups of a check-in to a session of the operating system; nil: no papers.
+	Proof func(ctx context.Context, session, checkinID string) (checkin.Proof, error)
+
 	// Session is the session of the operating system that a request comes from, as the gate found it; "" is refused.
 	Session func(ctx context.Context) string
 	// OSUser names the user behind such a session; nil is OSUser.

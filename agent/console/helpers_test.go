@@ -161,6 +161,7 @@ func newDesk(t testing.TB, change ...func(*Config)) *desk {
 	mux := http.NewServeMux()
 	mux.Handle("/console/", d.k.Handler())
 	mux.Handle("/console/api/", d.k.API())
+	mux.Handle(ProofPrefix, d.k.Proofs())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), osKey{}, r.Header.Get("Test-Session"))))
 	}))

@@ -13,6 +13,7 @@ const (
 	forLogin   purpose = iota // the password was right, the second factor is to come
 	forSetup                  // the first administrator is made once the second factor works
 	forAccount                // a further one
+	forProof                  // a paper is shown; user is the check-in's id
 )
 
 // ticket keeps what the first half of a login or of a new account has settled.

@@ -160,19 +160,33 @@ func (w *ways) serve(ctx context.Context) {
 // the console.
 //
 // A scanner is a thing of the desk, not of a session. So a scan belongs to whom it was made for by all appearances: the person
-// who sits at the PC; where that is not to be known (a terminal server, no login manager), the session whose program has
-// waited longest for a key. It is never offered to two.
+// who sits at the PC; where that is not to be known (a terminal server, no login manager), the only session in which a program
+// waits for a key, or else a console is open. Where several do, nobody gets it: a patient's data are never guessed into
+// somebody else's session.
 func (w *ways) scanned(ctx context.Context, text string) {
 	session, known := his.ActiveSession(ctx)
 	if !known {
-		for _, q := range w.engine.Queue() {
-			if q.WantsKey {
-				session = q.Session
-				break
-			}
+		var several bool
+		if session, several = waitingSession(w.engine.Queue()); several {
+			w.log("scanner.ambiguous", nil)
+			return
 		}
 	}
 	taken := session != "" && w.engine.OfferScan(ctx, session, text) ||
 		w.bridge != nil && w.bridge.OfferScan(ctx, session, text) || w.console(session, text)
 	w.log("scanner.read", map[string]any{"taken": taken})
+}
+
+// waitingSession is the session in which programs wait for a key; several says that there is more than one.
+func waitingSession(queue []checkin.Queued) (session string, several bool) {
+	for _, q := range queue {
+		switch {
+		case !q.WantsKey || q.Session == session:
+		case session != "":
+			return "", true
+		default:
+			session = q.Session
+		}
+	}
+	return session, false
 }

@@ -228,8 +228,8 @@ func (k *Console) closePairing() {
 	}
 }
 
-// Scan takes what a scanner of the PC has read. session is that of the operating system at which the scanner is; "" is
-// whichever console was used last. False: no console is there for it.
+// Scan takes what a scanner of the PC has read. session is that of the operating system at which the scanner is; ""
+// where that is not to be known. False: no console is there for it, or one in each of several sessions.
 func (k *Console) Scan(session, text string) bool {
 	if text == "" || len(text) > maxScanText {
 		return false

@@ -222,8 +222,8 @@ func (s *sessions) endIf(fits func(one session) bool) {
 	}
 }
 
-// offer gives a scan to the console that was used last, of this session of the operating system or, where os is empty, of
-// all. False: there is none.
+// offer gives a scan to the console that was used last, of this session of the operating system or, where os is empty, of the
+// only one that has any: a patient's data are never guessed into somebody else's. False: there is none.
 func (s *sessions) offer(os string, scan Scan) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,7 +231,13 @@ func (s *sessions) offer(os string, scan Scan) bool {
 	s.judge(now)
 	var to *session
 	for _, one := range s.list {
-		if !one.locked && (os == "" || one.os == os) && (to == nil || one.touched.After(to.touched)) {
+		switch {
+		case one.locked || os != "" && one.os != os:
+		case to == nil:
+			to = one
+		case one.os != to.os:
+			return false
+		case one.touched.After(to.touched):
 			to = one
 		}
 	}

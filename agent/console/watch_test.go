@@ -218,13 +218,17 @@ func TestScans(t *testing.T) {
 	if got := scans(second, home); len(got) != 0 {
 		t.Errorf("twice: %q", got)
 	}
-	// Wherever the scanner is, the console that was touched last gets it.
+	// Where nobody knows at whose place the scanner is, it is not guessed.
 	d.clock.pass(time.Second)
 	d.do(request{method: "POST", path: "/touch", token: theirs, session: other, body: "{}"})
-	if !d.k.Scan("", qr) {
-		t.Error("a scanner of no session")
+	if d.k.Scan("", qr) {
+		t.Error("a scan was guessed into one of two sessions")
 	}
-	if got := scans(theirs, other); len(got) != 1 {
+	d.do(request{method: "POST", path: "/lock", token: theirs, session: other, body: "{}"})
+	if !d.k.Scan("", qr) {
+		t.Error("only one session has a console that is open")
+	}
+	if got := scans(second, home); len(got) != 1 {
 		t.Errorf("%q", got)
 	}
 	// It is not kept for long, nor any number of them, nor for who has locked.

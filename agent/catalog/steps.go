@@ -48,6 +48,7 @@ const (
 	WarnExchangeFailed  = "CHIP_PROOF_FAILED"
 	WarnAccessAltered   = "ACCESS_ALTERED"
 	WarnNameDiffers     = "INSURANCE_DATA_DIFFER"
+	WarnTraining        = "INSURANCE_TRAINING"
 	WarnWeakAlgorithm   = "WEAK_ALGORITHM"
 	WarnMRZCheckDigit   = "MRZ_CHECK_DIGIT"
 	WarnDG13Unreadable  = "DG13_UNREADABLE"
@@ -101,6 +102,7 @@ var warnings = map[string]Text{
 	WarnDowngrade:       {"Chip được mở bằng cách cũ hơn (BAC) thay cho PACE.", "The chip was opened the older way (BAC) in place of PACE."},
 	WarnExchangeFailed:  {"Chip không chứng minh được khóa của nó: có thể là bản sao.", "The chip could not prove its key: it may be a copy."},
 	WarnAccessAltered:   {"Chip khai cách mở khác với phần đã ký: có thể có thiết bị xen giữa.", "What the chip offers to open it with is not what was signed: something may stand in between."},
+	WarnTraining:        {"Kết quả BHYT đến từ hệ thống đào tạo hoặc cổng mô phỏng: không đúng với người này, không dùng để thanh toán. Báo bộ phận CNTT.", "The insurance was looked up in the training system or a simulated gateway: it is not true of this person and no ground to claim on. Tell IT."},
 	WarnNameDiffers:     {"Thông tin trên cổng BHYT khác với thẻ.", "The insurer's data differ from the card's."},
 	WarnWeakAlgorithm:   {"Thẻ được ký bằng thuật toán cũ.", "The card was signed with an old algorithm."},
 	WarnMRZCheckDigit:   {"Số kiểm tra phụ trong MRZ không khớp.", "A secondary check digit of the MRZ does not match."},

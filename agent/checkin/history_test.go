@@ -113,3 +113,29 @@ func TestSuppliedRules(t *testing.T) {
 		})
 	}
 }
+
+// TestTrainingIsSaid: whoever gets an answer of the training system is told that it is none.
+func TestTrainingIsSaid(t *testing.T) {
+	for source, want := range map[string]bool{insurance.SourceTraining: true, insurance.SourceGateway: false} {
+		inBench(t, nil, func(cfg *Config, _ *bench) {
+			cfg.Insurer = insurer(func(ctx context.Context, r insurance.Request) (insurance.Eligibility, error) {
+				e, err := covered(ctx, r)
+				e.Source = source
+				return e, err
+			})
+		}, func(t *testing.T, b *bench) {
+			client := b.attach(his)
+			client.start(byNumber("j1"))
+			said := func(r Result) bool { return strings.Contains(strings.Join(warningsOf(r), " "), catalog.WarnTraining) }
+			if r := client.result("j1"); said(r) != want {
+				t.Errorf("%s: %v", source, r.Warnings)
+			}
+			if _, err := b.e.CheckInsurance(t.Context(), his, all, catalog.VI, CheckRequest{JobID: "j1"}); err != nil {
+				t.Error(err)
+			}
+			if s, err := b.e.Status(t.Context(), his, "j1"); err != nil || said(*s.Result) != want {
+				t.Errorf("%s, asked again: %+v %v", source, s.Result.Warnings, err)
+			}
+		})
+	}
+}

@@ -525,10 +525,15 @@ func (j *job) answered() {
 		failure = catalog.New(r.Error.ID, nil)
 	}
 	r.Next = words(nextIDs(r, failure), j.lang, catalog.StepText, func(id, text string) Step { return Step{id, text} })
-	r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w Warning) bool { return w.ID == catalog.WarnNameDiffers })
+	r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w Warning) bool { return w.ID == catalog.WarnNameDiffers || w.ID == catalog.WarnTraining })
+	var ids []string
 	if disagrees(r.Eligibility) {
-		r.Warnings = append(r.Warnings, words([]string{catalog.WarnNameDiffers}, j.lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })...)
+		ids = append(ids, catalog.WarnNameDiffers)
 	}
+	if r.Eligibility.Source == insurance.SourceTraining {
+		ids = append(ids, catalog.WarnTraining)
+	}
+	r.Warnings = append(r.Warnings, words(ids, j.lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })...)
 	j.result = &r
 }
 

@@ -227,6 +227,7 @@ func warningIDs(r Result, v *view, o ResultOptions) (ids []string) {
 		}
 	}
 	add(r.Eligibility != nil && disagrees(r.Eligibility), catalog.WarnNameDiffers)
+	add(r.Eligibility != nil && r.Eligibility.Source == insurance.SourceTraining, catalog.WarnTraining)
 	add(r.State.Final() && !r.Recorded && !o.NoBook, catalog.WarnNotRecorded)
 	return ids
 }

@@ -40,6 +40,7 @@ export const warnings = {
 	FIELDS_LIMITED: {"en":"Some fields were left out because the program may not have them.","vi":"Một số trường không được trả vì phần mềm chưa được phép."},
 	FILE_REFUSED: {"en":"The chip refuses some of its data.","vi":"Chip không cho đọc một phần dữ liệu."},
 	INSURANCE_DATA_DIFFER: {"en":"The insurer's data differ from the card's.","vi":"Thông tin trên cổng BHYT khác với thẻ."},
+	INSURANCE_TRAINING: {"en":"The insurance was looked up in the training system or a simulated gateway: it is not true of this person and no ground to claim on. Tell IT.","vi":"Kết quả BHYT đến từ hệ thống đào tạo hoặc cổng mô phỏng: không đúng với người này, không dùng để thanh toán. Báo bộ phận CNTT."},
 	KEY_DIFFERS: {"en":"What was scanned or typed differs from the chip.","vi":"Thông tin vừa quét hoặc nhập khác với chip."},
 	KNOWN_DEVIATION: {"en":"The issuing state has published that these documents deviate from the standard.","vi":"Nước cấp đã công bố sai khác so với tiêu chuẩn ở loại thẻ này."},
 	MRZ_CHECK_DIGIT: {"en":"A secondary check digit of the MRZ does not match.","vi":"Số kiểm tra phụ trong MRZ không khớp."},

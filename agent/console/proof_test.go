@@ -65,6 +65,18 @@ func TestProofOnPaper(t *testing.T) {
 			t.Errorf("the paper holds %q", never)
 		}
 	}
+	for range 300 {
+		p.Attempts = append(p.Attempts, p.Attempts[1])
+	}
+	p.Attempts[150].Outcome, p.Attempts[150].Code = "answered", "000"
+	if raw, err = RenderProof(p, "", p.StartedAt); err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range map[string]int{"307 lần tra cứu, 306 lần không có kết quả": 1, "<tr class=\"failed\">": proofFirst + proofLast, "mã kết quả 000": 1, "lần tra cứu khác": 2} {
+		if got := strings.Count(string(raw), what); got != n {
+			t.Errorf("a long row: %q stands there %d times, want %d", what, got, n)
+		}
+	}
 	if _, err := RenderProof(checkin.Proof{}, "", time.Time{}); err != nil {
 		t.Error(err)
 	}

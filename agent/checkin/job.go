@@ -26,8 +26,9 @@ type job struct {
 	accepted  Accepted
 	lang      catalog.Lang
 	req       Request
-	readOnly  bool // card.read
-	bare      bool // a question about somebody, with no check-in behind it
+	readOnly  bool             // card.read
+	bare      bool             // a question about somebody, with no check-in behind it
+	cards     []insurance.Card // that covered the person earlier in the visit
 	fields    []string
 	picture   bool // the portrait is wanted and allowed
 	limited   bool

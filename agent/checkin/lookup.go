@@ -516,10 +516,11 @@ func (j *job) history(q insurance.Request) *insurance.History {
 // answered puts a later answer of the insurer into the result that a finished job gives. The mutex is held.
 func (j *job) answered() {
 	r := *j.result
+	j.cards = replaced(j.cards, r.Eligibility, j.eligible)
 	r.Eligibility = j.eligible
 	// What the two parts of the chip or the scan say of each other stays.
 	r.Differences = slices.Concat(r.Eligibility.Differences, slices.DeleteFunc(slices.Clone(r.Differences), func(d insurance.Difference) bool { return d.Between == insurance.BetweenGateway }))
-	r.Claim = claimOf(r, j.e.cfg.Codes)
+	r.Claim = claimOf(r, j.e.cfg.Codes, j.cards...)
 	var failure *catalog.Error
 	if r.Error != nil {
 		failure = catalog.New(r.Error.ID, nil)
@@ -535,6 +536,17 @@ func (j *job) answered() {
 	}
 	r.Warnings = append(r.Warnings, words(ids, j.lang, catalog.WarningText, func(id, text string) Warning { return Warning{id, text} })...)
 	j.result = &r
+}
+
+// replaced adds to the earlier cards of a visit the one that the person was covered by until now, where that is another one: the
+// claim of such a visit names both (QĐ 4750/QĐ-BYT). A card that somebody still had to look at is not taken for one.
+func replaced(cards []insurance.Card, before, now *insurance.Eligibility) []insurance.Card {
+	if before == nil || now == nil || before.State != insurance.Eligible || now.State != insurance.Eligible ||
+		before.Card == nil || now.Card == nil || before.Card.Code == "" || before.Card.Code == now.Card.Code {
+		return cards
+	}
+	code := func(k insurance.Card) bool { return k.Code == before.Card.Code || k.Code == now.Card.Code }
+	return append(slices.DeleteFunc(slices.Clone(cards), code), *before.Card)
 }
 
 // personOf is whom a result is about, as far as it says: what an owner was told, or told us.

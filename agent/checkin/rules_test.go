@@ -217,3 +217,59 @@ func TestCodesOfAResult(t *testing.T) {
 		t.Errorf("without a table: %+v", r.Address)
 	}
 }
+
+// TestCardsOfAVisit: where a later look-up finds another card that covers the person, the claim names both, each value in its place.
+func TestCardsOfAVisit(t *testing.T) {
+	card := func(code, from, to string) *insurance.Eligibility {
+		return &insurance.Eligibility{State: insurance.Eligible, Card: &insurance.Card{Code: code, From: from, To: to, RegisteredFacility: "01004"}}
+	}
+	old, new := card("GD4010123456789", "2026-01-01", "2026-11-24"), card("HT3010123456789", "2026-11-25", "2026-12-31")
+	looked := card("GD4010123456789", "2026-01-01", "2026-11-24")
+	looked.State = insurance.Check
+	both := map[string]string{"MA_THE_BHYT": "GD4010123456789;HT3010123456789", "MA_DKBD": "01004;01004", "GT_THE_TU": "20260101;20261125", "GT_THE_DEN": "20261124;20261231"}
+	one := map[string]string{"MA_THE_BHYT": "HT3010123456789", "MA_DKBD": "01004", "GT_THE_TU": "20261125", "GT_THE_DEN": "20261231"}
+	for name, c := range map[string]struct {
+		answers []*insurance.Eligibility
+		want    map[string]string
+	}{
+		"another card":          {[]*insurance.Eligibility{old, new}, both},
+		"and the same again":    {[]*insurance.Eligibility{old, new, new}, both},
+		"a failure in between":  {[]*insurance.Eligibility{old, nil, new}, both},
+		"one that was in doubt": {[]*insurance.Eligibility{looked, new}, one},
+		"one card, put right":   {[]*insurance.Eligibility{card("HT3010123456789", "2026-01-01", ""), new}, one},
+		"and back again":        {[]*insurance.Eligibility{new, old, new}, both},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			inBench(t, nil, func(cfg *Config, _ *bench) {
+				cfg.Now = in2026
+				cfg.Insurer = insurer(func(context.Context, insurance.Request) (insurance.Eligibility, error) {
+					e := c.answers[n]
+					n++
+					if e == nil {
+						return insurance.Eligibility{}, insurance.ErrUnreachable
+					}
+					return *e, nil
+				})
+			}, func(t *testing.T, b *bench) {
+				client := b.attach(his)
+				client.start(byNumber("j1"))
+				client.result("j1")
+				for range c.answers[1:] {
+					if _, err := b.e.CheckInsurance(t.Context(), his, all, catalog.VI, CheckRequest{JobID: "j1"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got := map[string]string{}
+				for tag, value := range client.status("j1").Result.Claim {
+					if claim.FieldOf(tag) == "" {
+						got[tag] = value
+					}
+				}
+				if d := cmp.Diff(c.want, got); d != "" {
+					t.Error(d)
+				}
+			})
+		})
+	}
+}

@@ -109,10 +109,8 @@ func Values(p Person, e *insurance.Eligibility, t *Table, earlier ...insurance.C
 	return c
 }
 
-// same says that two look-ups found one card.
-func same(a, b insurance.Card) bool {
-	return a.Code == b.Code && a.From == b.From && a.To == b.To && a.RegisteredFacility == b.RegisteredFacility
-}
+// same says that two look-ups found one card, whatever else of it was changed meanwhile.
+func same(a, b insurance.Card) bool { return a.Code == b.Code }
 
 // joined parts the values of several cards by ";", so that the n-th of each tag is of the n-th card. A card that lacks one
 // leaves its place empty; if all do, there is no value.

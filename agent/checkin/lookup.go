@@ -426,10 +426,9 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 	defer e.locked(func() { delete(e.asking, j) })
 	q := j.by(insurance.Request{Number: s.Number, CardCode: s.CardCode, FullName: s.FullName, DateOfBirth: s.DateOfBirth, Sex: s.Sex})
 	if q.Care = careOf(r.Care, ""); f != nil {
-		if r.Care == nil && f.job != nil {
-			r.Care = f.job.req.Care
+		if q.Care = careOf(r.Care, f.result.Means); r.Care == nil {
+			e.locked(func() { q.Care = f.careThen() })
 		}
-		q.Care = careOf(r.Care, f.result.Means)
 	}
 	j.ask(q)
 	if j.eligible == nil || j.attempt == nil { // nobody waits any more

@@ -273,3 +273,58 @@ func TestCardsOfAVisit(t *testing.T) {
 		})
 	}
 }
+
+// TestRouteOfAStay: a patient who was admitted is an inpatient in every later look-up, and what was said of the visit when it began
+// is still known after a restart.
+func TestRouteOfAStay(t *testing.T) {
+	for name, c := range map[string]struct {
+		care       *insurance.Care
+		start, end string
+	}{
+		"nothing said":  {nil, "1.13", "1.15"},
+		"transfer form": {&insurance.Care{Grounds: []string{insurance.GroundTransfer}}, "1.3", "1.3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inQueue(t, func(cfg *Config) {
+				ahead := in2026().Sub(time.Now())
+				cfg.Now = func() time.Time { return time.Now().Add(ahead) }
+				cfg.Facility = clinic
+				inner := cfg.Insurer
+				cfg.Insurer = insurer(func(ctx context.Context, q insurance.Request) (insurance.Eligibility, error) {
+					e, err := inner.Check(ctx, q)
+					if e.Card != nil {
+						e.Card.RegisteredFacility = "01004"
+					}
+					return e, err
+				})
+			}, func(t *testing.T, w *waiting) {
+				client := w.attach(his)
+				r := byNumber("j1")
+				r.Care = c.care
+				client.start(r)
+				first := client.result("j1")
+				if e := first.Eligibility; e.Route == nil || e.Route.Proposal != c.start {
+					t.Fatalf("%+v", e.Route)
+				}
+				w.again()
+				client = w.attach(his)
+				say := func(event string, do func(context.Context, Owner, Rights, catalog.Lang, VisitRequest) (VisitAnswer, error)) {
+					t.Helper()
+					n := len(client.changes())
+					if _, err := do(t.Context(), his, all, catalog.VI, VisitRequest{CheckinID: first.CheckinID, Event: event, At: w.cfg.Now().Format(time.RFC3339)}); err != nil {
+						t.Fatal(err)
+					}
+					until(t, "told", func() bool { return len(client.changes()) > n })
+					if e := client.changes()[n].Eligibility; e.Route == nil || e.Route.Proposal != c.end {
+						t.Errorf("%q: %+v", event, e.Route)
+					}
+				}
+				say(StayInpatient, w.e.UpdateVisit)
+				say("", w.e.CloseVisit)
+				if got, err := w.e.CheckInsurance(t.Context(), his, all, catalog.VI, CheckRequest{CheckinID: first.CheckinID}); err != nil || got.Eligibility.Route.Proposal != c.end {
+					t.Errorf("%+v %v", got.Eligibility.Route, err)
+				}
+			})
+		})
+	}
+}

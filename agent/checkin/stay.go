@@ -198,8 +198,9 @@ func (e *Engine) stayWrite(o Owner, f *file, s stayEvent) write {
 	}
 	q := insurance.Request{
 		Number: f.person.Number, CardCode: f.person.CardCode, FullName: f.person.FullName, DateOfBirth: f.person.DateOfBirth, Sex: f.person.Sex,
-		Desk: f.result.Desk, At: s.At, Care: f.careThen(),
+		Desk: f.result.Desk, At: s.At,
 	}
+	e.locked(func() { q.Care = f.careThen() }) // the stay is shared with whoever tells of the next event
 	if f.result.Operator != nil {
 		q.Operator = f.result.Operator.ID
 	}

@@ -30,8 +30,41 @@ var published = sync.OnceValues(func() (*jsonschema.Compiler, error) {
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft6)
-	return c, c.AddResource("fhir.schema.json", doc)
+	return c, c.AddResource("fhir.schema.json", reached(doc, "Bundle", "Patient", "Coverage", "CoverageEligibilityRequest", "CoverageEligibilityResponse"))
 })
+
+// reached leaves of the schema what these resources use. The list of all resources, of which one can be contained in another or stand in a
+// Bundle, is let go: nothing here contains one, and those of a Bundle are held to their own definitions.
+func reached(doc any, resources ...string) any {
+	all, _ := doc.(map[string]any)["definitions"].(map[string]any)
+	kept := map[string]any{"ResourceList": true}
+	var follow func(v any)
+	need := func(name string) {
+		if _, ok := kept[name]; !ok {
+			kept[name] = all[name]
+			follow(all[name])
+		}
+	}
+	follow = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, m := range v {
+				if s, ok := m.(string); ok && k == "$ref" {
+					need(strings.TrimPrefix(s, "#/definitions/"))
+				}
+				follow(m)
+			}
+		case []any:
+			for _, m := range v {
+				follow(m)
+			}
+		}
+	}
+	for _, r := range resources {
+		need(r)
+	}
+	return map[string]any{"$schema": "http://json-schema.org/draft-06/schema#", "definitions": kept}
+}
 
 // validate holds a resource to the definition of its own type. The schema of a Bundle would try each of its resources as each of 150 types, so they
 // are held to theirs one by one.

@@ -15,3 +15,5 @@ trap '"$home/wine" --stop >/dev/null 2>&1 || true' EXIT
 # One at a time: all of them share one Windows. Windows' own tests of the rest of the tree compile, which `make test-builds` shows.
 CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -p 1 -timeout 9m -exec "$home/wine" \
 	-skip '^(TestRooms|TestWSS)$|^TestPeerSessionIsTheSessionAtTheOtherEnd$/IPv6' "$@"
+# Of the program itself, what is Windows' own: the rest runs as a whole (TestWine).
+CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -timeout 5m -exec "$home/wine" -run '^TestPortIsInTheRegistry$' ./cmd/tapcheck

@@ -350,7 +350,7 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 	}
 	digest := e.digest(req, readOnly) // of what came, before defaults
 	req = clone(req)
-	if err := req.check(); err != nil {
+	if err := req.check(e.cards()); err != nil {
 		return Accepted{}, err
 	}
 	if err := permit(r, &req); err != nil {

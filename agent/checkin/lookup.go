@@ -388,7 +388,7 @@ func (e *Engine) CheckInsurance(ctx context.Context, o Owner, rights Rights, lan
 		}
 		s, id = f.person, f.result.CheckinID
 	} else {
-		if err := s.check(); err != nil {
+		if err := s.check(e.cards()); err != nil {
 			field, _ := err.Detail["field"].(string)
 			problem, _ := err.Detail["problem"].(string)
 			return Check{}, bad(strings.TrimPrefix(field, "subject."), problem)

@@ -88,7 +88,7 @@ func TestSuppliedEligibilityIsBounded(t *testing.T) {
 		r := chipRequest("j1")
 		r.Insurance, r.Eligibility = "supplied", &insurance.Eligibility{State: insurance.Eligible}
 		change(r.Eligibility)
-		if e := r.check(); e == nil || e.Detail["field"] != field {
+		if e := r.check(stateCards); e == nil || e.Detail["field"] != field {
 			t.Errorf("%s: %v", field, e)
 		}
 	}

@@ -54,7 +54,7 @@ func text(field, s string, most int) *catalog.Error {
 }
 
 // check looks at everything in a request but the key, and puts defaults in.
-func (r *Request) check() *catalog.Error {
+func (r *Request) check(c cards) *catalog.Error {
 	texts := []struct {
 		field, value string
 		most         int
@@ -89,7 +89,7 @@ func (r *Request) check() *catalog.Error {
 	if strings.ContainsFunc(r.JobID, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return bad("jobId", "only printable ASCII without spaces")
 	}
-	if e := r.checkMeans(); e != nil {
+	if e := r.checkMeans(c); e != nil {
 		return e
 	}
 	if r.Expect != nil {
@@ -153,7 +153,7 @@ func (r *Request) check() *catalog.Error {
 }
 
 // checkMeans looks at who the person is said to be, and by what.
-func (r *Request) checkMeans() *catalog.Error {
+func (r *Request) checkMeans(c cards) *catalog.Error {
 	switch r.Means {
 	case MeansChip, MeansNumber, MeansPaperCard, MeansVNeID, MeansNoCard, MeansEmergency:
 	case "":
@@ -179,7 +179,7 @@ func (r *Request) checkMeans() *catalog.Error {
 	case s == nil:
 		return bad("subject", "missing")
 	}
-	if e := s.check(); e != nil {
+	if e := s.check(c); e != nil {
 		return e
 	}
 	missing := func(field, value string) *catalog.Error {
@@ -229,14 +229,37 @@ func checkCare(c insurance.Care) *catalog.Error {
 	return nil
 }
 
-func (s *Subject) check() *catalog.Error {
-	s.Number, s.CardCode = compact(s.Number), strings.ToUpper(compact(s.CardCode))
+// cards says which form the codes of insurance cards have.
+type cards struct {
+	form    *regexp.Regexp
+	upper   bool // case does not matter
+	problem string
+}
+
+var (
+	stateCards = cards{insuranceCard, true, "neither fifteen characters nor ten digits"}
+	otherCards = cards{regexp.MustCompile(`^[!-~]{1,64}$`), false, "not 1 to 64 printable ASCII characters"} // an insurer's own affair
+)
+
+// cards are those of the insurer who is asked.
+func (e *Engine) cards() cards {
+	if e.cfg.Insurer != nil && e.cfg.Insurer.Name() == insurance.SourceFHIR {
+		return otherCards
+	}
+	return stateCards
+}
+
+func (s *Subject) check(c cards) *catalog.Error {
+	s.Number, s.CardCode = compact(s.Number), compact(s.CardCode)
+	if c.upper {
+		s.CardCode = strings.ToUpper(s.CardCode)
+	}
 	s.FullName = strings.TrimSpace(s.FullName)
 	switch {
 	case s.Number != "" && !twelveDigits.MatchString(s.Number):
 		return bad("subject.number", "not twelve digits")
-	case s.CardCode != "" && !insuranceCard.MatchString(s.CardCode):
-		return bad("subject.cardCode", "neither fifteen characters nor ten digits")
+	case s.CardCode != "" && !c.form.MatchString(s.CardCode):
+		return bad("subject.cardCode", c.problem)
 	case s.DateOfBirth != "" && !validDate(s.DateOfBirth):
 		return bad("subject.dateOfBirth", "not an ISO 8601 date")
 	case !slices.Contains([]string{"", "male", "female", "unspecified"}, s.Sex):

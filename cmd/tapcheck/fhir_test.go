@@ -72,7 +72,17 @@ func TestFHIRInsurer(t *testing.T) {
 	if e := ask("desk-3"); e.State != insurance.Eligible {
 		t.Errorf("with the new token: %+v", e)
 	}
-	for _, secret := range []string{"001099012345", "Nguyễn", "PVI-7711", "Bearer", insurer.URL, "$submit"} {
+	// Its cards have codes of their own.
+	var check struct {
+		Eligibility insurance.Eligibility `json:"eligibility"`
+	}
+	if err := c.call("insurance.check", map[string]any{"cardCode": "Pvi-7711", "fullName": "Nguyễn Văn An", "dateOfBirth": "1999-01-01"}, &check); err != nil || check.Eligibility.State != insurance.Eligible {
+		t.Errorf("by a card of its own: %v %+v", err, check.Eligibility)
+	}
+	if bodies, _, _ := insurer.Asked(); !strings.Contains(string(bodies[len(bodies)-1]), `"subscriberId":"Pvi-7711"`) {
+		t.Errorf("asked: %s", bodies[len(bodies)-1])
+	}
+	for _, secret := range []string{"001099012345", "Nguyễn", "PVI-7711", "Pvi", "Bearer", insurer.URL, "$submit"} {
 		if strings.Contains(p.stderr.String(), secret) {
 			t.Errorf("%q is in the log", secret)
 		}

@@ -533,7 +533,10 @@ export interface Expect {
 export interface Subject {
   /** Personal number, twelve digits; blanks between them do not matter. */
   number?: string;
-  /** Insurance card: fifteen characters (QĐ 1351/QĐ-BHXH) or ten digits (QĐ 1666/QĐ-BHXH). */
+  /**
+   * Insurance card: fifteen characters (QĐ 1351/QĐ-BHXH) or ten digits (QĐ 1666/QĐ-BHXH); where the insurer is not
+   * the state's (FHIR), 1 to 64 printable ASCII characters without blanks.
+   */
   cardCode?: string;
   /** Name as the person writes it, at most 200 bytes. */
   fullName?: string;

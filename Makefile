@@ -22,6 +22,26 @@ build: ## bin/tapcheck for this machine
 build-windows: ## bin/tapcheck.exe
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/tapcheck.exe ./cmd/tapcheck
 
+bin/nfpm: installer/tools/go.mod
+	$(GO) build -modfile=installer/tools/go.mod -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
+
+# The time of every file in a package is that of the commit: whoever builds it gets the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1)
+export SOURCE_DATE_EPOCH
+
+.PHONY: packages
+packages: build bin/nfpm ## deb and rpm, in bin/packages
+	@test -z "$(TAGS)" || { echo "A package without PC/SC is of no use: install libpcsclite-dev and pkg-config."; exit 1; }
+	installer/packages.sh bin/tapcheck bin/packages $(VERSION)
+
+.PHONY: test-packages
+test-packages: bin/nfpm ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)
+	@installer/setup.sh packages
+	@rm -rf bin/test-packages
+	for v in 0.0.1 0.0.2; do $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$$v" -o bin/test-packages/tapcheck ./cmd/tapcheck && \
+		installer/packages.sh bin/test-packages/tapcheck bin/test-packages $$v || exit 1; done
+	TAPCHECK_PACKAGES=$(CURDIR)/bin/test-packages TAPCHECK_BASE=$(CURDIR)/.tapcheck/base $(GO) test -tags packages -count=1 -timeout 20m -v -run LifeCycle ./cmd/tapcheck
+
 .PHONY: demo
 demo: build ## the agent with virtual readers, a card and a local insurance gateway
 	bin/tapcheck demo
@@ -31,7 +51,7 @@ setup: ## what the tests need from the system
 	@installer/setup.sh test
 
 .PHONY: test
-test: setup lint test-go test-fuzz test-builds ## everything that a change must pass
+test: setup bin/nfpm lint test-go test-fuzz test-builds ## everything that a change must pass
 
 # A file of its own, because `go tool` would build it for Windows too when it is asked to look at the Windows files.
 $(STATICCHECK): installer/tools/go.mod
@@ -56,8 +76,9 @@ client: bin/esbuild ## the browser client's ES module, plain script and types, f
 
 .PHONY: lint
 lint: $(STATICCHECK) ## formatting, vet for Linux and Windows, staticcheck
-	@un=$$(gofmt -l agent cmd icao insurance reader); test -z "$$un" || { echo "not gofmt'ed: $$un"; exit 1; }
+	@un=$$(gofmt -l agent cmd icao installer insurance reader); test -z "$$un" || { echo "not gofmt'ed: $$un"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags packages ./cmd/tapcheck
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./...
 	$(STATICCHECK) ./...
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(STATICCHECK) ./...

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"sync"
 	"time"
@@ -56,6 +57,12 @@ type Options struct {
 	PortFiles []string
 	// Ready is told once, when the first client can connect.
 	Ready func(Ready)
+	// Service is set where nobody sits in front of the program: where all ports are taken the agent comes up all the same, says
+	// so in its health, and serves as soon as one is free.
+	Service bool
+	// Pulse is told every few seconds where the agent serves (host:port, "" while it has no port) and what is wrong. Every part
+	// has been asked before, so an agent that hangs gives no sign of life. The first call comes once the ports have been tried.
+	Pulse func(addr string, wrong []health.Warning)
 
 	// Frames is his.Config.Frames: for tests.
 	Frames func() func(fromClient, binary bool, frame []byte)
@@ -70,12 +77,25 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true}
 
-// Run starts an agent and serves until ctx ends; then every job is answered and everything is closed. Errors before that:
-// of the catalogue, DATA_FOLDER and PORT_TAKEN.
+// stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
+const stopWithin = 4 * time.Second
+
+// pulseEvery is the time between two signs of life.
+const pulseEvery = 5 * time.Second
+
+// Run starts an agent and serves until ctx ends; then every job is answered and everything is closed, within 5 s. Errors before
+// that: of the catalogue, DATA_FOLDER and, but for a service, PORT_TAKEN.
 func Run(ctx context.Context, o Options) (err error) {
 	began := time.Now()
+	ending := sync.OnceValues(func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	})
+	defer func() {
+		_, stop := ending()
+		stop()
+	}()
 	defer func() { err = errors.Join(err, o.Readers.Close()) }()
 	recent := &diagnostics.Ring{}
 	log := func(event string, fields map[string]any) {
@@ -112,8 +132,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return folderError(err)
 	}
 	defer func() {
-		last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer stop()
+		last, _ := ending()
 		err = errors.Join(err, b.close(last))
 	}()
 
@@ -134,8 +153,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	})
 	b.onCaughtUp(engine.Recorded)
 	defer func() { // again where it has been closed, which does nothing
-		last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer stop()
+		last, _ := ending()
 		err = errors.Join(err, engine.Close(last))
 	}()
 	wss := o.listenSecure(ctx)
@@ -191,8 +209,41 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	listeners, port, err := his.Listen(ctx, o.Settings.HIS.Ports)
-	if err != nil {
+	if err != nil && !o.Service {
 		return err
+	}
+	state.Set(health.PortsTaken, err != nil)
+
+	// What needs no port of its own runs already where there is none yet.
+	var tasks sync.WaitGroup
+	running, stopTasks := context.WithCancel(ctx)
+	defer func() {
+		stopTasks()
+		tasks.Wait()
+	}()
+	tasks.Go(func() { watchReaders(running, o.Readers, state) })
+	tasks.Go(func() { ways.run(running) })
+	if hc.Access != nil {
+		defer hc.Access.Flush() // what the last clients did
+		tasks.Go(func() { hc.Access.Run(running) })
+	}
+	tasks.Go(func() { d.console.Run(running) })
+	served := make(chan string, 1) // where, once it is known
+	if ready := err == nil; o.Pulse != nil {
+		tasks.Go(func() {
+			o.pulse(running, served, ready, func() []health.Warning {
+				_ = healthNow(catalog.EN) // asks every part
+				return state.List(catalog.EN)
+			})
+		})
+	}
+	if err != nil {
+		log("port.taken", map[string]any{"ports": o.Settings.HIS.Ports})
+		if listeners, port, err = listenLater(ctx, o.Settings.HIS.Ports); err != nil {
+			last, _ := ending()
+			return engine.Close(last) // stopped before there was a port
+		}
+		state.Set(health.PortsTaken, false)
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	for _, file := range o.PortFiles {
@@ -206,36 +257,64 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Ready != nil {
 		o.Ready(Ready{Addr: addr, Elapsed: time.Since(began)})
 	}
+	served <- addr
 	log("agent.ready", map[string]any{
 		"addr": addr, "instance": k.InstanceID(), "version": o.Version, "simulated": o.Simulation != nil, "ms": time.Since(began).Milliseconds(),
 	})
 
-	var tasks sync.WaitGroup
-	tasks.Go(func() { watchReaders(ctx, o.Readers, state) })
-	tasks.Go(func() { ways.run(ctx) })
-	if hc.Access != nil {
-		defer hc.Access.Flush() // what the last clients did
-		tasks.Go(func() { hc.Access.Run(ctx) })
-	}
-	tasks.Go(func() { d.console.Run(ctx) })
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	served := make(chan error, 1)
-	tasks.Go(func() { served <- server.Serve(serving, append(listeners, wss.listeners...)) })
+	ended := make(chan error, 1)
+	tasks.Go(func() { ended <- server.Serve(serving, append(listeners, wss.listeners...)) })
 	select {
 	case <-ctx.Done():
-	case err = <-served:
-		served <- nil
+	case err = <-ended:
+		ended <- nil
 	}
 	// Jobs end first, while their clients are still there to be told.
-	last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer stop()
+	last, _ := ending()
 	err = errors.Join(err, engine.Close(last))
 	stopServing()
-	err = errors.Join(err, <-served)
+	err = errors.Join(err, <-ended)
+	stopTasks()
 	tasks.Wait()
 	o.Log.Info().Msg("agent.stopped")
 	return err
+}
+
+// listenRetry is how long until a service that has no port tries again.
+const listenRetry = 2 * time.Second
+
+// listenLater takes the first port that becomes free. The error is that of ctx.
+func listenLater(ctx context.Context, ports []int) ([]net.Listener, int, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
+		case <-time.After(listenRetry):
+		}
+		if listeners, port, err := his.Listen(ctx, ports); err == nil {
+			return listeners, port, nil
+		}
+	}
+}
+
+// pulse gives signs of life until ctx ends. ready says that the address comes at once, and is worth waiting for.
+func (o *Options) pulse(ctx context.Context, served <-chan string, ready bool, wrong func() []health.Warning) {
+	addr := ""
+	t := time.NewTicker(pulseEvery)
+	defer t.Stop()
+	for first := ready; ; first = false {
+		if !first {
+			o.Pulse(addr, wrong())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case addr = <-served:
+		case <-t.C:
+		}
+	}
 }
 
 // cardKind says what is known of a card before it is opened: the answer to reset of a citizen card, or nothing.

@@ -61,6 +61,9 @@ var rooms = map[string][]string{
 	"agent/console/page": {}, // files for a browser; of ours it knows only what they ask over the wire
 	"agent/console":      {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings", "insurance"},
 
+	// The unit and its kin, which the packages hold too.
+	"installer/linux": {},
+
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},
 }

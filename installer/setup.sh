@@ -5,6 +5,7 @@
 #                              the tag nopcsc: virtual readers only. Says so on standard error.
 #   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
 #                              TypeScript compiler, Socket.IO clients, axe-core and the FHIR schema (npm); ends with 1 where it may not install them.
+#   installer/setup.sh packages  what boots a container with a real systemd in it, and rpm.
 #   installer/setup.sh examples  the compilers and runtimes of the C# and Java clients.
 #   installer/setup.sh windows also Wine, the compiler for what Wine lacks, and the tools that make, change and sign an MSI.
 #   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
@@ -107,12 +108,16 @@ build)
 	;;
 test)
 	toolchain
-	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium || exit 1
+	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium systemd || exit 1 # systemd judges the unit; it need not run
 	agent=$(dirname "$0")/../agent
 	packages "$agent/his/client/ts" || exit 1            # the compiler of the browser client's types, and the AsyncAPI specification
 	packages "$agent/compat/testdata/socketio" || exit 1 # clients of Socket.IO, as today's HIS have them
 	axe || exit 1
 	fhir_schema || exit 1
+	;;
+packages)
+	toolchain
+	install libpcsclite-dev pkg-config mmdebstrap systemd-container rpm || exit 1
 	;;
 examples)
 	toolchain
@@ -126,7 +131,7 @@ windows)
 	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd wine wine64 gcc-mingw-w64-x86-64 msitools wixl osslsigncode || exit 1
 	;;
 *)
-	say "usage: installer/setup.sh build|test|examples|windows|tags"
+	say "usage: installer/setup.sh build|test|packages|examples|windows|tags"
 	exit 2
 	;;
 esac

@@ -58,6 +58,7 @@ type cli struct {
 	Console consoleCmd `cmd:"" help:"The desk's own page: its address and who may log in."`
 	WSS     wssCmd     `cmd:"" help:"The certificate of wss://, for a HIS whose browser refuses ws:// to this PC."`
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
+	Service serviceCmd `cmd:"" help:"The service of this PC: install, start, stop, status."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
@@ -131,7 +132,11 @@ type exitStatus int
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // complain says what is wrong and what to do, on standard error.
-func (a *app) complain(err error) {
+func (a *app) complain(err error) { fmt.Fprint(a.Stderr, a.inWords(err)) }
+
+// inWords puts an error into the words that a person needs: what is wrong and what to do.
+func (a *app) inWords(err error) string {
+	var b strings.Builder
 	var p settings.Problems
 	var row claim.Problem // of the hospital's table of codes
 	var e *catalog.Error
@@ -146,7 +151,7 @@ func (a *app) complain(err error) {
 			if a.lang == catalog.EN {
 				text = one.EN()
 			}
-			fmt.Fprintf(a.Stderr, "%v: %s\n", file, text)
+			fmt.Fprintf(&b, "%v: %s\n", file, text)
 		}
 	case errors.As(err, &row):
 		text := row.Words()
@@ -159,18 +164,19 @@ func (a *app) complain(err error) {
 		}
 		fmt.Fprintf(a.Stderr, "%v: %s\n", file, text)
 	case errors.As(err, &e) && e.ID == catalog.BadRequest: // said by flags here, not by a program
-		fmt.Fprintf(a.Stderr, "tapcheck: %v: %v\n", e.Detail["field"], e.Detail["problem"])
+		fmt.Fprintf(&b, "tapcheck: %v: %v\n", e.Detail["field"], e.Detail["problem"])
 	case errors.As(err, &e):
 		w := e.Wire(a.lang)
-		fmt.Fprintf(a.Stderr, "%s: %s\n→ %s\n", w.ID, w.Text, w.Next)
+		fmt.Fprintf(&b, "%s: %s\n→ %s\n", w.ID, w.Text, w.Next)
 		if len(w.Detail) > 0 {
 			if d, err := json.Marshal(w.Detail); err == nil {
-				fmt.Fprintf(a.Stderr, "  %s\n", d)
+				fmt.Fprintf(&b, "  %s\n", d)
 			}
 		}
 	default:
-		fmt.Fprintf(a.Stderr, "tapcheck: %v\n", err)
+		fmt.Fprintf(&b, "tapcheck: %v\n", err)
 	}
+	return b.String()
 }
 
 // settings loads the settings file. Without one at the default place the defaults are in force; one that somebody named

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -29,10 +30,19 @@ import (
 	"github.com/tapcheck/tapcheck/reader/pcsc"
 )
 
-type runCmd struct{}
+type runCmd struct {
+	Service bool `help:"As a service: where all ports are taken, wait for one; tell systemd or the SCM how it goes."`
+}
 
 // Run runs the agent on real readers until it is interrupted.
-func (runCmd) Run(a *app) error {
+func (c runCmd) Run(a *app) error {
+	if c.Service {
+		return a.managed(func() error { return c.serve(a) })
+	}
+	return c.serve(a)
+}
+
+func (c runCmd) serve(a *app) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
@@ -52,23 +62,29 @@ func (runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c, ok := insurer.(io.Closer); ok {
-		defer c.Close()
+	if i, ok := insurer.(io.Closer); ok {
+		defer i.Close()
 	}
 	readers := pcsc.New(pcsc.Options{})
 	unpublish := func() {}
-	err = agent.Run(a.ctx, agent.Options{
+	options := agent.Options{
 		Settings: s, DataDir: dir, Version: version, Log: logger, Readers: readers, Insurer: insurer,
 		Trust: func() (*trust.Store, *trust.Report, error) {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
-		SettingsFile: a.config, PortFiles: a.portFiles(dir),
+		SettingsFile: a.config, PortFiles: a.portFiles(dir), Service: c.Service,
 		Ready: func(r agent.Ready) {
 			unpublish = publishPort(r.Addr)
 			fmt.Fprintf(a.Stderr, "%s ws://%s/v1\n", a.say("Sẵn sàng tại", "Ready at"), r.Addr)
 		},
-	})
+	}
+	if c.Service {
+		m := newManager(a.Getenv)
+		options.Pulse = m.pulse
+		defer context.AfterFunc(a.ctx, m.stopping)()
+	}
+	err = agent.Run(a.ctx, options)
 	unpublish()
 	return a.ended(err)
 }

@@ -1,0 +1,144 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// systemd is the other end of sd_notify.
+type systemd struct {
+	t *testing.T
+	c *net.UnixConn
+}
+
+func newSystemd(t *testing.T) *systemd {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sd") // a socket's name is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return &systemd{t, c}
+}
+
+// until reads what the service says until a message satisfies, and gives that one.
+func (s *systemd) until(what string, is func(lines []string) bool) []string {
+	s.t.Helper()
+	_ = s.c.SetReadDeadline(time.Now().Add(40 * time.Second))
+	buf := make([]byte, 4096)
+	for {
+		n, err := s.c.Read(buf)
+		if err != nil {
+			s.t.Fatalf("the service never said %s: %v", what, err)
+		}
+		if lines := strings.Split(string(buf[:n]), "\n"); is(lines) {
+			return lines
+		}
+	}
+}
+
+func status(lines []string) string {
+	for _, l := range lines {
+		if s, ok := strings.CutPrefix(l, "STATUS="); ok {
+			return s
+		}
+	}
+	return ""
+}
+
+// TestServiceComesUpWhateverIsMissing starts the service on a PC whose ports are all taken and whose PC/SC service does not
+// run: it is ready, says what is wrong, serves as soon as it can, and says goodbye.
+func TestServiceComesUpWhateverIsMissing(t *testing.T) {
+	other, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	port := other.Addr().(*net.TCPAddr).Port
+	sd := newSystemd(t)
+	p := start(t, func(c *exec.Cmd) {
+		writeConfig(t, c, fmt.Sprintf("[his]\nports = [%d]\n", port))
+		c.Env = append(c.Env, "NOTIFY_SOCKET="+sd.c.LocalAddr().String(), "PCSCLITE_CSOCK_NAME=/nonexistent/pcscd.comm")
+	}, "run", "--service")
+	ready := sd.until("READY", func(l []string) bool { return slices.Contains(l, "READY=1") })
+	if s := status(ready); !strings.HasPrefix(s, "no port ") || !strings.Contains(s, "PORTS_TAKEN") || !slices.Contains(ready, "WATCHDOG=1") {
+		t.Errorf("ready with %q", ready)
+	}
+	sd.until("that PC/SC does not run", func(l []string) bool { return strings.Contains(status(l), "PCSC_") })
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	served := sd.until("where it serves", func(l []string) bool { return strings.HasPrefix(status(l), "ws://") })
+	if s := status(served); !strings.HasPrefix(s, fmt.Sprintf("ws://127.0.0.1:%d/v1", port)) || strings.Contains(s, "PORTS_TAKEN") || slices.Contains(served, "READY=1") {
+		t.Errorf("later: %q", served)
+	}
+	if got := p.addr(); got != fmt.Sprintf("127.0.0.1:%d", port) {
+		t.Errorf("it published %s", got)
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	sd.until("STOPPING", func(l []string) bool { return slices.Contains(l, "STOPPING=1") })
+	<-p.done
+	if p.err != nil {
+		t.Errorf("end: %v\n%s", p.err, p.stderr)
+	}
+}
+
+// A service that is stopped while it has no port ends well too.
+func TestServiceIsStoppedWithoutAPort(t *testing.T) {
+	other, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	sd := newSystemd(t)
+	p := start(t, func(c *exec.Cmd) {
+		writeConfig(t, c, fmt.Sprintf("[his]\nports = [%d]\n", other.Addr().(*net.TCPAddr).Port))
+		c.Env = append(c.Env, "NOTIFY_SOCKET="+sd.c.LocalAddr().String())
+	}, "run", "--service")
+	sd.until("READY", func(l []string) bool { return slices.Contains(l, "READY=1") })
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	<-p.done
+	if p.err != nil {
+		t.Errorf("end: %v\n%s", p.err, p.stderr)
+	}
+}
+
+// In the foreground somebody sits there who can choose another port.
+func TestRunInTheForegroundEndsWhereAllPortsAreTaken(t *testing.T) {
+	other, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	p := start(t, func(c *exec.Cmd) {
+		writeConfig(t, c, fmt.Sprintf("[his]\nports = [%d]\n", other.Addr().(*net.TCPAddr).Port))
+	}, "run")
+	<-p.done
+	if code := p.cmd.ProcessState.ExitCode(); code != exitPort {
+		t.Errorf("exit code %d\n%s", code, p.stderr)
+	}
+}
+
+// writeConfig fills the settings file that start has made.
+func writeConfig(t *testing.T, c *exec.Cmd, text string) {
+	t.Helper()
+	at := slices.Index(c.Args, "--config")
+	if err := os.WriteFile(c.Args[at+1], []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

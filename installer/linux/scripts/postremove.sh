@@ -1,0 +1,15 @@
+#!/bin/sh
+# After the files are gone. Settings and data stay, but for a purge (rpm knows none).
+set -e
+case "${1:-}" in
+remove | 0)
+	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
+	;;
+purge)
+	rm -rf /var/lib/tapcheck /etc/tapcheck /run/tapcheck /run/tapcheck.new
+	rm -rf /etc/systemd/system/tapcheck.service.d # what systemctl edit made
+	if getent passwd tapcheck >/dev/null; then userdel tapcheck || true; fi
+	if getent group tapcheck >/dev/null; then groupdel tapcheck || true; fi
+	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
+	;;
+esac

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Before the files are taken away. An upgrade goes on running until the new version is there.
+set -e
+case "${1:-}" in
+remove | 0) ;;
+*) exit 0 ;;
+esac
+systemctl --quiet disable tapcheck.service >/dev/null 2>&1 || true
+[ -d /run/systemd/system ] || exit 0
+systemctl stop tapcheck.service || true

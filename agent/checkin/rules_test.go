@@ -286,7 +286,7 @@ func TestRouteOfAStay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inQueue(t, func(cfg *Config) {
-				ahead := in2026().Sub(time.Now())
+				ahead := time.Until(in2026())
 				cfg.Now = func() time.Time { return time.Now().Add(ahead) }
 				cfg.Facility = clinic
 				inner := cfg.Insurer

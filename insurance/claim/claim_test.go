@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -160,6 +161,7 @@ func TestBadTables(t *testing.T) {
 		"became no code":         {head + row + "commune;91001;x;91;;2025-06-30;a-b\n", 3, "into"},
 		"became too many":        {head + row + "commune;91001;x;91;;2025-06-30;" + strings.Repeat("1 ", 33) + "\n", 3, "into"},
 		"an open quote":          {head + row + "province;92;\"secret\n", 3, ""},
+		"a quote within":         {head + row + "\"secret\"x;92;y\n", 3, ""},
 		"a long cell":            {head + row + "province;92;" + strings.Repeat("a", 300) + "\n", 3, ""},
 		"a control character":    {head + row + "province;92;a\x07\n", 3, ""},
 		"another encoding":       {head + row + "province;92;\xd0\xd1\n", 3, ""},
@@ -233,4 +235,43 @@ func FuzzTable(f *testing.F) {
 			t.Errorf("%+v", p)
 		}
 	})
+}
+
+// A table that was spoilt on its way is a problem with a line or a table, and whatever is asked of that, it answers.
+func TestSpoiltTables(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(cases, "codes.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(5, 5))
+	whole := 0
+	for range 3000 {
+		b := slices.Clone(raw)
+		for range 1 + random.IntN(5) {
+			switch i := random.IntN(len(b)); random.IntN(3) {
+			case 0:
+				b[i] = byte(random.IntN(256))
+			case 1:
+				b = slices.Delete(b, i, i+1)
+			case 2:
+				b[i] = b[random.IntN(len(b))]
+			}
+		}
+		table, err := ReadTable(bytes.NewReader(b))
+		var p Problem
+		switch {
+		case err == nil:
+			whole++
+			for _, a := range []string{"Xã Chia Đôi, Huyện Cũ, Tỉnh Hoàng Hôn", "Sao Mai, Bình Minh"} {
+				if p := table.Address(a, time.Time{}); p != nil && (p.Province == nil || p.Commune == nil || p.Commune.Decided && !p.Province.Decided) {
+					t.Errorf("%+v", p)
+				}
+			}
+		case !errors.As(err, &p) || p.Line < 1:
+			t.Fatal(err)
+		}
+	}
+	if whole == 0 || whole == 3000 {
+		t.Errorf("%d of 3000 could be read", whole)
+	}
 }

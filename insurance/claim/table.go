@@ -167,14 +167,15 @@ func ReadTable(r io.Reader) (*Table, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line, _ := d.FieldPos(0)
 		if err != nil {
+			line := 1 // of an error that is none of the text; a line that cannot be read has no fields to ask
 			var p *csv.ParseError
 			if errors.As(err, &p) {
 				line = p.Line
 			}
 			return nil, problem(line, "", "the line cannot be read", "quotes come in pairs", "không đọc được dòng", "dấu ngoặc kép phải đủ cặp")
 		}
+		line, _ := d.FieldPos(0)
 		u, err := readRow(row, at, line, &source)
 		if err != nil {
 			return nil, err

@@ -23,8 +23,8 @@ const (
 )
 
 // ReadName reads a Vietnamese name whatever encoding it is in, and says which that was. It only ever changes a name that cannot be
-// Vietnamese as it stands and is, in every word, once it is decoded: a name of another language stays as it is. An
-// unreadable one comes back unchanged.
+// Vietnamese as it stands and is, in every word with a mark, once it is decoded: a name of another language stays as it is. An
+// unreadable one comes back unchanged. What is good Vietnamese in both readings ("Thò" is VNI for "Thị") is taken for what it is.
 func ReadName(s string) (string, Encoding) {
 	s = norm.NFC.String(s)
 	if vietnamese(s) {
@@ -51,21 +51,20 @@ func lost(r rune) bool {
 
 // Vowels of a syllable without tone, as they stand between the consonants, and these.
 var (
-	onsetForm = regexp.MustCompile(`^(ngh|ch|gh|gi|kh|ng|nh|ph|qu|th|tr|[bcdđghklmnpqrstvx])`)
+	onsetForm = regexp.MustCompile(`^(ngh|ch|dz|gh|gi|kh|ng|nh|ph|qu|th|tr|[bcdđghklmnpqrstvx])`)
 	rhymeForm = regexp.MustCompile(`^(iê|yê|ia|ya|ươ|ưa|uô|uơ|uyê|uya|uâ|uê|uy|ua|oa|oă|oe|oo|ie|[aăâeêioôơuưy])(ch|ng|nh|[cmnptiyou])?$`)
 )
 
 const tones = "\u0300\u0301\u0303\u0309\u0323" // grave, acute, tilde, hook above, dot below
 
-// vietnamese says whether every word of a name is a syllable of Vietnamese, with one tone at most. An initial is one too.
+// vietnamese says whether every word of a name that is more than bare Latin letters is a syllable of Vietnamese, with one tone at most.
 func vietnamese(name string) bool {
-	words := strings.Fields(name)
-	for _, w := range words {
-		if !syllable(strings.ToLower(w)) {
+	for _, w := range strings.Fields(name) {
+		if strings.ContainsFunc(w, func(r rune) bool { return r >= utf8.RuneSelf || lost(r) }) && !syllable(strings.ToLower(w)) {
 			return false
 		}
 	}
-	return len(words) > 0
+	return true
 }
 
 func syllable(w string) bool {
@@ -86,7 +85,7 @@ func syllable(w string) bool {
 	onset := onsetForm.FindString(bare)
 	rest := bare[len(onset):]
 	// "gi" and "qu" lend their vowel where there is no other: gì, gìn, quy.
-	return onset != "" && (rhymeForm.MatchString(rest) || (onset == "gi" || onset == "qu") && rhymeForm.MatchString(bare[1:]) || rest == "" && len([]rune(bare)) == 1 && n == 0)
+	return onset != "" && (rhymeForm.MatchString(rest) || (onset == "gi" || onset == "qu") && rhymeForm.MatchString(bare[1:]))
 }
 
 func decodeTwice(s string) (string, bool) {

@@ -32,6 +32,10 @@ func TestReadName(t *testing.T) {
 		{"Ñoã Hoaøng Giang", "Đỗ Hoàng Giang", insurance.VNI},
 		{"NGUYEÃN VAÊN AN", "NGUYỄN VĂN AN", insurance.VNI},
 		{"Nguyá»…n VÄƒn An", "Nguyễn Văn An", insurance.TwiceUTF8},
+		{"Ph¹m ThÞ Dzung", "Phạm Thị Dzung", insurance.TCVN3},
+		{"Phaïm Thò Jenny", "Phạm Thị Jenny", insurance.VNI},
+		{"Mai Thò Lan", "Mai Thò Lan", insurance.Unicode}, // VNI for Thị, and a word as it stands
+		{"Chloé Tran", "Chloé Tran", insurance.Unicode},
 		{"Nguy?n V?n An", "Nguy?n V?n An", insurance.Unreadable},
 		{"Nguy\ufffdn V\ufffdn An", "Nguy\ufffdn V\ufffdn An", insurance.Unreadable},
 		{"V¸¸ V¸¸", "V¸¸ V¸¸", insurance.Unreadable},

@@ -27,7 +27,6 @@ type gateway struct {
 	slow  time.Duration
 	asked []time.Time
 	who   []insurance.Request
-	state insurance.State
 }
 
 func (g *gateway) Name() string { return "fake" }

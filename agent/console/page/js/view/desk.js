@@ -420,7 +420,7 @@ function eligibility(app, job, e) {
 	const facts = [fact(app, job, "cardCode", c.code), c.from || c.to ? fact(app, job, "cardTo", `${date(c.from)} – ${date(c.to)}`, t("bhyt.dates")) : null].filter(Boolean);
 	const percent = e.rate && e.rate.percent !== undefined ? e.rate.percent : c.benefitRate; // under the proposed route, or what the card promises
 	const more = [
-		[t("field.registeredFacility"), c.registeredFacility], [t("field.benefitRate"), percent ? `${percent} %` : ""],
+		[t("field.registeredFacility"), c.registeredFacility], [t("field.benefitRate"), percent === undefined ? "" : `${percent} %`],
 		[t("field.fiveYearsFrom"), date(c.fiveYearsFrom || (e.continuity && e.continuity.from))], [t("bhyt.route"), e.route && e.route.proposal],
 	].filter(([, v]) => v).map(([label, v]) => h("span", { class: "pair numeric" }, h("span", { class: "soft", text: label }), " ", value(v)));
 	return h("section", { class: "card eligibility", data: { state: e.state } },

@@ -32,14 +32,29 @@ export SOURCE_DATE_EPOCH
 .PHONY: packages
 packages: build bin/nfpm ## deb and rpm, in bin/packages
 	@test -z "$(TAGS)" || { echo "A package without PC/SC is of no use: install libpcsclite-dev and pkg-config."; exit 1; }
-	installer/packages.sh bin/tapcheck bin/packages $(VERSION)
+	$(GO) run ./installer/supply bin/tapcheck bin/packages/supply $(VERSION)
+	installer/packages.sh bin/tapcheck bin/packages/supply bin/packages $(VERSION)
+
+# What is given away: packages, the Windows program, licences of all parts, bills of materials, checksums. Nothing is signed.
+.PHONY: release
+release: packages build-windows ## all that is given away, with checksums, in bin/release
+	@rm -rf bin/release && mkdir -p bin/release
+	cp bin/packages/tapcheck_$(VERSION)-*.deb bin/packages/tapcheck-$(VERSION)-*.rpm bin/tapcheck.exe bin/release/
+	cp bin/packages/supply/THIRD-PARTY.txt bin/release/THIRD-PARTY-linux.txt
+	cp bin/packages/supply/tapcheck.cdx.json bin/release/tapcheck-linux.cdx.json
+	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
+	cp bin/packages/supply-windows/THIRD-PARTY.txt bin/release/THIRD-PARTY-windows.txt
+	cp bin/packages/supply-windows/tapcheck.cdx.json bin/release/tapcheck-windows.cdx.json
+	cd bin/release && sha256sum * >SHA256SUMS
+	@echo "bin/release is whole. Nothing in it is signed."
 
 .PHONY: test-packages
 test-packages: bin/nfpm ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)
 	@installer/setup.sh packages
 	@rm -rf bin/test-packages
 	for v in 0.0.1 0.0.2; do $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$$v" -o bin/test-packages/tapcheck ./cmd/tapcheck && \
-		installer/packages.sh bin/test-packages/tapcheck bin/test-packages $$v || exit 1; done
+		$(GO) run ./installer/supply bin/test-packages/tapcheck bin/test-packages/supply $$v && \
+		installer/packages.sh bin/test-packages/tapcheck bin/test-packages/supply bin/test-packages $$v || exit 1; done
 	TAPCHECK_PACKAGES=$(CURDIR)/bin/test-packages TAPCHECK_BASE=$(CURDIR)/.tapcheck/base $(GO) test -tags packages -count=1 -timeout 20m -v -run LifeCycle ./cmd/tapcheck
 
 .PHONY: demo

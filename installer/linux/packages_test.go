@@ -78,11 +78,16 @@ func TestPackages(t *testing.T) {
 		if err := os.WriteFile(program, []byte("#!/bin/true\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
+		for _, name := range []string{"THIRD-PARTY.txt", "tapcheck.cdx.json"} { // installer/supply tests what is in them
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		then := time.Now().Add(-age)
 		if err := os.Chtimes(program, then, then); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(root+"/installer/packages.sh", program, filepath.Join(dir, "out"), "1.2.3")
+		cmd := exec.Command(root+"/installer/packages.sh", program, dir, filepath.Join(dir, "out"), "1.2.3")
 		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1764300000", "ARCH=amd64", "TZ=Asia/Ho_Chi_Minh")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -114,7 +119,7 @@ func TestPackages(t *testing.T) {
 	for _, want := range []string{
 		"-rwxr-xr-x root/root .*/usr/bin/tapcheck", "-rw-r--r-- root/root .*/usr/lib/systemd/system/tapcheck.service",
 		"-rw-r--r-- root/root .*/usr/share/polkit-1/rules.d/50-tapcheck.rules", "-rw-r--r-- root/root .*/usr/lib/udev/rules.d/70-tapcheck.rules",
-		"-rw-r--r-- root/root .*/usr/share/doc/tapcheck/copyright",
+		"-rw-r--r-- root/root .*/usr/share/doc/tapcheck/copyright", "-rw-r--r-- root/root .*/usr/share/doc/tapcheck/THIRD-PARTY.txt",
 	} {
 		if !regexp.MustCompile(`(?m)^` + want + `$`).Match(list) {
 			t.Errorf("the deb lacks %s:\n%s", want, list)

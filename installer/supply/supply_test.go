@@ -1,0 +1,115 @@
+package main
+
+import (
+	"debug/buildinfo"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+// TestLicenceFence looks at every module that is linked into the program, for Linux and for Windows.
+func TestLicenceFence(t *testing.T) {
+	for _, goos := range []string{"linux", "windows"} {
+		parts := linked(t, goos)
+		if len(parts) < 15 {
+			t.Errorf("%s: %d modules are too few to be all", goos, len(parts))
+		}
+		open := 0
+		for _, p := range parts {
+			if err := p.allowed(); err != nil {
+				t.Errorf("%s: %v", goos, err)
+			}
+			if p.Licence == "" {
+				open++
+			}
+		}
+		if open != len(exceptions) {
+			t.Errorf("%s: %d exceptions are in use, and %d are written down", goos, open, len(exceptions))
+		}
+		text := notices(parts)
+		for _, want := range []string{"github.com/gmrtd/gmrtd v", "Permission is hereby granted", "github.com/osanderson/brainpool v1.0.0\nNo licence file. OPEN: "} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: the notices lack %q", goos, want)
+			}
+		}
+	}
+}
+
+func linked(t *testing.T, goos string) []part {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "../../cmd/tapcheck")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64")
+	if goos == "windows" {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	var deps []*debug.Module
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		if path, version, ok := strings.Cut(line, " "); ok && !seen[path] {
+			seen[path] = true
+			deps = append(deps, &debug.Module{Path: path, Version: version})
+		}
+	}
+	parts, err := partsOf(deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts
+}
+
+func TestFenceLetsNothingElseIn(t *testing.T) {
+	for text, want := range map[string]string{
+		"GNU GENERAL PUBLIC LICENSE\n Version 3": "GPL", "under the GNU Lesser\n General Public License": "LGPL", "GNU AFFERO GENERAL PUBLIC LICENSE": "AGPL",
+		"Mozilla Public License Version 2.0": "MPL", "do as you like": "", "Apache License\n  Version 2.0, January 2004": "Apache-2.0",
+		"Permission is hereby granted, free of\ncharge, to any person": "MIT",
+		"Redistribution and use in source and binary forms":            "BSD-2-Clause",
+		// Two in one file: the one that binds counts.
+		"Apache License Version 2.0 … or the GNU General Public License": "GPL",
+	} {
+		if got := classify(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+		if err := (part{Path: "x", Version: "v1", Licence: want}).allowed(); (err == nil) != (want != "" && !strings.Contains(want, "GPL") && want != "MPL") {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+// A bill of materials names every part, and is the same each time.
+func TestBillOfMaterials(t *testing.T) {
+	info := &buildinfo.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Path: "github.com/tapcheck/tapcheck"}}
+	parts := linked(t, "linux")
+	first, err := cycloneDX("1.2.3", info, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _ := cycloneDX("1.2.3", info, parts)
+	if string(first) != string(second) {
+		t.Error("not the same bytes")
+	}
+	var bom struct {
+		BOMFormat, SpecVersion string
+		Components             []struct {
+			Name, Purl string
+			Licenses   []struct{ License struct{ ID string } }
+			Properties []struct{ Name, Value string }
+		}
+		Dependencies []struct{ DependsOn []string }
+	}
+	if err := json.Unmarshal(first, &bom); err != nil || bom.BOMFormat != "CycloneDX" || bom.SpecVersion != "1.6" || len(bom.Components) != len(parts) || len(bom.Dependencies[0].DependsOn) != len(parts) {
+		t.Fatalf("%v\n%s", err, first)
+	}
+	for _, c := range bom.Components {
+		open := len(c.Properties) > 0 && strings.HasPrefix(c.Properties[0].Value, "OPEN")
+		if !strings.HasPrefix(c.Purl, "pkg:golang/"+c.Name+"@v") || (len(c.Licenses) == 1) == open {
+			t.Errorf("component %+v", c)
+		}
+	}
+}

@@ -617,6 +617,25 @@ func TestStay(t *testing.T) {
 	inQueue(t, nil, func(t *testing.T, w *waiting) {
 		ctx, c := t.Context(), w.attach(his)
 		now := time.Now().Format(time.RFC3339)
+		// Whoever was admitted meanwhile is asked about as an inpatient, with the papers that he brought, also after a restart.
+		r := byNumber("admitted")
+		r.Care = &insurance.Care{Setting: insurance.CareOutpatient, Grounds: []string{insurance.GroundTransfer}}
+		c.start(r)
+		id := c.result("admitted").CheckinID
+		w.again()
+		c = w.attach(his)
+		if _, err := w.e.UpdateVisit(ctx, his, all, catalog.VI, VisitRequest{CheckinID: id, Event: StayInpatient, At: now}); err != nil {
+			t.Fatal(err)
+		}
+		var q queued // the rules are told, the insurer is not
+		list, err := w.j.LookupsOf(ctx, id)
+		if err != nil || len(list) != 1 || json.Unmarshal(list[0].Body, &q) != nil {
+			t.Fatalf("%+v %v", list, err)
+		}
+		if care := q.Request.Care; care == nil || care.Setting != insurance.CareInpatient || !slices.Equal(care.Grounds, r.Care.Grounds) {
+			t.Errorf("%+v", care)
+		}
+		until(t, "asked", func() bool { return w.g.count() == 2 })
 		c.start(Request{JobID: "unknown", Means: MeansEmergency})
 		c.result("unknown")
 		a, err := w.e.CloseVisit(ctx, his, all, catalog.VI, VisitRequest{JobID: "unknown", At: now})
@@ -630,7 +649,7 @@ func TestStay(t *testing.T) {
 		if a, err := w.e.CloseVisit(ctx, his, all, catalog.VI, VisitRequest{JobID: "supplied", At: now}); err != nil || a.LookupID != "" || len(a.Next) != 0 {
 			t.Errorf("the HIS asks itself: %+v %v", a, err)
 		}
-		if w.g.count() != 0 {
+		if w.g.count() != 2 {
 			t.Error("somebody was asked")
 		}
 		c.start(byNumber("void"))

@@ -143,6 +143,15 @@ test-windows: wine build-windows ## under Wine: the Windows program reads a card
 	$(GO) test -count=1 -timeout 5m -tags wine -run TestWine ./cmd/tapcheck
 	@installer/wine/test.sh $(WINE)
 
+.PHONY: msi
+msi: build-windows ## bin/tapcheck-VERSION.msi; says whether it is signed
+	@installer/setup.sh windows
+	@installer/windows/msi.sh $(VERSION) bin/tapcheck.exe bin/tapcheck-$(VERSION).msi
+
+.PHONY: test-msi
+test-msi: wine build-windows ## under Wine: install with every property, repair, upgrade, refused downgrade, uninstall
+	$(GO) test -count=1 -timeout 9m -tags msi -v ./installer/windows
+
 .PHONY: bench
 bench: build ## APDUs, bytes and times on a modelled link, against the floor; what a look-up adds to the gateway; start-up time and memory; many clients, and a flood
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao

@@ -62,8 +62,9 @@ var rooms = map[string][]string{
 	"agent/console":      {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings", "insurance"},
 
 	// The unit and its kin, which the packages hold too.
-	"installer/linux":  {},
-	"installer/supply": {}, // licences and bill of materials of what has been built
+	"installer/linux":   {},
+	"installer/windows": {},
+	"installer/supply":  {}, // licences and bill of materials of what has been built
 
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},

@@ -76,6 +76,11 @@ var (
 // The error is Problems for a value that is not allowed, or for a file that was wrong already; else it unwraps to ErrForm
 // or ErrFileOnly.
 func Change(raw []byte, changes map[string]json.RawMessage) ([]byte, Settings, error) {
+	return change(raw, changes, false)
+}
+
+// change lets everything be changed where whoever asks could write the file as well.
+func change(raw []byte, changes map[string]json.RawMessage, owner bool) ([]byte, Settings, error) {
 	before, err := Parse(raw)
 	if err != nil {
 		return nil, Settings{}, err
@@ -92,7 +97,7 @@ func Change(raw []byte, changes map[string]json.RawMessage) ([]byte, Settings, e
 		case !there:
 			problems = append(problems, Problem{Setting: shorten(name), What: unknown})
 			continue
-		case k.fileOnly:
+		case k.fileOnly && !owner:
 			return nil, Settings{}, fmt.Errorf("%w: %s", ErrFileOnly, name)
 		}
 		names = append(names, name)
@@ -342,6 +347,15 @@ func splice(raw []byte, from, to int, with string) []byte {
 // Save changes a settings file as Change does, and puts it in its place whole or not at all. What was there before is kept
 // beside it as NAME.bak. A missing file is made. Errors: those of Change, or the operating system's.
 func Save(path string, changes map[string]json.RawMessage) (Settings, error) {
+	return save(path, changes, false)
+}
+
+// SaveAll is Save for a command of whoever may write the file: also what can be changed in the file only.
+func SaveAll(path string, changes map[string]json.RawMessage) (Settings, error) {
+	return save(path, changes, true)
+}
+
+func save(path string, changes map[string]json.RawMessage, owner bool) (Settings, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // the file is replaced, not a link to it
 	}
@@ -350,7 +364,7 @@ func Save(path string, changes map[string]json.RawMessage) (Settings, error) {
 	if err != nil && !missing {
 		return Settings{}, err
 	}
-	raw, after, err := Change(old, changes)
+	raw, after, err := change(old, changes, owner)
 	if err != nil {
 		return Settings{}, err
 	}

@@ -59,6 +59,7 @@ type cli struct {
 	WSS     wssCmd     `cmd:"" help:"The certificate of wss://, for a HIS whose browser refuses ws:// to this PC."`
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
 	Service serviceCmd `cmd:"" help:"The service of this PC: install, start, stop, status."`
+	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
@@ -245,6 +246,9 @@ func (a *app) dataFolder() (string, error) {
 		return a.data, nil
 	}
 	if runtime.GOOS == "windows" {
+		if dir := installedData(); dir != "" {
+			return dir, nil
+		}
 		return filepath.Join(programData(), "Tapcheck", "data"), nil
 	}
 	if os.Geteuid() == 0 {

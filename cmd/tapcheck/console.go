@@ -22,19 +22,28 @@ type consoleCmd struct {
 	ResetAdmin consoleResetAdminCmd `cmd:"" name:"reset-admin" help:"Remove an administrator who has lost the second factor."`
 }
 
-type consoleURLCmd struct{}
+type consoleURLCmd struct {
+	Open bool `help:"Open it in the browser. Where no agent runs, say so there."`
+}
 
 // Run prints where the agent that runs serves its page.
-func (consoleURLCmd) Run(a *app) error {
+func (c consoleURLCmd) Run(a *app) error {
 	dir, err := a.dataFolder()
 	if err != nil {
 		return err
 	}
 	if port, ok := runningPort(dir, a.data == ""); ok {
-		a.printf("http://127.0.0.1:%d/console/\n", port)
+		page := fmt.Sprintf("http://127.0.0.1:%d/console/", port)
+		a.printf("%s\n", page)
+		if c.Open {
+			return openPage(page)
+		}
 		return nil
 	}
 	fmt.Fprintf(a.Stderr, "tapcheck: %s\n", a.say("không thấy Tapcheck đang chạy với thư mục dữ liệu này", "no agent runs with this data folder"))
+	if c.Open {
+		tellUser(a.say("Tapcheck chưa chạy trên máy này. Chờ một phút rồi mở lại; nếu vẫn vậy, báo bộ phận CNTT.", "Tapcheck does not run on this PC. Wait a minute and open it again; if it stays so, tell IT."))
+	}
 	return exitStatus(exitFailed)
 }
 

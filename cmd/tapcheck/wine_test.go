@@ -96,6 +96,13 @@ func TestWineCard(t *testing.T) {
 	}
 	for _, profile := range []string{"cccd-mk", "cccd-2024"} {
 		t.Run(profile, func(t *testing.T) {
+			// pcscd sees only after a moment that the card of before is gone.
+			for range 100 {
+				out, err := wine(t, env, exe, "readers", "--json").Output()
+				if exitOf(t, err) == 0 && !bytes.Contains(out, []byte(`"atr"`)) {
+					break
+				}
+			}
 			insertSim(t, daemon.Addr("Desk"), issuer, profile)
 			cmd := wine(t, env, exe, "--lang", "en", "read", "--number", "001099012345", "--json")
 			var stderr bytes.Buffer

@@ -30,7 +30,7 @@ var updateBad = flag.Bool("update-bad", false, "write what comes of bad requests
 //	# comment
 //	setup session         an open session; card: and a card; fresh: none yet; new: $JOB is a name nobody used; waiting: $JOB waits for a card;
 //	                      done: $JOB is over, and $CHECKIN its check-in
-//	params {…}            a good request
+//	params {…}            a good request; $NOW in it is the time
 //	whole: OUTCOME = KIND …; OUTCOME = KIND …
 //	PATH: OUTCOME = KIND …
 //
@@ -348,7 +348,7 @@ func (v *vandal) prepared(params json.RawMessage) json.RawMessage {
 			v.checkin = st.CheckinID
 		}
 	}
-	return json.RawMessage(strings.NewReplacer("$JOB", v.job, "$CHECKIN", v.checkin, "$TOKEN", v.token, secretText, v.tag).Replace(string(params)))
+	return json.RawMessage(strings.NewReplacer("$JOB", v.job, "$CHECKIN", v.checkin, "$TOKEN", v.token, "$NOW", time.Now().Format(time.RFC3339), secretText, v.tag).Replace(string(params)))
 }
 
 type spoiled struct{ kind, outcome string }

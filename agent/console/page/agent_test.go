@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/pquerna/otp/totp"
 	"github.com/rs/zerolog"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/chip"
+	"github.com/tapcheck/tapcheck/insurance/bhyt/localgateway"
 )
 
 // TestWithTheAgent goes the whole way with the real agent, on simulated readers, cards and gateway: the first
@@ -174,6 +176,53 @@ func TestWithTheAgent(t *testing.T) {
 	p.eval("document.querySelector('.form-card form').requestSubmit()", nil)
 	p.stage("done")
 	p.look("87-agent-emergency", true)
+	// With the gateway down, a person with VNeID on the phone is admitted all the same, and the dossier gets its paper.
+	if err := sim.Gateway.Set(localgateway.Down); err != nil {
+		t.Fatal(err)
+	}
+	p.key("F2")
+	p.until("ready", "document.querySelector('.ready')")
+	p.eval("document.querySelector('input[name=means][value=vneid]').click()", nil)
+	p.until("its form", "document.querySelector('.form-card form')")
+	p.eval("(document.querySelector('.form-card input').focus(), true)", nil)
+	born, err := time.Parse(time.DateOnly, an.DateOfBirth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range []string{an.Number, an.FullName, born.Format("2/1/2006")} {
+		if i > 0 {
+			p.key("Tab")
+		}
+		p.typed(v)
+	}
+	p.key("Enter")
+	p.stage("done")
+	p.sees("Tra cứu sau")
+	p.look("89-agent-paper-offered", true)
+	p.seesPapers()
+	press("In giấy xác nhận tra cứu")
+	paper := p.paper()
+	for _, want := range []string{an.FullName, "••••••••" + an.Number[8:], "Khi tiếp nhận", "MÔ PHỎNG"} {
+		if !strings.Contains(paper, want) {
+			t.Errorf("the paper does not say %q:\n%s", want, paper)
+		}
+	}
+	var address string
+	var attempts int
+	if p.eval("window.paper.document.querySelectorAll('tbody tr.failed').length", &attempts); attempts == 0 {
+		t.Error("the paper shows no attempt")
+	}
+	p.eval("window.paper.location.href", &address)
+	q := openTab(t, "http://"+at.Addr)
+	if err := chromedp.Do(q.ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	q.sees("Các lần tra cứu")
+	q.shot("93-paper")
+	p.eval("window.paper.close()", nil)
+	if err := sim.Gateway.Set(localgateway.Normal); err != nil {
+		t.Fatal(err)
+	}
 	// In English, with a session of its own at the agent.
 	p.eval("document.querySelector('.language-switch').click()", nil)
 	p.sees("Next patient")

@@ -15,6 +15,8 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/console"
 	"github.com/tapcheck/tapcheck/agent/console/page"
 )
 
@@ -46,7 +48,10 @@ type fake struct {
 	away    bool // the websocket is refused
 	served  []string
 	conns   map[*websocket.Conn]bool
+	paper   checkin.Proof // at paperURL
 }
+
+const paperURL = console.ProofPrefix + "ticket-3"
 
 type call struct {
 	Method string
@@ -73,6 +78,22 @@ func newFake(t *testing.T) *fake {
 		files.ServeHTTP(w, r)
 	})))
 	mux.HandleFunc("/console/api/", f.api)
+	mux.HandleFunc(console.ProofPrefix, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", console.ProofCSP()+"; frame-ancestors 'none'")
+		f.mu.Lock()
+		made := f.paper
+		f.mu.Unlock()
+		if r.URL.Path != paperURL {
+			http.NotFound(w, r)
+			return
+		}
+		raw, err := console.RenderProof(made, "79013", time.Now())
+		if err != nil {
+			f.t.Error(err)
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(raw)
+	})
 	mux.HandleFunc("/v1", f.websocket)
 	f.srv = httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -126,7 +147,11 @@ func (f *fake) api(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if e := f.fail[path]; e != nil {
-		writeError(w, r, http.StatusUnauthorized, e)
+		status := http.StatusUnauthorized // of whoever may not
+		if e.ID == catalog.JournalUnreadable {
+			status = http.StatusServiceUnavailable
+		}
+		writeError(w, r, status, e)
 		return
 	}
 	var answer any = object{}

@@ -1,7 +1,9 @@
 package page_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +14,10 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/his/schema"
 	"github.com/tapcheck/tapcheck/icao/cccd"
+	"github.com/tapcheck/tapcheck/insurance"
 )
 
 // ---- Scanners that type
@@ -657,6 +662,18 @@ func TestOtherMeans(t *testing.T) {
 	if s := send(); s["fullName"] != "Trần Thị Bình" || s["dateOfBirth"] != "1980-09-05" {
 		t.Errorf("no_card sent %v", s)
 	}
+	choose("vneid") // typed from the patient's phone
+	for i, v := range []string{"001099012345", "Nguyễn Văn An", "1/1/1999", "GD4010123456789"} {
+		if i > 0 {
+			p.key("Tab")
+		} else {
+			p.eval("(document.querySelector('.form-card input').focus(), true)", nil)
+		}
+		p.typed(v)
+	}
+	if s := send(); s["means"] != "vneid" || s["number"] != "001099012345" || s["fullName"] != "Nguyễn Văn An" || s["dateOfBirth"] != "1999-01-01" || s["cardCode"] != "GD4010123456789" {
+		t.Errorf("vneid sent %v", s)
+	}
 	choose("emergency")
 	if s := send(); s["means"] != "emergency" || len(s) != 1 {
 		t.Errorf("emergency sent %v", s)
@@ -667,6 +684,126 @@ func TestOtherMeans(t *testing.T) {
 	if got["means"] != "paper_card" || !strings.HasPrefix(got["key"].(object)["qr"].(string), "GD401") || got["subject"] != nil {
 		t.Errorf("paper_card sent %v", got)
 	}
+}
+
+// ---- The paper about look-ups
+
+// seesPapers makes the page's window.open keep what it opens, and count how often that is printed, instead of printing it.
+func (p *tab) seesPapers() {
+	p.t.Helper()
+	p.eval(`(window.printed = 0, window.reallyOpen ||= window.open, window.open = (...a) => {
+		window.paper = window.reallyOpen.apply(window, a);
+		window.paper.addEventListener("load", () => { window.paper.print = () => { window.printed++; }; }, {once: true});
+		return window.paper;
+	}, true)`, nil)
+}
+
+// paper waits until one paper is there and its printing has begun, and gives what it says.
+func (p *tab) paper() string {
+	p.t.Helper()
+	p.until("a paper", "window.paper && window.printed === 1 && window.paper.document.querySelector('main')")
+	var text string
+	p.eval("window.paper.document.body.innerText", &text)
+	return text
+}
+
+// TestPaper: what nobody could look up is printed as the dossier needs it, from the result and from the list, by the keyboard
+// alone; and nothing of it is left on the screen of a locked desk.
+func TestPaper(t *testing.T) {
+	f, p, job := begin(t)
+	at := time.Date(2026, 11, 28, 1, 15, 2, 0, time.UTC)
+	f.set(func() {
+		f.answers["POST proofs"] = object{"url": paperURL}
+		f.paper = checkin.Proof{CheckinID: "01M8TEST", Means: checkin.MeansChip, StartedAt: at, FullName: "Nguyễn Văn An", Number: "••••••••2345", State: insurance.Pending, Waiting: true}
+		for i, outcome := range []string{string(catalog.InsuranceUnreachable), string(catalog.InsuranceGarbage), "not_asked"} {
+			f.paper.Attempts = append(f.paper.Attempts, checkin.ProofAttempt{At: at.Add(time.Duration(i) * time.Minute), Cause: checkin.CauseArrival, Insurer: insurance.SourceGateway, Fields: []string{"number"}, Outcome: outcome})
+		}
+	})
+	attempts := []string{"08:15:02 28/11/2026", "08:16:02 28/11/2026", "08:17:02 28/11/2026", "3 lần tra cứu, 3 lần không có kết quả"}
+	holds := func(paper string) {
+		t.Helper()
+		for _, want := range attempts {
+			if !strings.Contains(paper, want) {
+				t.Errorf("the paper does not say %q", want)
+			}
+		}
+	}
+	f.event("job.result", result(job, nil))
+	p.stage("done")
+	const button = `[...document.querySelectorAll("button")].find((b) => b.textContent === "In giấy xác nhận tra cứu")`
+	var there bool
+	if p.eval("Boolean("+button+")", &there); there {
+		t.Error("a paper is offered for a card that was looked up")
+	}
+	p.key("F2")
+	job = start(f, p)
+	f.event("job.result", result(job, object{
+		"eligibility": object{"state": "pending", "source": "bhyt-gateway", "asOf": "2026-11-28T08:15:03+07:00", "reason": "INSURANCE_UNREACHABLE"},
+		"next":        steps(catalog.StepProceed, catalog.StepLookupLater, catalog.StepComparePhoto, catalog.StepReturnCard),
+	}))
+	p.stage("done")
+	p.until("the button", button)
+	p.look("90-paper-offered", true)
+	p.seesPapers()
+	for range 30 { // as the keyboard gets there
+		var on bool
+		if p.eval("document.activeElement === "+button, &on); on {
+			break
+		}
+		p.key("Tab")
+	}
+	p.key("Enter")
+	holds(p.paper())
+	if got := f.posted("proofs"); got["checkinId"] != "01M8TEST" {
+		t.Errorf("proofs got %v", got)
+	}
+	p.eval("window.paper.close()", nil)
+
+	f.set(func() {
+		f.answers["checkin.list"] = object{"checkins": []object{
+			{"checkinId": "01A", "means": "chip", "state": "complete", "startedAt": "2026-11-28T08:15:02+07:00", "eligibilityState": "eligible", "recorded": true},
+			{"checkinId": "01B", "means": "vneid", "state": "complete", "startedAt": "2026-11-28T08:20:02+07:00", "eligibilityState": "pending", "recorded": true},
+			{"checkinId": "01C", "means": "number", "state": "complete", "startedAt": "2026-11-28T08:25:02+07:00", "eligibilityState": "unknown", "recorded": true},
+			{"checkinId": "01D", "means": "number", "state": "void", "startedAt": "2026-11-28T08:30:02+07:00", "eligibilityState": "pending", "recorded": true},
+		}}
+	})
+	p.eval("location.hash = '#today'", nil)
+	p.until("the list", "document.querySelector('[data-checkin]')")
+	p.look("91-today-papers", false)
+	const inList = `[...document.querySelectorAll("[data-checkin]")].filter((r) => r.textContent.includes("In giấy")).map((r) => r.dataset.checkin)`
+	var offered []string
+	if p.eval(inList, &offered); strings.Join(offered, " ") != "01B 01C" {
+		t.Errorf("the list offers papers of %v", offered)
+	}
+	p.seesPapers()
+	f.forget()
+	p.eval("[...document.querySelectorAll('[data-checkin=\"01C\"] button')].find((b) => b.textContent === 'In giấy').focus()", nil)
+	p.key("Enter")
+	holds(p.paper())
+	if got := f.posted("proofs"); got["checkinId"] != "01C" {
+		t.Errorf("proofs got %v", got)
+	}
+	p.key("F10")
+	p.sees("Quầy đang khóa")
+	p.until("the paper is gone", "window.paper.closed")
+	p.typed("730512")
+	p.key("Enter")
+	p.until("the list", "document.querySelector('[data-checkin]')")
+
+	// The agent says why there is none; a browser that opens no tab by itself opens it by one more press.
+	press := "[...document.querySelectorAll('[data-checkin=\"01B\"] button')].find((b) => b.textContent === 'In giấy').click()"
+	p.allow("503")
+	f.set(func() { f.fail["proofs"] = catalog.New(catalog.JournalUnreadable, nil) })
+	p.eval(press, nil)
+	p.sees(text(t, catalog.JournalUnreadable))
+	f.set(func() { delete(f.fail, "proofs") })
+	p.eval("(window.open = () => null, true)", nil)
+	p.eval(press, nil)
+	p.sees("Trình duyệt chưa cho mở trang giấy")
+	p.look("92-paper-blocked", false)
+	p.seesPapers()
+	p.key("Enter")
+	holds(p.paper())
 }
 
 // ---- Lists and the administrator
@@ -867,6 +1004,22 @@ func TestCapture(t *testing.T) {
 	var address string
 	if p.eval("location.href", &address); strings.Contains(address, "ticket") {
 		t.Errorf("the ticket stays in the address: %s", address)
+	}
+	// The protocol names the same address to a HIS (job.needs, capture.url).
+	var protocol struct {
+		Components struct {
+			Schemas struct {
+				Capture struct {
+					Properties struct{ URL struct{ Pattern string } }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(schema.Document(), &protocol); err != nil {
+		t.Fatal(err)
+	}
+	if pattern := protocol.Components.Schemas.Capture.Properties.URL.Pattern; pattern == "" || !regexp.MustCompile(pattern).MatchString(p.base+"/console/#capture=ticket.1-2_3") {
+		t.Errorf("the protocol has another address for this window: %q", pattern)
 	}
 	p.permit("camera", "denied")
 	p.open("")

@@ -22,6 +22,7 @@ import { healthView } from "./view/health.js";
 import { adminView } from "./view/admin/index.js";
 import { showHelp } from "./view/help.js";
 import { captureView } from "./view/capture.js";
+import { closePapers } from "./view/paper.js";
 
 const scheme = location.protocol === "https:" ? "wss" : "ws"; // the websocket goes by the way that the page came
 const places = new Set(["desk", "today", "health", "admin"]);
@@ -120,6 +121,7 @@ class App extends EventTarget {
 
 	#leave(then) {
 		closeDialogs();
+		closePapers();
 		this.watch.stop();
 		this.socket.stop();
 		then();

@@ -342,6 +342,11 @@ export default {
 	"voidReason.test": "A trial",
 	"voidReason.other": "Another reason",
 
+	"paper.button": "Print proof of look-ups",
+	"paper.short": "Print proof",
+	"paper.title": "Proof of look-ups",
+	"paper.blocked": "The browser has not opened a new tab. Press “Open” to see and print it.",
+	"paper.open": "Open",
 	"today.title": "Check-ins of today",
 	"today.text": "The list holds no names; find one by its time and visit number.",
 	"today.refresh": "Reload",

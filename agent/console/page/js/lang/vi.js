@@ -342,6 +342,11 @@ export default {
 	"voidReason.test": "Làm thử",
 	"voidReason.other": "Lý do khác",
 
+	"paper.button": "In giấy xác nhận tra cứu",
+	"paper.short": "In giấy",
+	"paper.title": "Giấy xác nhận tra cứu BHYT",
+	"paper.blocked": "Trình duyệt chưa cho mở trang giấy. Bấm “Mở giấy” để xem và in.",
+	"paper.open": "Mở giấy",
 	"today.title": "Các lượt hôm nay",
 	"today.text": "Danh sách không có tên người bệnh; tìm lại bằng giờ và mã lượt khám.",
 	"today.refresh": "Tải lại",

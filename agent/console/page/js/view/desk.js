@@ -15,6 +15,7 @@ import { provideKey } from "./queue.js";
 import { simulateCard } from "./simulate.js";
 import { captureFor } from "./capture.js";
 import { showCoverage, hasMore } from "./coverage.js";
+import { wantsPaper, printPaper } from "./paper.js";
 
 // The keys that copy the first five fields of the settable order. They are given out from top to bottom of the screen.
 const fieldKeys = ["F3", "F4", "F6", "F7", "F8"];
@@ -430,7 +431,8 @@ function eligibility(app, job, e) {
 		more.length > 0 && h("p", { class: "pairs" }, more),
 		worse.length > 0 && h("p", { class: "clamp2 differs tone-look", text: t("bhyt.differs", { fields: worse.join(", ") }) }),
 		!c.code && e.text && h("p", { class: "clamp2", text: (language() === "en" && e.textEn) || e.text }),
-		e.asOf && e.state === "pending" && h("p", { class: "soft", text: t("bhyt.asked", { time: time(e.asOf) }) }));
+		e.asOf && e.state === "pending" && h("p", { class: "soft", text: t("bhyt.asked", { time: time(e.asOf) }) }),
+		job.final && job.checkinId && job.state !== "void" && wantsPaper(e) && h("p", { class: "print" }, button(t("paper.button"), () => printPaper(app, job.checkinId), { kind: "small" })));
 }
 
 function cardBox(app, job) {

@@ -6,6 +6,7 @@ import { t, tOr } from "../i18n.js";
 import { time, value } from "../format.js";
 import { eligibilityTone } from "../verdict.js";
 import { link, voidCheckin } from "./amend.js";
+import { wantsPaper, printPaper } from "./paper.js";
 
 const stateTone = { complete: "calm", failed: "look", cancelled: "calm", void: "look" };
 
@@ -43,6 +44,7 @@ export function todayView(app) {
 		if (c.state === "void" || c.state === "running" || c.state === "waiting" || c.state === "needs") return null;
 		const job = Object.assign(new EventTarget(), { checkinId: c.checkinId, known: { visit: c.visit }, voided() {} });
 		return [
+			wantsPaper({ state: c.eligibilityState }) && button(t("paper.short"), () => printPaper(app, c.checkinId), { kind: "small", describe: `${t("paper.button")}, ${time(c.startedAt)}` }),
 			app.socket.serves("checkin.link") && button(t("link.short"), async () => { if (await link(app, job)) load(); }, { kind: "small", describe: `${t("link.button")}, ${time(c.startedAt)}` }),
 			app.socket.serves("checkin.void") && button(t("void.short"), async () => { if (await voidCheckin(app, job)) load(); }, { kind: "small", describe: `${t("void.button")}, ${time(c.startedAt)}` }),
 		];

@@ -527,6 +527,23 @@ export interface Need {
     expiresAt: string;
     /** choose_reader: ids of the readers to choose from. */
     readers?: string[];
+    /** Not served yet. */
+    capture?: Capture;
+}
+/**
+ * live_image: the console's window that takes the picture, so that a program needs no camera code of its own. It opens
+ * the address in the PC's browser, in the session of the operating system that the check-in came from. The job goes on
+ * by itself when the agent has what it needs. A web page that takes the picture itself sends it with face.frame. Not
+ * served yet.
+ */
+export interface Capture {
+    /**
+     * Address of the window for this one job. The ticket stands in the fragment, which browsers send to nobody; it is
+     * good once. Give it to the browser only, and do not log it.
+     */
+    url: string;
+    /** Until when it can be opened, RFC 3339. */
+    expiresAt: string;
 }
 /** The answer to a need. */
 export interface JobProvideParams {

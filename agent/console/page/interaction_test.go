@@ -763,13 +763,17 @@ func TestPaper(t *testing.T) {
 		f.answers["checkin.list"] = object{"checkins": []object{
 			{"checkinId": "01A", "means": "chip", "state": "complete", "startedAt": "2026-11-28T08:15:02+07:00", "eligibilityState": "eligible", "recorded": true},
 			{"checkinId": "01B", "means": "vneid", "state": "complete", "startedAt": "2026-11-28T08:20:02+07:00", "eligibilityState": "pending", "recorded": true},
-			{"checkinId": "01C", "means": "number", "state": "complete", "startedAt": "2026-11-28T08:25:02+07:00", "eligibilityState": "unknown", "recorded": true},
+			{"checkinId": "01C", "means": "number", "state": "complete", "startedAt": "2026-11-28T08:25:02+07:00", "eligibilityState": "unknown", "recorded": false, "visit": object{"maLk": "LK2611280017", "maBn": "BN0027182"}, "operator": object{"id": "lan.nguyen"}},
 			{"checkinId": "01D", "means": "number", "state": "void", "startedAt": "2026-11-28T08:30:02+07:00", "eligibilityState": "pending", "recorded": true},
 		}}
 	})
 	p.eval("location.hash = '#today'", nil)
 	p.until("the list", "document.querySelector('[data-checkin]')")
 	p.look("91-today-papers", false)
+	var scrolls bool
+	if p.eval("document.querySelector('.table-wrap').scrollWidth > document.querySelector('.table-wrap').clientWidth", &scrolls); scrolls {
+		t.Error("the list's buttons do not fit at 1366×768")
+	}
 	const inList = `[...document.querySelectorAll("[data-checkin]")].filter((r) => r.textContent.includes("In giấy")).map((r) => r.dataset.checkin)`
 	var offered []string
 	if p.eval(inList, &offered); strings.Join(offered, " ") != "01B 01C" {

@@ -155,7 +155,7 @@ func (c readCmd) monitor(a *app) (reader.Monitor, string, error) {
 	}
 	m := virtual.New()
 	if !loopback(addr) {
-		return nil, "", errors.Join(usage("--reader tcp: listens on a loopback address such as tcp:127.0.0.1:27490 only"), m.Close())
+		return nil, "", errors.Join(usage("--reader tcp: listens on a loopback address such as tcp:127.0.0.1:27491 only"), m.Close())
 	}
 	slot, err := m.Listen(a.ctx, addr)
 	if err != nil {

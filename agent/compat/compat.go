@@ -52,6 +52,8 @@ type Engine interface {
 	Start(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.Request) (checkin.Accepted, error)
 	Attach(ctx context.Context, o checkin.Owner) <-chan checkin.Event
 	TakeFiles(o checkin.Owner, jobID string) (map[lds.FileID][]byte, error)
+	Provide(ctx context.Context, o checkin.Owner, p checkin.Provision) error
+	OfferScan(ctx context.Context, session, text string) (taken bool)
 }
 
 // Config is what a Bridge works with. Engine, Readers and Mapping are needed, and SocketIO or Webhook.
@@ -195,8 +197,13 @@ func (b *Bridge) OfferScan(ctx context.Context, session, text string) bool {
 		return false
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.keys = map[string]scanned{to.owner.Session: {key, time.Now()}} // there is one desk, and one patient at it
+	b.mu.Unlock()
+	// The card may have been put down since the engine was asked: its job has then looked for the key before it was here, and
+	// waits.
+	if b.c.Engine.OfferScan(ctx, to.owner.Session, text) {
+		b.takeKey(to.owner.Session)
+	}
 	return true
 }
 
@@ -281,6 +288,12 @@ func (b *Bridge) checkIn(ctx context.Context, readerID string, to recipient) {
 	if _, err := b.c.Engine.Start(ctx, to.owner, rights, catalog.VI, req); err != nil {
 		b.c.Log("compat.refused", map[string]any{"reason": string(checkin.Explain(err).ID)})
 		return
+	}
+	if req.Key == nil {
+		// It may have been scanned meanwhile, while the engine knew of no job that wants a key.
+		if key := b.takeKey(to.owner.Session); key != nil {
+			_ = b.c.Engine.Provide(ctx, to.owner, checkin.Provision{JobID: req.JobID, Key: key}) // or the engine had it already
+		}
 	}
 	announced := false
 	announce := func() {

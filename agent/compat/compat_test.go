@@ -511,3 +511,51 @@ func TestTheRequestIsNoWiderThanTheMapping(t *testing.T) {
 		t.Errorf("%+v %s", r, d)
 	}
 }
+
+// scanning is an engine before and behind whose Start a scanner reads.
+type scanning struct {
+	*checkin.Engine
+	before, behind func()
+}
+
+func (s scanning) Start(ctx context.Context, o checkin.Owner, r checkin.Rights, l catalog.Lang, req checkin.Request) (checkin.Accepted, error) {
+	s.before()
+	defer s.behind()
+	return s.Engine.Start(ctx, o, r, l, req)
+}
+
+// A scan and a card come at the same time: whichever is looked at first, the key reaches the job.
+func TestAScanWhileTheJobBegins(t *testing.T) {
+	who := persona(t, "an")
+	for when := range []string{"the engine knows of no job yet", "the engine was asked, and the job begins before the key is kept"} {
+		s, addr := serving(t, nil)
+		var b *bench
+		ready := make(chan struct{})
+		scan := func() {
+			<-ready
+			if !b.bridge.OfferScan(context.Background(), "uid:1000", who.QR()) {
+				t.Error("the scan is not taken")
+			}
+		}
+		b = build(t, func(c *Config) {
+			e := scanning{c.Engine.(*checkin.Engine), func() {}, func() {}}
+			if when == 0 {
+				e.before = scan
+			} else {
+				e.behind = scan
+			}
+			c.Engine, c.SocketIO = e, s
+		})
+		close(ready)
+		ws := dial(t, addr, 3)
+		until(t, "it listens", func() bool { return len(s.Sessions()) == 1 })
+		b.put(who, "cccd-mk", chip.Options{})
+		if got := hear(t, ws, idFiles); len(got) != 3 {
+			t.Errorf("%v", got)
+		}
+		if b.bridge.takeKey("uid:1000") != nil {
+			t.Error("the key is kept for the next card")
+		}
+		b.slot.Remove()
+	}
+}

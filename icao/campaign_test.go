@@ -117,6 +117,9 @@ func (s *subject) kind() string {
 	case s.profile.Revoked:
 		return "revoked"
 	}
+	if strings.HasPrefix(s.name, "passport-pace-cam") {
+		return "mapped"
+	}
 	return "genuine"
 }
 

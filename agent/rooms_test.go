@@ -32,6 +32,7 @@ var rooms = map[string][]string{
 	"insurance/relay":             {"insurance"},
 	"insurance/fhir":              {"insurance"},
 	"insurance/fhir/fhirtest":     {}, // an insurer's server, for tests
+	"agent/face":                  {},
 	"agent/portrait":              {},
 	"agent/journal":               {},
 	"agent/catalog/catalogtest":   {"agent/catalog"},

@@ -205,6 +205,11 @@ const (
 	ReasonCheckOff         = "ATTACK_CHECK_OFF"  // level none
 )
 
+// AttackReasons are all that AttackOutcome.Reason can be.
+var AttackReasons = []string{
+	ReasonAttackCheckFailed, ReasonOtherFace, ReasonChallengeNotMet, ReasonChallengeRunning, ReasonFlatPicture, ReasonFramesRepeated, ReasonTooFewFrames, ReasonCheckOff,
+}
+
 // Report is what there is to say about the chip's photo.
 type Report struct {
 	Usable   bool // a face can be compared; Findings then are warnings

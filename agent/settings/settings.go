@@ -46,6 +46,8 @@ type Settings struct {
 	Compat    Compat    `toml:"compat"`
 	Scanner   Scanner   `toml:"scanner"`
 	Console   Console   `toml:"console"`
+	Update    Update    `toml:"update"`
+	Backup    Backup    `toml:"backup"`
 }
 
 // Log settings.
@@ -170,6 +172,22 @@ type Console struct {
 // IdleTime is how long nobody may touch the console before it locks.
 func (c Console) IdleTime() time.Duration { return time.Duration(c.IdleMs) * time.Millisecond }
 
+// Update settings say where new versions come from. Whose signature counts is no setting: see tapcheck update.
+type Update struct {
+	Source   string `toml:"source" change:"file" allowed:"path of a folder or share, or https://host/path; empty is off" doc:"Where the hospital puts releases. Nothing is asked anywhere while it is empty."`
+	Ring     int    `toml:"ring" change:"file" allowed:"0 to 9" doc:"Which group of the staged roll-out this PC is in. A release says from when on each group takes it; 0 comes first."`
+	FromHour int    `toml:"from_hour" change:"file" allowed:"0 to 23" doc:"Hour from which on a new version may be installed."`
+	ToHour   int    `toml:"to_hour" change:"file" allowed:"0 to 23; the same as from_hour is at any time" doc:"Hour at which that ends."`
+}
+
+// Backup settings say where the desk's data are kept a second time.
+type Backup struct {
+	Folder    string `toml:"folder" change:"file" allowed:"path of a folder or share; empty is off" doc:"Where an encrypted backup is put every day."`
+	Recipient string `toml:"recipient" change:"file" allowed:"age1… as tapcheck backup key prints it, needed with folder" doc:"The hospital's recovery key, its public half. Only who has the other half can restore."`
+	Hour      int    `toml:"hour" change:"file" allowed:"0 to 23" doc:"Hour of the day's backup. A PC that is off then makes it when it is on again."`
+	Keep      int    `toml:"keep" change:"file" allowed:"1 to 365" doc:"How many backups of this desk are kept in the folder."`
+}
+
 // Default are the settings of an empty file.
 func Default() Settings {
 	return Settings{
@@ -183,6 +201,8 @@ func Default() Settings {
 		Trust:     Trust{Embedded: true},
 		Compat:    Compat{SocketIOPort: 8000},
 		Scanner:   Scanner{Baud: 9600},
+		Update:    Update{Ring: 9, FromHour: 1, ToHour: 5},
+		Backup:    Backup{Hour: 2, Keep: 14},
 		Console: Console{Login: "pin", IdleMs: 300_000, ClipboardClearMs: 60_000,
 			CopyOrder: []string{"number", "fullName", "dateOfBirth", "sex", "residence", "issuedAt", "expiresAt", "eligibility.card.code"}},
 	}
@@ -379,6 +399,14 @@ func (s Settings) check() (bad []string) {
 	fail(in(s.Console.IdleMs, 30_000, 3_600_000), "console.idle_ms")
 	fail(s.Console.ClipboardClearMs == 0 || in(s.Console.ClipboardClearMs, 5_000, 600_000), "console.clipboard_clear_ms")
 	fail(fieldsOK(s.Console.CopyOrder), "console.copy_order")
+	fail(sourceOK(s.Update.Source), "update.source")
+	fail(in(s.Update.Ring, 0, 9), "update.ring")
+	fail(in(s.Update.FromHour, 0, 23), "update.from_hour")
+	fail(in(s.Update.ToHour, 0, 23), "update.to_hour")
+	fail(s.Backup.Folder == "" || folderOK(s.Backup.Folder), "backup.folder")
+	fail(s.Backup.Recipient == "" && s.Backup.Folder == "" || recipientForm.MatchString(s.Backup.Recipient), "backup.recipient")
+	fail(in(s.Backup.Hour, 0, 23), "backup.hour")
+	fail(in(s.Backup.Keep, 1, 365), "backup.keep")
 	return bad
 }
 
@@ -427,6 +455,23 @@ func webhookOK(s string) bool {
 	host := u.Hostname()
 	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "::1" || host == "localhost")
 }
+
+// sourceOK lets releases come from a folder or over TLS. An address with a login in it would be a secret in the clear.
+func sourceOK(s string) bool {
+	if u, err := url.Parse(s); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+		return u.Scheme == "https" && serverOK(s)
+	}
+	return s == "" || folderOK(s)
+}
+
+// folderOK wants the whole path, Windows' or another: a service has no folder of its own to start from.
+func folderOK(s string) bool {
+	whole := strings.HasPrefix(s, "/") || strings.HasPrefix(s, `\\`) || len(s) > 3 && s[1] == ':' && (s[2] == '\\' || s[2] == '/')
+	return whole && len(s) <= 1024 && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// recipientForm is that of age's X25519 recipients (https://age-encryption.org/v1).
+var recipientForm = regexp.MustCompile(`^age1[02-9ac-hj-np-z]{58}$`)
 
 var facilityForm = regexp.MustCompile(`^[0-9A-Z]{5}$`)
 

@@ -80,7 +80,7 @@ func TestProblems(t *testing.T) {
 		allowed string
 	}{
 		"unknown setting":          {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
-		"unknown table":            {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "checkin, compat, console, desk, facility, his, insurance, language, log, queue, scanner, trust"},
+		"unknown table":            {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "backup, checkin, compat, console, desk, facility, his, insurance, language, log, queue, scanner, trust, update"},
 		"unknown dotted":           {"his.prots = [1]\n", 1, "his.prots", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
 		"wrong type":               {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
 		"wrong language":           {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},
@@ -121,6 +121,13 @@ func TestProblems(t *testing.T) {
 		"webhook with a login":     {"[compat]\nwebhook_url = \"https://a:SECRETVALUE@his.example/\"\n", 2, "compat.webhook_url", notAllowed, webhook},
 		"field with a blank":       {"[compat]\nfields = [\"full name\"]\n", 2, "compat.fields", notAllowed, "a list of the fields that tapcheck token add --fields knows; empty is what admission needs"},
 		"baud":                     {"[scanner]\nbaud = 5\n", 2, "scanner.baud", notAllowed, "1200 to 921600"},
+		"releases in clear":        {"[update]\nsource = \"http://10.0.0.7/SECRETVALUE\"\n", 2, "update.source", notAllowed, "path of a folder or share, or https://host/path; empty is off"},
+		"releases with a login":    {"[update]\nsource = \"https://u:SECRETVALUE@his.example/\"\n", 2, "update.source", notAllowed, "path of a folder or share, or https://host/path; empty is off"},
+		"releases somewhere":       {"[update]\nsource = \"releases\"\n", 2, "update.source", notAllowed, "path of a folder or share, or https://host/path; empty is off"},
+		"hour of no day":           {"[update]\nto_hour = 24\n", 2, "update.to_hour", notAllowed, "0 to 23; the same as from_hour is at any time"},
+		"backup for nobody":        {"[backup]\nfolder = '\\\\nas\\tapcheck'\n", 0, "backup.recipient", notAllowed, "age1… as tapcheck backup key prints it, needed with folder"},
+		"backup for a secret key":  {"[backup]\nrecipient = \"AGE-SECRET-KEY-SECRETVALUE\"\n", 2, "backup.recipient", notAllowed, "age1… as tapcheck backup key prints it, needed with folder"},
+		"no backup kept":           {"[backup]\nkeep = 0\n", 2, "backup.keep", notAllowed, "1 to 365"},
 		"origin ends in a dot":     {"[his]\norigins = [\"https://his.example.\"]\n", 2, "his.origins", notAllowed, origins},
 	} {
 		t.Run(name, func(t *testing.T) {

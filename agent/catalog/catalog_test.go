@@ -18,7 +18,7 @@ func TestEveryEntryIsComplete(t *testing.T) {
 			t.Errorf("%s: code %d, category %q", e.ID, e.Code, e.Category)
 		}
 	}
-	for kind, m := range map[string]map[string]Text{"step": steps, "warning": warnings, "reason": reasons, "face": faces} {
+	for kind, m := range map[string]map[string]Text{"step": steps, "warning": warnings, "reason": reasons, "face": faces, "consent": {"": FaceConsentText}} {
 		for id, text := range m {
 			checkText(t, kind+" "+id, text)
 		}

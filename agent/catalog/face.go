@@ -35,6 +35,7 @@ var faces = map[string]Text{
 	"PICTURE_TOO_SMALL":  {"Ảnh quá nhỏ: chọn độ phân giải camera cao hơn.", "The picture is too small: choose a higher camera resolution."},
 	"PICTURE_TOO_LARGE":  {"Ảnh quá lớn: chọn độ phân giải camera thấp hơn.", "The picture is too large: choose a lower camera resolution."},
 	"PICTURE_BROKEN":     {"Ảnh bị hỏng: chụp lại.", "The picture is broken: take it again."},
+	"FRAME_DROPPED":      {"Máy đang xử lý ảnh trước: tiếp tục nhìn vào camera.", "The last picture is still being looked at: keep looking at the camera."},
 	"PICTURE_TYPE":       {"Loại ảnh này không dùng được: gửi ảnh JPEG hoặc PNG.", "This type of picture cannot be used: send JPEG or PNG."},
 
 	// Challenges.

@@ -33,6 +33,7 @@ const (
 	StepRecordOld        = "INSURER_RECORD_OLD"
 	StepOtherPerson      = "POSSIBLE_OTHER_PERSON"
 	StepPrintProof       = "PRINT_LOOKUP_PROOF"
+	StepFaceByEye        = "COMPARE_FACE_BY_EYE"
 )
 
 // Ids of warnings, as results carry them.
@@ -69,6 +70,7 @@ var steps = map[string]Text{
 	StepPrintProof:       {"In giấy xác nhận đã tra cứu nhưng chưa có kết quả, và kèm vào hồ sơ thanh toán.", "Print the proof of the failed look-up and put it into the claim's dossier."},
 	StepLookupLater:      {"Vẫn tiếp nhận; tra cứu lại thẻ BHYT khi cổng hoạt động.", "Admit the patient; look the insurance up again when the gateway works."},
 	StepReturnCard:       {"Trả thẻ cho người bệnh.", "Return the card to the patient."},
+	StepFaceByEye:        {"Chưa xác nhận được khuôn mặt: so người bệnh với ảnh trên thẻ bằng mắt rồi ghi quyết định. Vẫn tiếp nhận người bệnh.", "The face is not confirmed: compare the patient with the card's photo by eye and record what you decide. Admit the patient all the same."},
 	StepComparePhoto:     {"So ảnh trong chip với người đứng trước quầy.", "Compare the chip's photo with the person at the desk."},
 	StepNotCovered:       {"Báo người bệnh thẻ BHYT không còn giá trị; tiếp nhận theo diện tự chi trả hoặc giấy tờ khác.", "Tell the patient that the insurance is not valid; admit as self-paying or with other papers."},
 	StepUseNewCard:       {"Dùng mã thẻ BHYT mới trong kết quả.", "Use the new insurance card code in the result."},
@@ -157,6 +159,27 @@ var reasons = map[string]Text{
 	"NO_EXPIRY_DATE":        {"Thẻ không ghi ngày hết hạn.", "The card states no date of expiry."},
 	"NOTHING_TO_COMPARE":    {"Không có gì để so với chip.", "There was nothing to compare with the chip."},
 	"KEY_DIFFERS_FROM_CHIP": {"Thông tin vừa quét hoặc nhập khác với chip.", "What was scanned or typed differs from the chip."},
+	"NO_CHIP_PHOTO":         {"Chip không có ảnh để so.", "The chip holds no photo to compare with."},
+	"CHIP_PHOTO_POOR":       {"Ảnh trong chip quá kém, không so được.", "The chip's photo is too poor to compare with."},
+	"CHIP_PHOTO_UNREADABLE": {"Ảnh trong chip không đọc được.", "The chip's photo cannot be read."},
+	"NO_LIVE_PICTURE":       {"Chưa chụp được ảnh khuôn mặt nào.", "No live picture was taken in time."},
+	"LIVE_PICTURE_POOR":     {"Ảnh chụp không đủ rõ để so.", "The live pictures are not good enough to compare."},
+	"SCORE_IN_BETWEEN":      {"Mức giống chưa đủ để kết luận: cần người so bằng mắt.", "The likeness is in between: a person has to look."},
+	"OTHER_FACE":            {"Có hơn một người trước camera trong lúc chụp.", "More than one person came before the camera meanwhile."},
+	"ATTACK_CHECK_FAILED":   faces["ATTACK_CHECK_FAILED"],
+	"CHALLENGE_NOT_MET":     faces["CHALLENGE_NOT_MET"],
+	"CHALLENGE_RUNNING":     faces["CHALLENGE_RUNNING"],
+	"FLAT_PICTURE":          faces["FLAT_PICTURE"],
+	"FRAMES_REPEATED":       faces["FRAMES_REPEATED"],
+	"TOO_FEW_FRAMES":        faces["TOO_FEW_FRAMES"],
+	"ATTACK_CHECK_OFF":      faces["ATTACK_CHECK_OFF"],
+	"CONSENT_REFUSED":       {"Người bệnh không đồng ý so khuôn mặt; việc tiếp nhận không thay đổi.", "The patient does not want the face compared; the admission is the same."},
+	"CONSENT_MISSING":       {"Chưa có sự đồng ý so khuôn mặt.", "There is no consent to compare the face."},
+	"MODELS_MISSING":        {"Bản cài đặt này không có phần so khuôn mặt.", "This installation cannot compare faces."},
+	"DECODER_FAILED":        {"Phần xử lý ảnh gặp lỗi: không kết luận được.", "The handling of pictures broke down: nothing can be said."},
+	"FACE_BUSY":             {"Máy đang so khuôn mặt cho quá nhiều lượt cùng lúc.", "This PC is comparing too many faces at the same time."},
+	"CHILD":                 {"Trẻ em thay đổi nhanh so với ảnh trong chip: cần người so bằng mắt.", "A child soon looks unlike the photo in the chip: a person has to look."},
+	"SKIPPED_BY_OPERATOR":   {"Nhân viên đã bỏ qua bước so khuôn mặt.", "The operator left the comparison out."},
 	"MEANS_IS_NOT_CHIP":     {"Lượt này không dùng chip.", "This check-in does not use a chip."},
 }
 

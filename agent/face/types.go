@@ -176,13 +176,16 @@ const (
 	PictureTooLarge = "PICTURE_TOO_LARGE"
 	PictureBroken   = "PICTURE_BROKEN"
 	PictureType     = "PICTURE_TYPE"
+
+	// FrameDropped is a frame that nobody looked at, because the one before was still being worked on. Whoever takes the frames says it.
+	FrameDropped = "FRAME_DROPPED"
 )
 
 // FindingIDs are all ids that a Finding can have.
 var FindingIDs = []string{
 	NoFace, SeveralFaces, NotAFace, FaceTooSmall, FaceTooLarge, FaceOffCentre, HeadTurned, HeadTilted, LookUpDown, EyesClosed, MouthOpen,
 	Blurred, TooDark, TooBright, UnevenLight, LowContrast, FaceCovered, FrameRepeated, FrameStale, FrameOutOfOrder, FindOtherFace, ScreenHint,
-	PictureTooSmall, PictureTooLarge, PictureBroken, PictureType,
+	PictureTooSmall, PictureTooLarge, PictureBroken, PictureType, FrameDropped,
 }
 
 // Reasons why an outcome is neither match nor no match, or why an attack check did not pass.

@@ -66,6 +66,23 @@ const (
 	ReasonNothingToCompare  Reason = "NOTHING_TO_COMPARE"
 	ReasonKeyDiffersFromDoc Reason = "KEY_DIFFERS_FROM_CHIP"
 	ReasonMeansIsNotChip    Reason = "MEANS_IS_NOT_CHIP"
+
+	// The living face against the chip's photo.
+	ReasonNoChipPhoto         Reason = "NO_CHIP_PHOTO"
+	ReasonChipPhotoPoor       Reason = "CHIP_PHOTO_POOR"
+	ReasonChipPhotoUnreadable Reason = "CHIP_PHOTO_UNREADABLE"
+	ReasonNoLivePicture       Reason = "NO_LIVE_PICTURE"
+	ReasonLivePicturePoor     Reason = "LIVE_PICTURE_POOR"
+	ReasonScoreInBetween      Reason = "SCORE_IN_BETWEEN"
+	ReasonOtherFace           Reason = "OTHER_FACE"
+	ReasonAttackCheckFailed   Reason = "ATTACK_CHECK_FAILED"
+	ReasonConsentRefused      Reason = "CONSENT_REFUSED"
+	ReasonConsentMissing      Reason = "CONSENT_MISSING"
+	ReasonModelsMissing       Reason = "MODELS_MISSING"
+	ReasonDecoderFailed       Reason = "DECODER_FAILED"
+	ReasonFaceBusy            Reason = "FACE_BUSY" // too many faces are compared at the same time
+	ReasonChild               Reason = "CHILD"     // a photo of a child ages fast, so a person looks
+	ReasonSkippedByOperator   Reason = "SKIPPED_BY_OPERATOR"
 )
 
 // Basis says on what a comparison with the chip's data stands.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/console"
 	"github.com/tapcheck/tapcheck/agent/diagnostics"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his"
@@ -186,7 +187,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		Version: o.Version, Engine: engine, Readers: o.Readers, Tokens: d.console.With(tokens), Identity: k, Origins: o.Settings.HIS.Origins,
 		ServesOther: engine.ServesOther, ServesChanged: engine.Watch, Lang: catalog.Lang(o.Settings.Language), Log: log, Help: helpPages(), Kind: cardKind,
 		Health: healthNow, Pairing: d.pairing, Pages: d.pages(), Frames: o.Frames, WSSPort: wss.port,
-		Bundle: bundle,
+		Bundle: bundle, Paper: func(p checkin.Proof) ([]byte, error) {
+			return console.RenderProof(p, o.Settings.Facility.Code, time.Now())
+		},
 		Limits: his.Limits{
 			Connections: o.Settings.HIS.MaxConnections, FrameBytes: int64(o.Settings.HIS.MaxFrameBytes), RequestsPerSecond: o.Settings.HIS.RequestsPerSecond,
 		},

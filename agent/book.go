@@ -466,6 +466,20 @@ func (b *book) CheckinByID(ctx context.Context, id string) (journal.Checkin, err
 	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (journal.Checkin, error) { return j.CheckinByID(ctx, id) })
 }
 
+// Asked implements checkin.Book.
+func (b *book) Asked(ctx context.Context, checkinIDs ...string) ([]journal.Asked, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Asked, error) {
+		return j.Asked(ctx, checkinIDs...)
+	})
+}
+
+// Failed implements checkin.Book.
+func (b *book) Failed(ctx context.Context, since time.Time, whose [2]string, limit int) ([]journal.Checkin, error) {
+	return read(ctx, b, func(ctx context.Context, j *journal.Journal) ([]journal.Checkin, error) {
+		return j.Failed(ctx, since, whose, limit)
+	})
+}
+
 // Checkin implements checkin.Book.
 func (b *book) Checkin(ctx context.Context, owner, id, jobID string) (journal.Checkin, error) {
 	return read(ctx, b, func(ctx context.Context, j *journal.Journal) (journal.Checkin, error) {

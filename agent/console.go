@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
@@ -52,6 +53,9 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 			return b.Name, b.Data, err
 		},
 		Copy: copier(o.Settings.Compat.MappingFile),
+		Papers: func(ctx context.Context, session string, since time.Time) (checkin.Papers, error) {
+			return engine.Papers(ctx, session, his.SessionUser(session), since)
+		},
 		Proof: func(ctx context.Context, session, checkinID string) (checkin.Proof, error) {
 			return engine.Proof(ctx, session, his.SessionUser(session), checkinID)
 		},

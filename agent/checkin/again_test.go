@@ -771,3 +771,87 @@ func TestProof(t *testing.T) {
 		}
 	})
 }
+
+// A check-in with a failed look-up is found by its session and user, whichever program has asked, also where the arrival's was answered
+// and one during the stay was not; the list shows no more of the person than the paper does. Its owner gets the proof too, within
+// what it may see, and that it did is on record.
+func TestPapers(t *testing.T) {
+	inQueue(t, nil, func(t *testing.T, w *waiting) {
+		ctx := t.Context()
+		owner := Owner{Client: "https://his.example", Session: "2", User: "S-1-5-21"}
+		c := w.attach(owner)
+		c.start(byNumber("answered"))
+		c.result("answered")
+		c.start(byNumber("stayed"))
+		stayed := c.result("stayed").CheckinID
+		began := time.Now()
+		arrival := w.pending(c, "arrival").CheckinID
+		if _, err := w.e.CloseVisit(ctx, owner, all, catalog.VI, VisitRequest{JobID: "stayed", At: began.Format(time.RFC3339)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		for _, where := range []string{"memory", "the book"} {
+			list, err := w.e.Papers(ctx, "another session", owner.User, began.Add(-time.Hour))
+			if err != nil || len(list.Papers) != 2 || list.More {
+				t.Fatalf("%s: %+v %v", where, list, err)
+			}
+			for i, want := range []struct{ id, state string }{{arrival, "pending"}, {stayed, "eligible"}} {
+				p := list.Papers[i]
+				if p.CheckinID != want.id || p.EligibilityState != want.state || p.Client != owner.Client || p.Number != "••••••••2345" || p.FailedAttempts == 0 || !p.ProofNeeded || p.LastFailed.Before(began) {
+					t.Errorf("%s: %+v", where, p)
+				}
+			}
+			if raw, _ := json.Marshal(list); strings.Contains(string(raw), "Nguy") || strings.Contains(string(raw), "001099012345") || strings.Contains(string(raw), "1999") {
+				t.Errorf("%s", raw)
+			}
+			if list, err := w.e.Papers(ctx, owner.Session, "", began.Add(-time.Hour)); err != nil || len(list.Papers) != 0 { // owned by the user, who outlasts the session
+				t.Errorf("by the session's number: %+v %v", list, err)
+			}
+			for _, who := range [][2]string{{"1", "S-1-5-22"}, {"", "S-1-5-21"}, {"", ""}} {
+				if list, err := w.e.Papers(ctx, who[0], who[1], began.Add(-time.Hour)); err != nil || len(list.Papers) != 0 {
+					t.Errorf("%v: %+v %v", who, list, err)
+				}
+			}
+			l := listed(t, w.e, owner, ListRequest{Since: began.Add(-time.Hour).Format(time.RFC3339)})
+			for i, needed := range []bool{false, true, true} {
+				if s := l.Checkins[i]; s.ProofNeeded != needed || (s.FailedAttempts > 0) != needed {
+					t.Errorf("%s: %+v", where, s)
+				}
+			}
+			p, err := w.e.ProofFor(ctx, owner, all, ProofRequest{JobID: "stayed"})
+			if err != nil || !p.ProofNeeded || !p.Waiting || p.EligibilityState != "eligible" || !p.Recorded || p.Paper.FullName != "Nguyễn Văn An" || len(p.Attempts) < 3 || p.Attempts[0].Cause != CauseArrival || p.Attempts[2].Cause != CauseEnd {
+				t.Errorf("%s: %+v %v", where, p, err)
+			}
+			less := Rights{Insurance: true, Fields: []string{"number"}}
+			if p, err := w.e.ProofFor(ctx, owner, less, ProofRequest{CheckinID: arrival}); err != nil || p.Paper.FullName != "" || p.Paper.Number == "" {
+				t.Errorf("%s, within the ceiling: %+v %v", where, p, err)
+			}
+			for name, try := range map[string]struct {
+				o    Owner
+				r    Rights
+				q    ProofRequest
+				want catalog.ID
+			}{
+				"another program": {his, all, ProofRequest{JobID: "stayed"}, catalog.JobUnknown}, "no right": {owner, Rights{Read: true}, ProofRequest{JobID: "stayed"}, catalog.Forbidden},
+				"two names": {owner, all, ProofRequest{JobID: "stayed", CheckinID: stayed}, catalog.BadRequest}, "no name": {owner, all, ProofRequest{}, catalog.BadRequest},
+			} {
+				if _, err := w.e.ProofFor(ctx, try.o, try.r, try.q); idOf(err) != try.want {
+					t.Errorf("%s, %s: %v", where, name, err)
+				}
+			}
+			w.again()
+		}
+		told, err := w.j.Disclosures(ctx, arrival)
+		if err != nil || len(told) == 0 || told[len(told)-1].To != owner.String() || strings.Join(told[len(told)-1].Fields, " ") != "eligibility number" {
+			t.Errorf("%+v %v", told, err)
+		}
+		w.g.set(nil)
+		time.Sleep(3 * time.Hour)
+		if list, err := w.e.Papers(ctx, "2", owner.User, began.Add(-time.Hour)); err != nil || len(list.Papers) != 2 || list.Papers[0].ProofNeeded || list.Papers[1].ProofNeeded {
+			t.Errorf("answered since: %+v %v", list, err)
+		}
+		if list, err := w.e.Papers(ctx, "2", owner.User, time.Now()); err != nil || len(list.Papers) != 0 {
+			t.Errorf("later: %+v %v", list, err)
+		}
+	})
+}

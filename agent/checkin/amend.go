@@ -101,6 +101,8 @@ type Summary struct {
 	Desk             string     `json:"desk,omitempty"`
 	Operator         *Operator  `json:"operator,omitempty"`
 	EligibilityState string     `json:"eligibilityState,omitempty"`
+	FailedAttempts   int        `json:"failedAttempts,omitempty"` // look-ups that nobody has answered, each attempt counted
+	ProofNeeded      bool       `json:"proofNeeded,omitempty"`    // as in VisitAnswer
 	Recorded         bool       `json:"recorded"`
 	Decisions        []Decision `json:"decisions,omitempty"`
 	DecisionNeeded   []string   `json:"decisionNeeded,omitempty"`
@@ -657,7 +659,32 @@ func (e *Engine) List(ctx context.Context, o Owner, r ListRequest) (List, error)
 	if out.More = len(out.Checkins) > r.Limit; out.More {
 		out.Checkins = out.Checkins[:r.Limit]
 	}
+	if e.cfg.Book != nil && !out.Incomplete && !e.asked(out.Checkins) {
+		out.Incomplete = true
+	}
 	return out, nil
+}
+
+// asked puts into a list how the look-ups went. False: that could not be read.
+func (e *Engine) asked(list []Summary) bool {
+	ids := make([]string, 0, len(list))
+	for _, s := range list {
+		ids = append(ids, s.CheckinID)
+	}
+	found := make(chan []journal.Asked, 1)
+	if ok, _, _ := e.onDisk(&e.wg, func(ctx context.Context) error {
+		asked, err := e.cfg.Book.Asked(ctx, ids...)
+		found <- asked
+		return err
+	}); !ok {
+		return false
+	}
+	for _, a := range <-found {
+		if i := slices.Index(ids, a.CheckinID); i >= 0 {
+			list[i].FailedAttempts, list[i].ProofNeeded = a.Failed, a.Unanswered
+		}
+	}
+	return true
 }
 
 // listed is what the book knows.
@@ -666,6 +693,11 @@ func (e *Engine) listed(ctx context.Context, o Owner, since time.Time, limit int
 	if err != nil {
 		return nil, err
 	}
+	return e.files(ctx, rows)
+}
+
+// files are rows of the book with what was added to them.
+func (e *Engine) files(ctx context.Context, rows []journal.Checkin) ([]*file, error) {
 	ids := make([]string, 0, len(rows))
 	for _, row := range rows {
 		ids = append(ids, row.ID)

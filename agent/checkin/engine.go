@@ -80,6 +80,8 @@ type Book interface {
 	LookupsOf(ctx context.Context, checkinID string) ([]journal.Lookup, error)
 	AttemptsOf(ctx context.Context, checkinID string) ([]journal.Attempt, error)
 	CheckinByID(ctx context.Context, id string) (journal.Checkin, error)
+	Asked(ctx context.Context, checkinIDs ...string) ([]journal.Asked, error)
+	Failed(ctx context.Context, since time.Time, whose [2]string, limit int) ([]journal.Checkin, error)
 }
 
 // Config is what an engine works with. Readers and Read are needed, everything else may be left out.

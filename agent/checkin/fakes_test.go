@@ -398,6 +398,29 @@ func (b *book) CheckinByID(ctx context.Context, id string) (journal.Checkin, err
 	return journal.Checkin{}, journal.ErrNone
 }
 
+// Asked and Failed are held to the journal itself (TestPapers).
+func (b *book) Asked(ctx context.Context, ids ...string) (out []journal.Asked, _ error) {
+	if err := b.readable(ctx); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		a := journal.Asked{CheckinID: id}
+		for _, x := range entries[journal.Attempt](b) {
+			if x.CheckinID == id {
+				a.Attempts++
+			}
+		}
+		if a.Attempts > 0 {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func (b *book) Failed(ctx context.Context, _ time.Time, _ [2]string, _ int) ([]journal.Checkin, error) {
+	return nil, b.readable(ctx)
+}
+
 // dropped is a check-in whose look-ups were taken out of the queue.
 type dropped string
 

@@ -287,7 +287,9 @@ func (f *file) cause(lookupID string) string {
 
 // failed says that somebody was asked in vain.
 func failed(list []Attempt) bool {
-	return slices.ContainsFunc(list, func(a Attempt) bool {
-		return a.Outcome != outcomeAnswered && a.Outcome != outcomeNotAsked && a.Outcome != outcomeCancelled
-	})
+	return slices.ContainsFunc(list, func(a Attempt) bool { return failedOutcome(a.Outcome) })
+}
+
+func failedOutcome(outcome string) bool {
+	return outcome != outcomeAnswered && outcome != outcomeNotAsked && outcome != outcomeCancelled
 }

@@ -28,6 +28,7 @@ func (k *Console) table() []route {
 		{"GET", "/health", operator, k.healthList},
 		{"POST", "/jobs/provide", operator, k.provide},
 		{"POST", "/copy", operator, k.copyTexts},
+		{"GET", "/proofs", operator, k.papers},
 		{"POST", "/proofs", operator, k.makeProof},
 		{"GET", "/accounts", administrator, k.accountList},
 		{"POST", "/accounts", administrator, k.addAccount},

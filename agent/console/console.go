@@ -81,6 +81,9 @@ type Config struct {
 	// the fields of console.copy_order as it shows them.
 	Copy func(checkin.Result) []string
 
+	// Papers lists the check-ins of a session of the operating system, of whatever program, whose look-ups have failed since a time;
+	// nil: none.
+	Papers func(ctx context.Context, session string, since time.Time) (checkin.Papers, error)
 	// Proof gives what a paper says about the look-ups of a check-in to a session of the operating system; nil: no papers.
 	Proof func(ctx context.Context, session, checkinID string) (checkin.Proof, error)
 

@@ -34,6 +34,17 @@ func ProofCSP() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'none'; base-uri 'none'"
 }
 
+// papersSince is how far back the list of papers goes: a month's dossiers are settled in the next.
+const papersSince = 62 * 24 * time.Hour
+
+// papers lists the check-ins that may need a paper, of every program of this user's.
+func (k *Console) papers(ctx context.Context, q *call) (any, error) {
+	if k.c.Papers == nil {
+		return nil, catalog.New(catalog.NotAvailable, nil)
+	}
+	return k.c.Papers(ctx, q.os, k.now().Add(-papersSince))
+}
+
 // makeProof gives the address of a paper about the look-ups of a check-in, good for some minutes in this session of the operating
 // system.
 func (k *Console) makeProof(ctx context.Context, q *call) (any, error) {

@@ -144,3 +144,25 @@ func TestProofIsForItsOperator(t *testing.T) {
 		t.Error(ProofCSP())
 	}
 }
+
+// The list of papers is for who is logged in, and of this session of the operating system.
+func TestPapersAreForAnOperator(t *testing.T) {
+	var asked []string
+	d := newDesk(t, func(c *Config) {
+		c.Papers = func(_ context.Context, session string, since time.Time) (checkin.Papers, error) {
+			asked = append(asked, session)
+			return checkin.Papers{Papers: []checkin.PaperDue{{CheckinID: "01M8ZB5V3J9Q0W2X4Y6Z8A1B3D", Client: "https://his.example", StartedAt: since, FailedAttempts: 3}}}, nil
+		}
+	})
+	if r := d.do(request{method: http.MethodGet, path: "/proofs"}); r.id != catalog.ConsoleSessionEnded {
+		t.Errorf("who is not logged in: %d %s", r.status, r.id)
+	}
+	r := d.do(request{method: http.MethodGet, path: "/proofs", token: d.operator("lt.hoa", home)})
+	if r.status != http.StatusOK || !strings.Contains(string(r.raw), "https://his.example") || len(asked) != 1 || asked[0] != home {
+		t.Errorf("%d %s %v", r.status, r.raw, asked)
+	}
+	none := newDesk(t)
+	if r := none.do(request{method: http.MethodGet, path: "/proofs", token: none.operator("lt.hoa", home)}); r.id != catalog.NotAvailable {
+		t.Errorf("no papers here: %d %s", r.status, r.id)
+	}
+}

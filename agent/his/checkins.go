@@ -70,6 +70,26 @@ func exportCheckin(ctx context.Context, c *conn, params json.RawMessage) (any, e
 	return c.s.c.Engine.Export(ctx, c.session.owner, c.session.rights, r)
 }
 
+func proveCheckin(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
+	var r checkin.ProofRequest
+	if err := decode(params, &r); err != nil {
+		return nil, err
+	}
+	a, err := c.s.c.Engine.ProofFor(ctx, c.session.owner, c.session.rights, r)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.s.c.Paper(a.Paper)
+	if err != nil || len(page) > maxPaper {
+		return nil, catalog.New(catalog.Internal, nil)
+	}
+	a.HTML = string(page)
+	return a, nil
+}
+
+// maxPaper bounds a paper, in bytes.
+const maxPaper = 1 << 20
+
 func checkInsurance(ctx context.Context, c *conn, params json.RawMessage) (any, error) {
 	var r checkin.CheckRequest
 	if err := decode(params, &r); err != nil {

@@ -238,15 +238,47 @@ func (v vouchingTokens) Check(secret, origin string) (keys.Token, error) {
 func TestCheckinsNeedARight(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.Bundle = func(context.Context) (Bundle, error) { return Bundle{Data: []byte("PK")}, nil }
+		c.Paper = func(checkin.Proof) ([]byte, error) { return []byte("<!DOCTYPE html>"), nil }
 	})
 	c := r.open("", "MINIMAL")
 	for method, params := range map[string]any{
 		"checkin.link": map[string]any{"jobId": "j", "visit": map[string]string{"maLk": "1"}}, "checkin.decide": map[string]any{"jobId": "j", "about": "chip", "decision": "accept", "reason": "other"},
-		"checkin.void": map[string]any{"jobId": "j", "reason": "test"}, "checkin.list": map[string]any{}, "checkin.export": map[string]any{"jobId": "j", "format": "fhir"}, "insurance.check": map[string]any{"jobId": "j"}, "diagnostics.bundle": map[string]any{},
+		"checkin.void": map[string]any{"jobId": "j", "reason": "test"}, "checkin.list": map[string]any{}, "checkin.export": map[string]any{"jobId": "j", "format": "fhir"}, "checkin.proof": map[string]any{"jobId": "j"}, "insurance.check": map[string]any{"jobId": "j"}, "diagnostics.bundle": map[string]any{},
 	} {
 		if m := c.call(method, params); m.Error == nil || m.Error.Data.ID != catalog.Forbidden {
 			t.Errorf("%s: %+v", method, m)
 		}
+	}
+}
+
+// The paper comes as a whole page, of the owner's own check-ins, and one that cannot be made is said as such.
+func TestProofOfACheckin(t *testing.T) {
+	var fail atomic.Bool
+	r := start(t, func(c *Config) {
+		c.Paper = func(p checkin.Proof) ([]byte, error) {
+			if fail.Load() {
+				return []byte(p.CheckinID), errors.New("with a name in it: Nguyễn Văn An")
+			}
+			return []byte("<!DOCTYPE html>" + p.CheckinID), nil
+		}
+	})
+	c := r.open("https://his.example", "WEB")
+	c.call("checkin.start", map[string]string{"jobId": "j", "means": "chip"})
+	m := c.call("checkin.proof", map[string]string{"jobId": "j"})
+	var a checkin.ProofAnswer
+	if m.Error != nil || json.Unmarshal(m.Result, &a) != nil || a.HTML != "<!DOCTYPE html>"+a.CheckinID || a.CheckinID == "" || a.Attempts == nil {
+		t.Errorf("%+v", m)
+	}
+	if m := r.open("", "DESKTOP").call("checkin.proof", map[string]string{"jobId": "j"}); m.Error == nil || m.Error.Data.ID != catalog.JobUnknown {
+		t.Errorf("another program's: %+v", m)
+	}
+	fail.Store(true)
+	if m := c.call("checkin.proof", map[string]string{"jobId": "j"}); m.Error == nil || m.Error.Data.ID != catalog.Internal || strings.Contains(fmt.Sprint(m), "Nguy") {
+		t.Errorf("no paper: %+v", m)
+	}
+	none := start(t, nil)
+	if m := none.open("", "DESKTOP").call("checkin.proof", map[string]string{"jobId": "j"}); m.Error == nil || m.Error.Data.ID != catalog.NotAvailable {
+		t.Errorf("nobody makes papers: %+v", m)
 	}
 }
 

@@ -17,7 +17,7 @@
 //   - agent.hello is the first frame. Before session.open only agent.prove and pairing.* are served; a socket that has not opened its
 //     session within ten seconds is closed with CloseSessionTimeout.
 //   - Requests of one socket are served one after the other, in the order they came, each with a deadline; but those that wait
-//     for a disk or an insurer (checkin.link, checkin.decide, checkin.void, checkin.list, checkin.export, insurance.check,
+//     for a disk or an insurer (checkin.link, checkin.decide, checkin.void, checkin.list, checkin.export, checkin.proof, insurance.check,
 //     diagnostics.bundle) are served beside the others, a few at a time.
 //   - The answer to checkin.start or card.read leaves before the first notification of its job.
 //   - A client that does not read is disconnected with CloseSlow when its bounded queue is full; nobody waits for it.

@@ -183,6 +183,14 @@ func (e *fakeEngine) Export(_ context.Context, o checkin.Owner, _ checkin.Rights
 	return checkin.Export{CheckinID: st.CheckinID, Format: r.Format, Recorded: true}, nil
 }
 
+func (e *fakeEngine) ProofFor(_ context.Context, o checkin.Owner, _ checkin.Rights, r checkin.ProofRequest) (checkin.ProofAnswer, error) {
+	st, err := e.Status(context.Background(), o, r.JobID)
+	if err != nil {
+		return checkin.ProofAnswer{}, err
+	}
+	return checkin.ProofAnswer{CheckinID: st.CheckinID, Attempts: []checkin.ProofAttempt{}, Paper: checkin.Proof{CheckinID: st.CheckinID}, Recorded: true}, nil
+}
+
 // CheckInsurance waits until the insurer is let answer.
 func (e *fakeEngine) CheckInsurance(ctx context.Context, _ checkin.Owner, r checkin.Rights, _ catalog.Lang, _ checkin.CheckRequest) (checkin.Check, error) {
 	if !r.Insurance {

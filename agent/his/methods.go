@@ -58,6 +58,11 @@ func (s *Server) table() map[string]method {
 	add("checkin.decide", method{run: decideCheckin, slow: true, rights: desk})
 	add("checkin.void", method{run: voidCheckin, slow: true, rights: desk})
 	add("checkin.export", method{run: exportCheckin, slow: true, rights: desk})
+	if s.c.Paper == nil {
+		add("checkin.proof", method{rights: []string{keys.RightInsurance}})
+	} else {
+		add("checkin.proof", method{run: proveCheckin, slow: true, rights: []string{keys.RightInsurance}})
+	}
 	add("checkin.list", method{run: listCheckins, slow: true, rights: desk})
 	add("insurance.check", method{run: checkInsurance, slow: true, rights: []string{keys.RightInsurance}})
 	add("visit.update", method{run: updateVisit, slow: true, rights: []string{keys.RightInsurance}})

@@ -20,7 +20,7 @@ var needs = map[string]string{
 	"job.provide": "", "job.cancel": "", "job.status": "", "job.resume": "", // of jobs that took a right to begin
 	"checkin.start": "read insurance", "checkin.link": "read insurance", "checkin.decide": "read insurance", "checkin.void": "read insurance",
 	"checkin.list": "read insurance", "checkin.export": "read insurance", "diagnostics.bundle": "read insurance",
-	"card.read": "read", "insurance.check": "insurance", "visit.update": "insurance", "visit.close": "insurance",
+	"card.read": "read", "insurance.check": "insurance", "checkin.proof": "insurance", "visit.update": "insurance", "visit.close": "insurance",
 	"face.frame": "face", "face.verify": "face", "consent.record": "face", "evidence.get": "evidence",
 	"sim.insert": "simulator", "sim.remove": "simulator", "sim.fault": "simulator",
 }

@@ -34,7 +34,7 @@ var said = map[string]any{
 	"FaceVerdict": checkin.FaceVerdict{}, "AttackCheck": checkin.AttackCheck{}, "Decision": checkin.Decision{}, "Voiding": checkin.Voiding{},
 	"CheckinLinkResult": checkin.Linked{}, "CheckinDecideResult": checkin.Decided{}, "CheckinVoidResult": checkin.Voided{}, "CheckinListResult": checkin.List{},
 	"CheckinSummary": checkin.Summary{}, "InsuranceCheckResult": checkin.Check{}, "Attempt": checkin.Attempt{}, "EligibilityChanged": checkin.EligibilityChanged{},
-	"VisitResult": checkin.VisitAnswer{}, "Unverified": checkin.Unverified{}, "BundleFile": BundleFile{},
+	"VisitResult": checkin.VisitAnswer{}, "Unverified": checkin.Unverified{}, "CheckinProofResult": checkin.ProofAnswer{}, "ProofAttempt": checkin.ProofAttempt{}, "BundleFile": BundleFile{},
 	"Rights": checkin.Rights{}, "Operator": checkin.Operator{},
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
@@ -364,6 +364,7 @@ func TestMethodsAreTheDocuments(t *testing.T) {
 func everything(c *Config) {
 	c.Pairing = keys.NewPairing(c.Tokens.(*keys.TokenStore))
 	c.Bundle = func(context.Context) (Bundle, error) { return Bundle{}, nil }
+	c.Paper = func(checkin.Proof) ([]byte, error) { return nil, nil }
 }
 
 // TestNumbersAreTheDocuments: close codes and limits as they are said are those that hold.

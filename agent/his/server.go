@@ -57,6 +57,7 @@ type Engine interface {
 	UpdateVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
 	CloseVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
 	Got(o checkin.Owner, notice int64) // does not block
+	ProofFor(ctx context.Context, o checkin.Owner, r checkin.Rights, req checkin.ProofRequest) (checkin.ProofAnswer, error)
 	Export(ctx context.Context, o checkin.Owner, r checkin.Rights, req checkin.ExportRequest) (checkin.Export, error)
 }
 
@@ -150,6 +151,8 @@ type Config struct {
 	User func(session string) string
 	// Bundle makes the redacted diagnostics bundle; nil: diagnostics.bundle is not available.
 	Bundle func(ctx context.Context) (Bundle, error)
+	// Paper makes the page of checkin.proof; nil: that is not available.
+	Paper func(p checkin.Proof) ([]byte, error)
 	// Log gets what happened, without personal data and without anything that a client sent.
 	Log func(event string, fields map[string]any)
 

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -284,6 +285,58 @@ func (j *Journal) Attempts(ctx context.Context, lookupID string) ([]Attempt, err
 func (j *Journal) AttemptsOf(ctx context.Context, checkinID string) ([]Attempt, error) {
 	return list(ctx, j, scanAttempt, `SELECT lookup, checkin, at, outcome, code, insurer, fields FROM attempts WHERE checkin=? ORDER BY seq LIMIT ?`,
 		checkinID, clamp(MaxRows))
+}
+
+// Asked says how the look-ups of one check-in went, by what its attempts say. An attempt failed if it was made and not answered: not if
+// nobody was asked, or nobody waited any more.
+type Asked struct {
+	CheckinID  string
+	Attempts   int
+	Failed     int
+	LastFailed time.Time // zero: none has
+	Unanswered bool      // there is a look-up that failed, and none of its attempts was answered
+}
+
+const (
+	failedAttempt = `outcome NOT IN ('answered','not_asked','cancelled')`
+	askedOf       = `SELECT checkin, sum(n), sum(f), max(last), max(f>0 AND NOT a) FROM
+		(SELECT checkin, count(*) AS n, sum(` + failedAttempt + `) AS f, max(outcome='answered') AS a,
+		max(CASE WHEN ` + failedAttempt + ` THEN at ELSE -9223372036854775808 END) AS last FROM attempts WHERE checkin=? GROUP BY lookup) GROUP BY checkin`
+)
+
+func scanAsked(r *row) Asked {
+	return Asked{CheckinID: r.text(), Attempts: int(r.int()), Failed: int(r.int()), LastFailed: r.time(), Unanswered: r.int() != 0}
+}
+
+// Asked says it of some check-ins, in their order; one of which nobody was asked is not among them. More than MaxRows are not
+// looked at.
+func (j *Journal) Asked(ctx context.Context, checkinIDs ...string) ([]Asked, error) {
+	ids := slices.Clone(checkinIDs[:min(len(checkinIDs), MaxRows)])
+	answer := make(chan []Asked, 1)
+	err := j.do(ctx, func(db *conn) error {
+		var out []Asked
+		for _, id := range ids {
+			if err := db.query(func(r *row) { out = append(out, scanAsked(r)) }, askedOf, id); err != nil {
+				return err
+			}
+		}
+		answer <- out
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return <-answer, nil
+}
+
+// Failed lists the check-ins of which an attempt has failed since a time, the newest first, at most limit (and at most MaxRows): those
+// whose owner ends in a space and one of the two names, whatever stands before it.
+func (j *Journal) Failed(ctx context.Context, since time.Time, whose [2]string, limit int) ([]Checkin, error) {
+	return list(ctx, j, func(r *row) Checkin {
+		return Checkin{ID: r.text(), Owner: r.text(), JobID: r.text(), State: r.text(), StartedAt: r.time(), FinishedAt: r.time(), Body: r.blob()}
+	}, `SELECT id, owner, job, state, started, finished, body FROM checkins
+		WHERE id IN (SELECT checkin FROM attempts WHERE at>=? AND `+failedAttempt+`) AND substr(owner, instr(owner, ' ')+1) IN (?,?) AND instr(owner, ' ')>0
+		ORDER BY started DESC, id DESC LIMIT ?`, since, whose[0], whose[1], clamp(limit))
 }
 
 // Answer is what an insurer said, as it came. It is kept for a time of its own: see Purge.

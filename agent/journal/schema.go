@@ -99,6 +99,8 @@ CREATE TABLE notices (
 ) STRICT;
 CREATE INDEX notices_by_owner ON notices (owner, seq);
 CREATE INDEX notices_by_time ON notices (at);
+`, `
+CREATE INDEX attempts_failed ON attempts (at, checkin) WHERE outcome NOT IN ('answered','not_asked','cancelled');
 `}
 
 // create makes an empty journal in an empty file.

@@ -947,6 +947,10 @@ var Tapcheck = (() => {
     export(of, format = "fhir", o) {
       return this.request("checkin.export", { ...of, format }, o);
     }
+    /** The proof that the insurer was asked, attempt by attempt, and `html`, the paper for the dossier (NĐ 188/2025 Đ38): print it as it is. */
+    proof(of, o) {
+      return this.request("checkin.proof", { ...of }, o);
+    }
     /** Forgets token and key, for a PC whose agent was installed anew. */
     async forget() {
       await this.store.save({});

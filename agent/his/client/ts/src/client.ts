@@ -232,6 +232,11 @@ export class Client extends Emitter<ClientEvents> {
     return this.request("checkin.export", { ...of, format }, o);
   }
 
+  /** The proof that the insurer was asked, attempt by attempt, and `html`, the paper for the dossier (NĐ 188/2025 Đ38): print it as it is. */
+  proof(of: CheckinName, o?: RequestOptions): Promise<Methods["checkin.proof"]["result"]> {
+    return this.request("checkin.proof", { ...of }, o);
+  }
+
   /** Forgets token and key, for a PC whose agent was installed anew. */
   async forget(): Promise<void> {
     await this.store.save({});

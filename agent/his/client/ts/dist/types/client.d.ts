@@ -157,6 +157,8 @@ export declare class Client extends Emitter<ClientEvents> {
     void(of: CheckinName, why: Omit<CheckinVoidParams, "jobId" | "checkinId">, o?: RequestOptions): Promise<Methods["checkin.void"]["result"]>;
     /** A check-in that is over as a FHIR R4 Bundle: Patient, Coverage, CoverageEligibilityRequest and CoverageEligibilityResponse. */
     export(of: CheckinName, format?: "fhir", o?: RequestOptions): Promise<Methods["checkin.export"]["result"]>;
+    /** The proof that the insurer was asked, attempt by attempt, and `html`, the paper for the dossier (NĐ 188/2025 Đ38): print it as it is. */
+    proof(of: CheckinName, o?: RequestOptions): Promise<Methods["checkin.proof"]["result"]>;
     /** Forgets token and key, for a PC whose agent was installed anew. */
     forget(): Promise<void>;
     /** Begins to pair this page's origin, while an administrator holds pairing open in the console, which then shows six digits. */

@@ -1171,6 +1171,10 @@ export interface CheckinSummary {
     operator?: Operator;
     /** As in eligibility.state. */
     eligibilityState?: string;
+    /** How often somebody was asked in vain, at the arrival and later; absent: never. */
+    failedAttempts?: number;
+    /** True: a look-up has failed and has no answer, so the dossier needs the paper (checkin.proof). */
+    proofNeeded?: boolean;
     /** The record is durable. */
     recorded: boolean;
     /** What operators decided about it, oldest first. */
@@ -1178,6 +1182,47 @@ export interface CheckinSummary {
     /** What a person still has to decide about. */
     decisionNeeded?: About[];
     void?: Voiding;
+}
+/** A check-in that is over, by exactly one of its two ids. */
+export interface CheckinProofParams {
+    jobId?: JobId;
+    checkinId?: CheckinId;
+}
+/** When who was asked with what, and what came of it. */
+export interface CheckinProofResult {
+    checkinId: CheckinId;
+    /** As in eligibility.state, as it stands now. */
+    eligibilityState?: string;
+    /** The agent goes on asking. */
+    waiting: boolean;
+    /** A look-up has failed and has no answer: the dossier needs the paper. */
+    proofNeeded: boolean;
+    /** Oldest first, at most 1000. */
+    attempts: ProofAttempt[];
+    /** The paper: a whole page of HTML for A4, in Vietnamese, without script and without anything from elsewhere. */
+    html: string;
+    /** That it was told is on record. */
+    recorded: boolean;
+}
+/** One attempt, as it is on record. */
+export interface ProofAttempt {
+    /** When, RFC 3339. */
+    at: string;
+    /** Id of its look-up on this PC. */
+    lookupId: string;
+    /**
+     * What it was asked for. `arrival`: the check-in itself or insurance.check. `during`: visit.update. `end`:
+     * visit.close.
+     */
+    cause: "arrival" | "during" | "end";
+    /** Who was asked, as in eligibility.source; absent: nobody. */
+    insurer?: string;
+    /** What was sent: names of fields, never their values. */
+    fields: string[];
+    /** What came of it: answered, not_asked, cancelled, or the id of the error. */
+    outcome: string;
+    /** Raw result code of the insurer. */
+    code?: string;
 }
 /** Whom to ask about: a check-in, by exactly one of its two ids, or a person. */
 export interface InsuranceCheckParams {
@@ -1515,6 +1560,14 @@ export interface Methods {
     "checkin.export": {
         params: CheckinExportParams;
         result: CheckinExportResult;
+    };
+    /**
+     * Each attempt of a check-in's look-ups, and the dated paper for the dossier (NĐ 188/2025/NĐ-CP Đ38), in
+     * Vietnamese, ready to be printed.
+     */
+    "checkin.proof": {
+        params: CheckinProofParams;
+        result: CheckinProofResult;
     };
     /** For a job, or by number, name and date of birth. */
     "insurance.check": {

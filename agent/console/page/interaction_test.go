@@ -808,6 +808,79 @@ func TestPaper(t *testing.T) {
 	p.seesPapers()
 	p.key("Enter")
 	holds(p.paper())
+	p.eval("window.paper.close()", nil)
+
+	// Beside it, what any program's look-ups have failed of, with no name: a stay's too, of an arrival that was answered.
+	f.set(func() {
+		f.answers["GET proofs"] = object{"more": true, "papers": []object{
+			{"checkinId": "02A", "client": "https://his.benhvien-da-khoa-khu-vuc.example", "means": "chip", "state": "complete", "startedAt": "2026-11-28T08:15:02+07:00", "number": "••••••••2345", "cardCode": "•••••••••••6789",
+				"eligibilityState": "eligible", "failedAttempts": 112, "lastFailed": "2026-11-28T09:15:02+07:00", "proofNeeded": true, "visit": object{"maLk": "LK2611280017", "maBn": "BN0027182"}},
+			{"checkinId": "02B", "client": "console", "means": "paper_card", "state": "complete", "startedAt": "2026-11-27T08:15:02+07:00", "cardCode": "•••••••••••6789", "eligibilityState": "not_eligible", "failedAttempts": 1, "lastFailed": "2026-11-27T08:15:02+07:00", "proofNeeded": false},
+			{"checkinId": "02C", "client": "desktop:t2", "state": "void", "startedAt": "2026-11-26T08:15:02+07:00", "failedAttempts": 3, "lastFailed": "2026-11-26T08:15:02+07:00", "proofNeeded": true},
+		}}
+	})
+	p.eval("location.hash = '#today/papers'", nil)
+	p.until("the list of papers", "document.querySelectorAll('[data-paper]').length === 3")
+	p.look("94-papers", false)
+	if p.eval("document.querySelector('.table-wrap').scrollWidth > document.querySelector('.table-wrap').clientWidth", &scrolls); scrolls {
+		t.Error("the list of papers does not fit at 1366×768")
+	}
+	var row string
+	p.eval("document.querySelector('[data-paper=\"02A\"]').innerText", &row)
+	for _, want := range []string{"his.benhvien-da-khoa-khu-vuc.example", "…2345", "LK2611280017", "112 lần", "Cần giấy", "In giấy"} {
+		if !strings.Contains(row, want) {
+			t.Errorf("the list does not say %q: %s", want, row)
+		}
+	}
+	p.seesPapers()
+	f.forget()
+	p.eval("document.querySelector('[data-paper=\"02A\"] button').focus()", nil)
+	p.key("Enter")
+	holds(p.paper())
+	if got := f.posted("proofs"); got["checkinId"] != "02A" {
+		t.Errorf("proofs got %v", got)
+	}
+}
+
+// TestNews: what came of a look-up that nobody waited for is said calmly, wherever somebody is, and without a name; the day's list is
+// read anew, and a result on the screen takes it.
+func TestNews(t *testing.T) {
+	f, p, job := begin(t)
+	pending := object{"state": "pending", "source": "bhyt-gateway", "asOf": "2026-11-28T08:15:03+07:00", "reason": "INSURANCE_UNREACHABLE"}
+	f.event("job.result", result(job, object{"eligibility": pending}))
+	p.sees("Tra cứu sau")
+	changed := func(id string, e object, more object) {
+		x := object{"checkinId": id, "lookupId": id, "cause": "arrival", "eligibility": e, "attempts": []object{}}
+		for k, v := range more {
+			x[k] = v
+		}
+		f.event("eligibility.changed", x)
+	}
+	later := eligible()
+	later["asOf"] = "2026-11-28T08:40:00+07:00"
+	changed("01M8TEST", later, nil)
+	p.until("the result takes it", "document.querySelector('.eligibility').dataset.state === 'eligible'")
+	p.sees("Kết quả tra cứu lại của một lượt trước: Còn giá trị.")
+	changed("01M8TEST", object{"state": "unknown", "asOf": "2026-11-28T09:00:00+07:00"}, object{"lookupId": "01M8TEST/end", "givenUp": true})
+	p.sees("Chưa rõ")
+	var state string
+	if p.eval("document.querySelector('.eligibility').dataset.state", &state); state != "eligible" {
+		t.Errorf("a look-up that was given up takes away what is known: %s", state)
+	}
+	p.key("F2")
+	p.until("the desk says it", "document.querySelectorAll('[data-news]').length === 2")
+	p.look("95-news", true)
+	changed("01M8TEST", object{"state": "unknown", "asOf": "2026-11-28T09:00:00+07:00"}, object{"lookupId": "01M8TEST/end", "givenUp": true})
+	changed("01M8OTHER", object{"state": "not_eligible", "asOf": "2026-11-28T09:05:00+07:00"}, nil)
+	p.sees("Xem cả 3 kết quả")
+	f.forget()
+	p.eval("location.hash = '#today'", nil)
+	f.called("checkin.list")
+	f.forget()
+	changed("01M8THIRD", later, nil)
+	f.called("checkin.list")
+	p.eval("location.hash = '#desk'", nil)
+	p.until("it was looked at", "document.querySelector('.ready') && !document.querySelector('[data-news]')")
 }
 
 // ---- Lists and the administrator

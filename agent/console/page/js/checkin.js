@@ -115,6 +115,14 @@ export class Checkin extends EventTarget {
 		this.dispatchEvent(new Event("end"));
 	}
 
+	// answered takes what came of a later look-up. One that found nothing takes nothing away that is known.
+	answered(x) {
+		const before = this.known.eligibility;
+		if (!this.final || x.eligibility.state === "pending" || x.givenUp && before && before.state !== "pending") return;
+		this.known = { ...this.known, eligibility: x.eligibility };
+		this.#changed();
+	}
+
 	voided() {
 		this.state = "void";
 		this.known = { ...this.known, state: "void" };

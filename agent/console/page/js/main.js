@@ -6,7 +6,7 @@ import { Session } from "./session.js";
 import { Socket } from "./socket.js";
 import { Watch } from "./watch.js";
 import { Checkin, newJobId } from "./checkin.js";
-import { initLanguage, onLanguage, language, t } from "./i18n.js";
+import { initLanguage, onLanguage, language, t, tOr } from "./i18n.js";
 import { initKeys } from "./keys.js";
 import { initClipboard } from "./copy.js";
 import { listen } from "./wedge.js";
@@ -25,6 +25,7 @@ import { captureView } from "./view/capture.js";
 import { closePapers } from "./view/paper.js";
 
 const scheme = location.protocol === "https:" ? "wss" : "ws"; // the websocket goes by the way that the page came
+const maxNews = 20;
 const places = new Set(["desk", "today", "health", "admin"]);
 
 class App extends EventTarget {
@@ -39,6 +40,7 @@ class App extends EventTarget {
 	job = null;
 	means = "chip";
 	place = "desk";
+	news = []; // what came of look-ups that nobody waited for, the newest first
 	onScan = null; // takes a scan in the place of a new check-in
 	viewSignal = new AbortController().signal;
 	jobSignal = new AbortController().signal;
@@ -52,7 +54,7 @@ class App extends EventTarget {
 		this.session.addEventListener("begin", () => this.#enter());
 		this.session.addEventListener("unlock", () => this.#enter());
 		this.session.addEventListener("lock", () => this.#leave(() => this.show(lockView(this))));
-		this.session.addEventListener("end", () => this.#leave(() => { this.job = null; this.readers = []; forgetPortrait(); this.boot(); }));
+		this.session.addEventListener("end", () => this.#leave(() => { this.job = null; this.readers = []; this.news = []; forgetPortrait(); this.boot(); }));
 		window.addEventListener("hashchange", () => { if (this.#shell) this.#go(); });
 		onLanguage(() => this.#relabel());
 		const s = this.socket;
@@ -72,6 +74,7 @@ class App extends EventTarget {
 				this.job[take](e.detail);
 			});
 		}
+		s.addEventListener("eligibility.changed", (e) => this.#changed(e.detail));
 		this.watch.addEventListener("scan", (e) => this.#scanned(e.detail));
 		listen((text) => this.#scanned(text));
 	}
@@ -151,7 +154,7 @@ class App extends EventTarget {
 		this.#newJobSignal();
 		this.onScan = null;
 		this.#shell = shell(this);
-		const view = { desk: deskView, today: todayView, health: healthView, admin: (app) => adminView(app, part) }[this.place](this);
+		const view = { desk: deskView, today: (app) => todayView(app, part), health: healthView, admin: (app) => adminView(app, part) }[this.place](this);
 		this.#shell.main.append(view);
 		replace(this.#root, this.#shell);
 		const heading = view.querySelector("h1[tabindex]");
@@ -185,6 +188,19 @@ class App extends EventTarget {
 		}
 		this.dispatchEvent(new Event("readers"));
 	}
+
+	// A look-up was answered, or given up, that nobody waited for any more. It is said in passing, and stands on the desk until
+	// the day's list was looked at.
+	#changed(x) {
+		if (this.news.some((n) => n.lookupId === x.lookupId && n.eligibility.asOf === x.eligibility.asOf)) return; // told twice
+		this.news = [x, ...this.news].slice(0, maxNews);
+		if (this.job && this.job.checkinId === x.checkinId) this.job.answered(x);
+		if (this.session.token && !this.session.locked && (this.job || this.place !== "desk")) toast(t("news.said", { state: tOr(`bhyt.${x.eligibility.state}`, x.eligibility.state) }));
+		this.dispatchEvent(new Event("news"));
+	}
+
+	// seen says that the news was looked at.
+	seen() { this.news = []; }
 
 	// isOurs says whether a job in the queue is this console's own.
 	isOurs(client) { return client === location.origin || client === "console"; }

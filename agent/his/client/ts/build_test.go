@@ -103,7 +103,8 @@ func TestHandler(t *testing.T) {
 		"/client/types/protocol.d.ts": "text/plain; charset=utf-8",
 		"/client/example.html":        "text/html; charset=utf-8",
 		"/client/README.md":           "text/markdown; charset=utf-8",
-		"/client/":                    "",
+		"/client/":                    "text/html; charset=utf-8",
+		"/client/index.html":          "",
 		"/client/dist/tapcheck.js":    "",
 		"/client/../client/x":         "",
 		"/client/package.json":        "",
@@ -119,6 +120,22 @@ func TestHandler(t *testing.T) {
 			}
 		} else if got := w.Header().Get("Content-Type"); w.Code != 200 || got != want || w.Body.Len() == 0 {
 			t.Errorf("%s: %d %q", path, w.Code, got)
+		}
+	}
+}
+
+// TestListIsServed: whatever the list at /client/ links to below itself is there.
+func TestListIsServed(t *testing.T) {
+	w := httptest.NewRecorder()
+	ts.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/client/", nil))
+	links := regexp.MustCompile(`href="([^/"][^"]*)"`).FindAllStringSubmatch(w.Body.String(), -1)
+	if len(links) != 5 {
+		t.Errorf("%d links", len(links))
+	}
+	for _, l := range links {
+		w := httptest.NewRecorder()
+		if ts.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/client/"+l[1], nil)); w.Code != 200 {
+			t.Errorf("%s: %d", l[1], w.Code)
 		}
 	}
 }

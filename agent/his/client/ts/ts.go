@@ -22,7 +22,7 @@ import (
 // Prefix is where the agent serves the client.
 const Prefix = "/client/"
 
-//go:embed dist example.html README.md
+//go:embed dist index.html example.html README.md
 var files embed.FS
 
 // kinds are the files that are served, by their names' ends, and as what.
@@ -34,7 +34,7 @@ var kinds = map[string]string{
 	".html": "text/html; charset=utf-8",
 }
 
-// Handler serves the builds, the types, the README and the example below Prefix, and nothing else.
+// Handler serves the builds, the types, the README, the example and a list of them below Prefix, and nothing else.
 func Handler() http.Handler {
 	served := map[string][]byte{}
 	add := func(name, file string) {
@@ -44,6 +44,7 @@ func Handler() http.Handler {
 		}
 		served[Prefix+name] = b
 	}
+	add("", "index.html")
 	add("example.html", "example.html")
 	add("README.md", "README.md")
 	dist, _ := fs.Sub(files, "dist")
@@ -59,20 +60,25 @@ func Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Content-Type", kinds[path.Ext(r.URL.Path)])
+		kind := kinds[path.Ext(r.URL.Path)]
+		if r.URL.Path == Prefix {
+			kind = kinds[".html"]
+		}
+		w.Header().Set("Content-Type", kind)
 		_, _ = w.Write(b)
 	})
 }
 
-// CSP lets the example, and nothing else, run on the agent's port: its own script, by its hash, and the client.
+// CSP lets the example, and nothing else, run on the agent's port: its own script, by its hash, and the client. The list has a style.
 func CSP() string {
-	example, _ := files.ReadFile("example.html")
-	hash := func(open, end string) string {
-		_, rest, _ := bytes.Cut(example, []byte(open))
+	hash := func(file, open, end string) string {
+		page, _ := files.ReadFile(file)
+		_, rest, _ := bytes.Cut(page, []byte(open))
 		inline, _, _ := bytes.Cut(rest, []byte(end))
 		sum := sha256.Sum256(inline)
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return "default-src 'none'; script-src 'self' " + hash(`<script type="module">`, "</script>") + "; style-src " + hash("<style>", "</style>") +
+	return "default-src 'none'; script-src 'self' " + hash("example.html", `<script type="module">`, "</script>") + "; style-src " +
+		hash("example.html", "<style>", "</style>") + " " + hash("index.html", "<style>", "</style>") +
 		"; img-src data: blob:; connect-src http://127.0.0.1:* ws://127.0.0.1:*; base-uri 'none'; form-action 'none'"
 }

@@ -59,14 +59,21 @@ function ready(app, root) {
 	const queue = h("section", { class: "card", "aria-labelledby": "queue" });
 	const scanned = h("section", { class: "card" }, h("h2", { text: t("scan.title") }), h("p", { class: "soft", text: t("scan.anywhere") }));
 	const simulated = app.state.simulated && app.socket.serves("sim.insert");
-	side.append(readers, queue, simulated ? simulateCard(app) : scanned);
+	const news = h("section", { class: "card news", "aria-labelledby": "news" });
+	side.append(readers, queue, news, simulated ? simulateCard(app) : scanned);
 	const signal = app.jobSignal;
 	const drawReaders = () => drawReaderList(app, readers);
 	const drawQueue = () => drawQueueList(app, queue);
 	app.addEventListener("readers", drawReaders, { signal });
 	app.watch.addEventListener("change", drawQueue, { signal });
+	const drawNews = () => {
+		drawNewsList(app, news);
+		scanned.hidden = !news.hidden; // the place is for what is new
+	};
+	app.addEventListener("news", drawNews, { signal });
 	drawReaders();
 	drawQueue();
+	drawNews();
 	replace(root, h("div", { class: "ready" }, startForm(app), side));
 }
 
@@ -92,6 +99,16 @@ function drawQueueList(app, box) {
 			h("span", { class: "state row" }, h("span", { text: w.need ? tOr(`need.${w.need}`, w.need) : tOr(`state.${w.state}`, w.state) }),
 				w.wantsKey && button(t("queue.give"), () => provideKey(app, w), { kind: "small" })))))
 		: h("p", { class: "soft", text: t("queue.empty") }));
+}
+
+// drawNewsList says what came of look-ups that nobody waited for. Which person it is says the day's list: nobody else at the desk
+// should read a name here.
+function drawNewsList(app, box) {
+	box.hidden = app.news.length === 0;
+	const shown = app.news.slice(0, 2);
+	replace(box, h("h2", { id: "news", text: t("news.title") }), h("ul", {}, shown.map((n) => h("li", { data: { news: n.checkinId } },
+		h("span", { class: "numeric", text: time(n.eligibility.asOf) }), h("span", {}, badge(eligibilityTone(n.eligibility), tOr(`bhyt.${n.eligibility.state}`, n.eligibility.state)))))),
+		h("a", { href: app.news.some((n) => n.givenUp) ? "#today/papers" : "#today", text: app.news.length > shown.length ? t("news.more", { n: app.news.length }) : t("news.open") }));
 }
 
 export function clientName(client) {

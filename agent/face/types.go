@@ -206,11 +206,12 @@ const (
 	ReasonTooFewFrames     = "TOO_FEW_FRAMES"    // too little was seen
 	ReasonChallengeRunning = "CHALLENGE_RUNNING" // not at its end yet
 	ReasonCheckOff         = "ATTACK_CHECK_OFF"  // level none
+	ReasonFaceDiffers      = "FACE_DIFFERS"      // no match: nothing was left to check
 )
 
 // AttackReasons are all that AttackOutcome.Reason can be.
 var AttackReasons = []string{
-	ReasonAttackCheckFailed, ReasonOtherFace, ReasonChallengeNotMet, ReasonChallengeRunning, ReasonFlatPicture, ReasonFramesRepeated, ReasonTooFewFrames, ReasonCheckOff,
+	ReasonOtherFace, ReasonChallengeNotMet, ReasonChallengeRunning, ReasonFlatPicture, ReasonFramesRepeated, ReasonTooFewFrames, ReasonCheckOff, ReasonFaceDiffers,
 }
 
 // Report is what there is to say about the chip's photo.

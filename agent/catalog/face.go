@@ -47,13 +47,13 @@ var faces = map[string]Text{
 	"come_closer":   {"Đưa mặt lại gần camera.", "Bring the face closer to the camera."},
 
 	// Why an attack check did not pass.
-	"CHALLENGE_NOT_MET": {"Người bệnh chưa làm động tác được yêu cầu.", "What was asked of the patient was not done."},
-	"CHALLENGE_RUNNING": {"Chưa kiểm tra xong.", "The check is not finished."},
-	"FLAT_PICTURE":      {"Vật trước camera phẳng như ảnh in hoặc màn hình.", "What was before the camera is flat, like a print or a screen."},
-	"FRAMES_REPEATED":   {"Hình camera lặp lại hoặc sai thứ tự.", "The camera's pictures repeat or are out of order."},
-	"TOO_FEW_FRAMES":    {"Quá ít hình dùng được để kết luận.", "Too few pictures could be used to say anything."},
-	"ATTACK_CHECK_OFF":  {"Kiểm tra giả mạo đang tắt.", "The check for attacks is switched off."},
-	"FACE_DIFFERS":      {"Khuôn mặt không khớp nên không kiểm tra giả mạo nữa.", "The face does not match, so there was no further check for attacks."},
+	"CHALLENGE_NOT_MET":   {"Người bệnh chưa làm động tác được yêu cầu.", "What was asked of the patient was not done."},
+	"CHALLENGE_RUNNING":   {"Chưa kiểm tra xong.", "The check is not finished."},
+	"FLAT_PICTURE":        {"Vật trước camera phẳng như ảnh in hoặc màn hình.", "What was before the camera is flat, like a print or a screen."},
+	"FRAMES_REPEATED":     {"Hình camera lặp lại hoặc sai thứ tự.", "The camera's pictures repeat or are out of order."},
+	"TOO_FEW_FRAMES":      {"Quá ít hình dùng được để kết luận.", "Too few pictures could be used to say anything."},
+	"ATTACK_CHECK_OFF":    {"Kiểm tra giả mạo đang tắt.", "The check for attacks is switched off."},
+	"ATTACK_CHECK_FAILED": {"Kiểm tra giả mạo không đạt: nhân viên phải nhìn người bệnh trực tiếp.", "The check for attacks failed: the desk has to look at the patient."},
 }
 
 // FaceText says a finding, a challenge or the reason of an attack check.

@@ -206,12 +206,12 @@ const (
 	ReasonTooFewFrames     = "TOO_FEW_FRAMES"    // too little was seen
 	ReasonChallengeRunning = "CHALLENGE_RUNNING" // not at its end yet
 	ReasonCheckOff         = "ATTACK_CHECK_OFF"  // level none
-	ReasonFaceDiffers      = "FACE_DIFFERS"      // no match: nothing was left to check
+	ReasonNotReached       = "NOT_REACHED"       // no match: nothing was left to check
 )
 
 // AttackReasons are all that AttackOutcome.Reason can be.
 var AttackReasons = []string{
-	ReasonOtherFace, ReasonChallengeNotMet, ReasonChallengeRunning, ReasonFlatPicture, ReasonFramesRepeated, ReasonTooFewFrames, ReasonCheckOff, ReasonFaceDiffers,
+	ReasonOtherFace, ReasonChallengeNotMet, ReasonChallengeRunning, ReasonFlatPicture, ReasonFramesRepeated, ReasonTooFewFrames, ReasonCheckOff, ReasonNotReached,
 }
 
 // Report is what there is to say about the chip's photo.

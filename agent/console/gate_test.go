@@ -37,6 +37,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /health":               {operatorNeed, 200, ""},
 		"POST /jobs/provide":        {operatorNeed, 400, catalog.BadRequest},
 		"POST /copy":                {operatorNeed, 400, catalog.BadRequest},
+		"GET /proofs":               {operatorNeed, 404, catalog.NotAvailable},
 		"POST /proofs":              {operatorNeed, 404, catalog.NotAvailable},
 		"GET /accounts":             {administrator, 200, ""},
 		"POST /accounts":            {administrator, 422, catalog.ConsoleAccount},

@@ -68,5 +68,13 @@ export default {
 	"console.login": "Nhân viên đăng nhập bằng gì: pin, os (tài khoản của máy) hoặc both (cả hai).",
 	"console.idle_ms": "Không ai thao tác bao lâu thì trang này tự khóa, mili giây, từ 30000 đến 3600000.",
 	"console.clipboard_clear_ms": "Sau bao lâu thì xóa khỏi bộ nhớ tạm, mili giây: 0 là không xóa, hoặc từ 5000 đến 600000.",
-	"console.copy_order": "Những trường được chép bằng một phím, theo thứ tự này. Mỗi dòng một tên, ví dụ number, fullName."
+	"console.copy_order": "Những trường được chép bằng một phím, theo thứ tự này. Mỗi dòng một tên, ví dụ number, fullName.",
+	"update.source": "Nơi bệnh viện đặt các bản phát hành. Để trống thì không hỏi ở đâu cả. Đường dẫn tới thư mục hoặc thư mục chia sẻ, hoặc https://máy/đường-dẫn; để trống là tắt.",
+	"update.ring": "Máy này thuộc nhóm nào khi triển khai dần. Mỗi bản phát hành ghi rõ từ lúc nào từng nhóm được cài; nhóm 0 đi trước. 0 đến 9.",
+	"update.from_hour": "Từ giờ nào được cài bản mới. 0 đến 23.",
+	"update.to_hour": "Đến giờ nào thì thôi. 0 đến 23; bằng from_hour là lúc nào cũng được.",
+	"backup.folder": "Nơi đặt bản sao lưu đã mã hóa, mỗi ngày một bản. Đường dẫn tới thư mục hoặc thư mục chia sẻ; để trống là tắt.",
+	"backup.recipient": "Nửa công khai của khóa phục hồi của bệnh viện. Chỉ ai giữ nửa kia mới phục hồi được. Age1… do tapcheck backup key in ra, bắt buộc khi có folder.",
+	"backup.hour": "Giờ sao lưu trong ngày. Máy tắt vào giờ đó thì sao lưu khi bật lại. 0 đến 23.",
+	"backup.keep": "Giữ trong thư mục bao nhiêu bản sao lưu của quầy này. 1 đến 365."
 };

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +21,7 @@ func confine(*os.Process) (release func(), err error) { return func() {}, nil }
 // confineSelf limits the process. RLIMIT_DATA and not RLIMIT_AS: the Go runtime reserves address space by the gigabyte and
 // uses little of it, and since Linux 4.7 RLIMIT_DATA counts all private writable memory.
 func confineSelf() error {
-	debug.SetMemoryLimit(childMemory * 3 / 4) // so that garbage is collected before the hard limit is met
+	debug.SetMemoryLimit(childHeap) // so that garbage is collected before the hard limit is met
 	for _, l := range []struct {
 		what int
 		n    uint64
@@ -38,4 +39,13 @@ func confineSelf() error {
 		return err
 	}
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+// cpuTime is what this process has used of the processor.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
+	"time"
 )
 
 const selfPath = ""
@@ -16,6 +17,11 @@ func confine(*os.Process) (release func(), err error) { return func() {}, nil }
 
 // confineSelf: systems that we do not ship for get the time limit of the parent and this.
 func confineSelf() error {
-	debug.SetMemoryLimit(childMemory * 3 / 4)
+	debug.SetMemoryLimit(childHeap)
 	return nil
 }
+
+// cpuTime takes the time of the day for it.
+func cpuTime() time.Duration { return time.Since(born) }
+
+var born = time.Now()

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -48,6 +49,17 @@ func confine(p *os.Process) (release func(), err error) {
 }
 
 func confineSelf() error {
-	debug.SetMemoryLimit(childMemory * 3 / 4)
+	debug.SetMemoryLimit(childHeap)
 	return nil
+}
+
+// cpuTime is what this process has used of the processor.
+func cpuTime() time.Duration {
+	var created, ended, kernel, user windows.Filetime
+	if windows.GetProcessTimes(windows.CurrentProcess(), &created, &ended, &kernel, &user) != nil {
+		return 0
+	}
+	// These two count units of 100 ns and are no dates.
+	units := func(f windows.Filetime) int64 { return int64(f.HighDateTime)<<32 | int64(f.LowDateTime) }
+	return time.Duration(units(kernel)+units(user)) * 100
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package portrait
+
+const raced = true

@@ -13,13 +13,23 @@ TAGS    = $$(installer/setup.sh tags)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
+# The face models come from the package registry by version and checksum and are not committed. Without them a build goes on.
+MODELS = agent/face/models/face.zip
+
+$(MODELS): installer/models/main.go $(filter-out %_test.go,$(wildcard agent/face/modelfile/*.go agent/face/nn/graph.go agent/face/nn/fuse.go))
+	@installer/setup.sh models
+
+.PHONY: models
+models: $(MODELS) ## the face models that the program carries: fetched, checked, packed
+	@ls -l $(MODELS) 2>/dev/null || true
+
 .PHONY: build
-build: ## bin/tapcheck for this machine
+build: $(MODELS) ## bin/tapcheck for this machine
 	@installer/setup.sh build
 	$(GO) build -trimpath -buildvcs=false -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o bin/tapcheck ./cmd/tapcheck
 
 .PHONY: build-windows
-build-windows: ## bin/tapcheck.exe
+build-windows: $(MODELS) ## bin/tapcheck.exe
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/tapcheck.exe ./cmd/tapcheck
 
 bin/nfpm: installer/tools/go.mod
@@ -49,7 +59,7 @@ release: packages build-windows ## all that is given away, with checksums, in bi
 	@echo "bin/release is whole. Nothing in it is signed."
 
 .PHONY: test-packages
-test-packages: bin/nfpm ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)
+test-packages: bin/nfpm $(MODELS) ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)
 	@installer/setup.sh packages
 	@rm -rf bin/test-packages
 	for v in 0.0.1 0.0.2; do $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$$v" -o bin/test-packages/tapcheck ./cmd/tapcheck && \
@@ -62,8 +72,9 @@ demo: build ## the agent with virtual readers, a card and a local insurance gate
 	bin/tapcheck demo
 
 .PHONY: setup
-setup: ## what the tests need from the system
+setup: $(MODELS) ## what the tests need from the system
 	@installer/setup.sh test
+	@test -f $(MODELS) || installer/setup.sh models needed
 
 .PHONY: test
 test: setup bin/nfpm lint test-go test-fuzz test-builds ## everything that a change must pass

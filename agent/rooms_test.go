@@ -32,8 +32,10 @@ var rooms = map[string][]string{
 	"insurance/relay":             {"insurance"},
 	"insurance/fhir":              {"insurance"},
 	"insurance/fhir/fhirtest":     {}, // an insurer's server, for tests
-	"agent/face":                  {},
 	"agent/portrait":              {},
+	"agent/face":                  {"agent/face/modelfile", "agent/face/nn"},
+	"agent/face/modelfile":        {"agent/face/nn"}, // foreign model files
+	"agent/face/nn":               {},                // networks, and nothing of faces
 	"agent/journal":               {},
 	"agent/catalog/catalogtest":   {"agent/catalog"},
 	"agent/catalog":               {},
@@ -66,7 +68,8 @@ var rooms = map[string][]string{
 	// The unit and its kin, which the packages hold too.
 	"installer/linux":   {},
 	"installer/windows": {},
-	"installer/supply":  {}, // licences and bill of materials of what has been built
+	"installer/models":  {"agent/face/modelfile", "agent/face/nn"},
+	"installer/supply":  {"agent/face/modelfile"}, // licences and bill of materials of what has been built
 
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},

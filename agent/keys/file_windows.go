@@ -43,9 +43,16 @@ func createPrivate(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// openPrivate opens a link itself in place of what it leads to; checkOpen then refuses it.
-func openPrivate(path string, access int) (*os.File, error) {
-	return os.OpenFile(path, access|windows.FILE_FLAG_OPEN_REPARSE_POINT, 0)
+// openPrivate opens a link itself in place of what it leads to; checkOpen then refuses it. While another program puts a new
+// file in its place (replaceFile) there is a moment in which nobody may open it.
+func openPrivate(path string, access int) (f *os.File, err error) {
+	for try := 1; ; try++ {
+		f, err = os.OpenFile(path, access|windows.FILE_FLAG_OPEN_REPARSE_POINT, 0)
+		if !errors.Is(err, windows.ERROR_SHARING_VIOLATION) || try == replaceTries {
+			return f, err
+		}
+		time.Sleep(replacePause)
+	}
 }
 
 // checkPrivate judges the open file's owner and access list. Go's mode bits say nothing on Windows.

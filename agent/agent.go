@@ -54,6 +54,14 @@ type Options struct {
 	Simulation *Simulation
 	// SettingsFile is where the settings came from, for the console to change; "" where there is no file.
 	SettingsFile string
+	// SettingsOver gives what outweighs that file: environment and policy. Nil: nothing does.
+	SettingsOver func() []settings.Layer
+	// SettingsWrong is set where the last good settings stand in for some with a mistake; health says so.
+	SettingsWrong bool
+	// Renew gives settings that were read anew while the agent runs; nil: never. Those that are live are in force at once.
+	Renew <-chan settings.Loaded
+	// Renewed is told of good settings that came by Renew or were saved by the console; nil: nobody.
+	Renewed func(settings.Loaded)
 	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
 	PortFiles []string
 	// Ready is told once, when the first client can connect.
@@ -78,7 +86,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true, "settings.refused": true}
 
 // stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
 const stopWithin = 4 * time.Second
@@ -122,6 +130,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	state := &health.Tracker{}
 	state.Set(health.Simulation, o.Simulation != nil)
 	state.Set(health.InsuranceOff, o.Insurer == nil)
+	state.Set(health.SettingsLast, o.SettingsWrong)
 
 	jo := journal.Options{Path: filepath.Join(o.DataDir, JournalFile)}
 	copy(jo.Key[:], k.DatabaseKey())
@@ -180,6 +189,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return folderError(err)
 	}
+	renewed := &renewal{o.Settings, d, state, log, o.Renewed}
+	d.renewed = renewed
 	if o.paired != nil {
 		o.paired(d.pairing)
 	}
@@ -231,6 +242,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		tasks.Go(func() { hc.Access.Run(running) })
 	}
 	tasks.Go(func() { d.console.Run(running) })
+	tasks.Go(func() { renewed.run(running, o.Renew) })
 	served := make(chan string, 1) // where, once it is known
 	if ready := err == nil; o.Pulse != nil {
 		tasks.Go(func() {

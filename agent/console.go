@@ -14,6 +14,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/mapping"
+	"github.com/tapcheck/tapcheck/agent/settings"
 )
 
 // desk is what the agent serves to its own page.
@@ -22,6 +23,7 @@ type desk struct {
 	accounts *console.Accounts
 	pairing  *keys.Pairing
 	access   *his.AccessLog // nil: there is none; set before anybody is served
+	renewed  *renewal       // set before anybody is served
 }
 
 // openConsole makes the console, and the secret for its first administrator where there is none yet. Accounts that cannot
@@ -41,7 +43,8 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 	}
 	d := &desk{accounts: accounts, pairing: keys.NewPairing(tokens)}
 	d.console, err = console.New(console.Config{
-		DataDir: o.DataDir, Version: o.Version, Simulated: o.Simulation != nil, Camera: true, Settings: o.Settings, SettingsFile: o.SettingsFile,
+		DataDir: o.DataDir, Version: o.Version, Simulated: o.Simulation != nil, Camera: true, Settings: o.Settings, SettingsFile: o.SettingsFile, SettingsOver: o.SettingsOver,
+		Saved: func(l settings.Loaded) { d.renewed.note(l) },
 		Access: func() any {
 			if d.access == nil {
 				return map[string]any{"access": []his.Access{}, "lost": 0}

@@ -68,6 +68,10 @@ type Config struct {
 
 	Settings     settings.Settings // in force
 	SettingsFile string            // "": there is none, and the settings cannot be changed here
+	// SettingsOver gives what outweighs that file: environment and policy, whose settings cannot be changed here. Nil: nothing.
+	SettingsOver func() []settings.Layer
+	// Saved is told of settings that were saved here; nil: nobody.
+	Saved func(settings.Loaded)
 
 	Page     fs.FS // the static page; its index.html is served at /console/
 	Accounts *Accounts
@@ -151,6 +155,14 @@ func (k *Console) set() settings.Console {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.settings.Console
+}
+
+// Renew puts settings in force that were changed elsewhere: those of the console, at once.
+func (k *Console) Renew(s settings.Settings) {
+	k.mu.Lock()
+	k.settings.Console = s.Console
+	k.mu.Unlock()
+	k.hub.bump()
 }
 
 // Run tells the pages what happens, and locks who is idle, until ctx ends.

@@ -375,6 +375,42 @@ func TestSettingsAPI(t *testing.T) {
 	}
 }
 
+// TestSettingsThatAPolicyDecides are shown with their place, locked, and are not changed here.
+func TestSettingsThatAPolicyDecides(t *testing.T) {
+	var saved []settings.Loaded
+	d := newDesk(t, func(c *Config) {
+		c.SettingsOver = func() []settings.Layer {
+			return append(settings.Environment([]string{"TAPCHECK_SET_HIS_MAX_CONNECTIONS=9"}), settings.Layer{Kind: settings.FromPolicy, Place: "/etc/p.toml", TOML: "desk = \"quầy 7\"\n"})
+		}
+		c.Saved = func(l settings.Loaded) { saved = append(saved, l) }
+	})
+	admin := d.admin("trưởng")
+	r := d.do(request{method: "GET", path: "/settings", token: admin})
+	seen := map[string]string{}
+	for _, s := range r.body["settings"].([]any) {
+		one := s.(map[string]any)
+		seen[one["name"].(string)] = fmt.Sprint(one["value"], " ", one["source"], " ", one["place"], " ", one["locked"])
+	}
+	for name, want := range map[string]string{
+		"desk": "quầy 7 policy /etc/p.toml true", "his.max_connections": "9 environment TAPCHECK_SET_HIS_MAX_CONNECTIONS true", "language": "vi default <nil> <nil>",
+	} {
+		if seen[name] != want {
+			t.Errorf("%s: %s, want %s", name, seen[name], want)
+		}
+	}
+	for _, body := range []string{`{"desk":"b"}`, `{"his.max_connections":4}`} {
+		if r := d.do(request{method: "PUT", path: "/settings", token: admin, body: body}); r.status != 409 || r.id != catalog.ConsoleSettingsFile {
+			t.Errorf("%s: %d %s", body, r.status, r.raw)
+		}
+	}
+	if r := d.do(request{method: "PUT", path: "/settings", token: admin, body: `{"console.idle_ms":60000}`}); r.status != 200 || len(saved) != 1 || saved[0].Settings.Desk != "quầy 7" {
+		t.Errorf("%d %s, told %d", r.status, r.raw, len(saved))
+	}
+	if raw, err := os.ReadFile(d.k.c.SettingsFile); err != nil || strings.Contains(string(raw), "quầy 7") || strings.Contains(string(raw), "max_connections") {
+		t.Errorf("what a policy decides stands in the file: %s, %v", raw, err)
+	}
+}
+
 // Where the service may not write the file, it says so and nothing is lost.
 func TestSettingsFileThatCannotBeWritten(t *testing.T) {
 	d := newDesk(t)

@@ -35,6 +35,8 @@ const (
 	TrustRefused        Code = "TRUST_FILE_REFUSED"
 	PortsTaken          Code = "PORTS_TAKEN"
 	SettingsWrong       Code = "SETTINGS_INVALID"
+	SettingsLast        Code = "SETTINGS_LAST_GOOD"
+	SettingsRestart     Code = "SETTINGS_NEED_RESTART"
 	DataFolderExposed   Code = "DATA_FOLDER_EXPOSED"
 	Simulation          Code = "SIMULATION"
 	WSSUnusable         Code = "WSS_UNUSABLE"
@@ -166,6 +168,14 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Tệp cấu hình có chỗ sai.", EN: "The settings file has a mistake."},
 		catalog.Text{VI: "Thông báo nêu dòng và giá trị được phép.", EN: "The message names the line and what is allowed."},
 		catalog.Text{VI: "Sửa dòng đó rồi khởi động lại.", EN: "Correct that line and restart."}},
+	SettingsLast: {Degraded,
+		catalog.Text{VI: "Cấu hình có chỗ sai; đang dùng cấu hình đúng gần nhất.", EN: "The settings have a mistake; the last good ones are in use."},
+		catalog.Text{VI: "Tệp cấu hình, biến môi trường hoặc chính sách đã bị sửa sai hay bị hỏng sau lần chạy tốt gần nhất. Thay đổi sau đó chưa có hiệu lực.", EN: "The settings file, the environment or a policy was changed wrongly or damaged since the agent last started well. What was changed since is not in force."},
+		catalog.Text{VI: "Chạy tapcheck config check để biết chỗ nào, sửa rồi chạy tapcheck service reload.", EN: "tapcheck config check names the place; correct it and run tapcheck service reload."}},
+	SettingsRestart: {Note,
+		catalog.Text{VI: "Có thay đổi cấu hình chờ khởi động lại.", EN: "Changed settings wait for a restart."},
+		catalog.Text{VI: "Những mục này không đổi được khi đang tiếp nhận mà không làm ngắt kết nối.", EN: "Settings of this kind cannot change while desks work without breaking their connections."},
+		catalog.Text{VI: "Khi quầy vắng, chạy tapcheck service restart.", EN: "When the desk is quiet, run tapcheck service restart."}},
 	DataFolderExposed: {Down,
 		catalog.Text{VI: "Thư mục dữ liệu hoặc tệp khóa không an toàn.", EN: "The data folder or a key file is not safe."},
 		catalog.Text{VI: "Người dùng khác đọc được tệp, hoặc Tapcheck không có quyền.", EN: "Other users can read it, or Tapcheck may not."},

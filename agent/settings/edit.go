@@ -55,7 +55,7 @@ func List(s Settings) []Entry {
 	return list
 }
 
-var wordList = regexp.MustCompile(`^[a-z]+(, [a-z]+)* or [a-z]+$`)
+var wordList = regexp.MustCompile(`^[a-z_]+(, [a-z_]+)* or [a-z_]+$`)
 
 // choices are the words of "pin, os or both".
 func choices(k setting) []string {
@@ -69,36 +69,41 @@ func choices(k setting) []string {
 var (
 	ErrForm     = errors.New("this setting is written in a form that only a person can change")
 	ErrFileOnly = errors.New("this setting can be changed in the file only")
+	ErrLocked   = errors.New("this setting is decided elsewhere: what the file says does not count")
 )
 
 // Change changes settings in the content of a file, and leaves comments, order and everything else as it is. The values
 // are JSON; null takes a setting out, so that its default counts. The result has been read back and says what it should.
-// The error is Problems for a value that is not allowed, or for a file that was wrong already; else it unwraps to ErrForm
-// or ErrFileOnly.
+// The error is Problems for a value that is not allowed, or for a file that was wrong already; else it unwraps to ErrForm,
+// ErrFileOnly or ErrLocked.
 func Change(raw []byte, changes map[string]json.RawMessage) ([]byte, Settings, error) {
-	return change(raw, changes, false)
+	raw, l, err := change(raw, changes, nil, false)
+	return raw, l.Settings, err
 }
 
-// change lets everything be changed where whoever asks could write the file as well.
-func change(raw []byte, changes map[string]json.RawMessage, owner bool) ([]byte, Settings, error) {
-	before, err := Parse(raw)
+// change lets everything be changed where whoever asks could write the file as well (owner). over is what outweighs the file.
+func change(raw []byte, changes map[string]json.RawMessage, over []Layer, owner bool) ([]byte, Loaded, error) {
+	before, err := compose(append([]Layer{{Kind: FromFile, TOML: string(raw)}}, over...))
 	if err != nil {
-		return nil, Settings{}, err
+		return nil, Loaded{}, err
 	}
 	bom := bytes.HasPrefix(raw, []byte("\xEF\xBB\xBF"))
 	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))
 	known := schema()
-	want := before
+	want, _ := fileOnly(raw)
 	names := make([]string, 0, len(changes))
 	var problems Problems
 	for name := range changes {
 		k, there := known[name]
+		from := before.From[name]
 		switch {
 		case !there:
 			problems = append(problems, Problem{Setting: shorten(name), What: unknown})
 			continue
 		case k.fileOnly && !owner:
-			return nil, Settings{}, fmt.Errorf("%w: %s", ErrFileOnly, name)
+			return nil, Loaded{}, fmt.Errorf("%w: %s", ErrFileOnly, name)
+		case (from.Kind == FromEnvironment || from.Kind == FromPolicy) && !owner:
+			return nil, Loaded{}, fmt.Errorf("%w: %s (%s)", ErrLocked, name, from.Kind)
 		}
 		names = append(names, name)
 		target, def := field(reflect.ValueOf(&want).Elem(), name), field(reflect.ValueOf(Default()), name)
@@ -114,12 +119,20 @@ func change(raw []byte, changes map[string]json.RawMessage, owner bool) ([]byte,
 		}
 		target.Set(v.Elem())
 	}
-	for _, name := range want.check() {
-		problems = append(problems, Problem{Setting: name, What: notAllowed, Allowed: known[name].allowed})
+	// What is judged is the whole: what the file lacks may stand in a policy.
+	whole := Loaded{Settings: want, From: map[string]Origin{}}
+	for name, from := range before.From {
+		if from.Kind != FromFile {
+			whole.From[name] = from
+			field(reflect.ValueOf(&whole.Settings).Elem(), name).Set(field(reflect.ValueOf(before.Settings), name))
+		}
+	}
+	for _, p := range whole.judge() {
+		problems = append(problems, Problem{Setting: p.Setting, What: p.What, Allowed: p.Allowed})
 	}
 	if len(problems) > 0 {
 		sort.Slice(problems, func(i, j int) bool { return problems[i].Setting < problems[j].Setting })
-		return nil, Settings{}, problems
+		return nil, Loaded{}, problems
 	}
 	sort.Strings(names)
 	for _, name := range names {
@@ -128,21 +141,35 @@ func change(raw []byte, changes map[string]json.RawMessage, owner bool) ([]byte,
 			value = tomlValue(field(reflect.ValueOf(want), name))
 		}
 		if raw, err = edit(raw, name, value); err != nil {
-			return nil, Settings{}, err
+			return nil, Loaded{}, err
 		}
 	}
 	// The proof: whatever the file looked like, this is what it says now.
-	after, err := Parse(raw)
+	after, err := fileOnly(raw)
 	if err != nil || !same(after, want) {
-		return nil, Settings{}, ErrForm
+		return nil, Loaded{}, ErrForm
 	}
 	if bom {
 		raw = append([]byte("\xEF\xBB\xBF"), raw...)
 	}
 	if len(raw) > MaxFile {
-		return nil, Settings{}, Problems{{What: notTOML, Allowed: "at most 256 KiB"}}
+		return nil, Loaded{}, Problems{{What: notTOML, Allowed: "at most 256 KiB"}}
 	}
-	return raw, after, nil
+	now, err := compose(append([]Layer{{Kind: FromFile, TOML: string(raw)}}, over...))
+	return raw, now, err
+}
+
+// fileOnly is what a file says by itself, over the defaults and without judging it.
+func fileOnly(raw []byte) (Settings, error) {
+	s := Default()
+	values, problems, _ := decodeTOML(raw, Origin{Kind: FromFile})
+	if len(problems) > 0 {
+		return s, problems
+	}
+	for name, g := range values {
+		field(reflect.ValueOf(&s).Elem(), name).Set(g.value)
+	}
+	return s, nil
 }
 
 // same compares settings; an absent list is an empty one.
@@ -347,26 +374,42 @@ func splice(raw []byte, from, to int, with string) []byte {
 // Save changes a settings file as Change does, and puts it in its place whole or not at all. What was there before is kept
 // beside it as NAME.bak. A missing file is made. Errors: those of Change, or the operating system's.
 func Save(path string, changes map[string]json.RawMessage) (Settings, error) {
-	return save(path, changes, false)
+	l, err := Sources{File: path}.Save(changes)
+	return l.Settings, err
 }
 
 // SaveAll is Save for a command of whoever may write the file: also what can be changed in the file only.
 func SaveAll(path string, changes map[string]json.RawMessage) (Settings, error) {
-	return save(path, changes, true)
+	l, err := Sources{File: path}.save(changes, true)
+	return l.Settings, err
 }
 
-func save(path string, changes map[string]json.RawMessage, owner bool) (Settings, error) {
+// Save is Save for a file that others outweigh: what they say cannot be changed in it, and counts when the result is judged.
+// It gives what is in force then.
+func (s Sources) Save(changes map[string]json.RawMessage) (Loaded, error) {
+	return s.save(changes, false)
+}
+
+func (s Sources) save(changes map[string]json.RawMessage, owner bool) (Loaded, error) {
+	path := s.File
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // the file is replaced, not a link to it
 	}
 	old, err := readFile(path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
-		return Settings{}, err
+		return Loaded{}, err
 	}
-	raw, after, err := change(old, changes, owner)
+	raw, after, err := change(old, changes, s.over(), owner)
 	if err != nil {
-		return Settings{}, err
+		return Loaded{}, err
+	}
+	after.layers[0].Place = s.File
+	for name, from := range after.From {
+		if from.Kind == FromFile {
+			from.Place = s.File
+			after.From[name] = from
+		}
 	}
 	mode := fs.FileMode(0o644) // no secret is in it
 	if info, err := os.Stat(path); err == nil {
@@ -374,7 +417,7 @@ func save(path string, changes map[string]json.RawMessage, owner bool) (Settings
 	}
 	if !missing {
 		if err := replace(path+".bak", old, mode); err != nil {
-			return Settings{}, err
+			return Loaded{}, err
 		}
 	}
 	return after, replace(path, raw, mode)
@@ -388,7 +431,7 @@ func readFile(path string) ([]byte, error) {
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err == nil && len(raw) > MaxFile {
-		err = Problems{{What: notTOML, Allowed: "at most 256 KiB"}}
+		err = Problems{{What: notTOML, Allowed: "at most 256 KiB", From: FromFile}}
 	}
 	return raw, err
 }

@@ -3,16 +3,16 @@
 //
 // The file is TOML. Everything has a default, so an empty file is a good one. An unknown setting or a value that is not
 // allowed is a Problem with its line and what is allowed; the agent does not start on a file with problems, because a
-// mistyped restriction must not silently be none. Secrets are never in the file: a setting that needs one names a file.
+// mistyped restriction must not silently be none; a service goes on with the last good one (LoadOrLast). Secrets are never in
+// the file: a setting that needs one names a file, or a credential that the operating system keeps (keys.ReadSecret).
+//
+// The environment outweighs the file, and a policy outweighs both (Sources). A mistake there is a Problem too, with its place.
 package settings
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -23,7 +23,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -52,7 +51,7 @@ type Settings struct {
 
 // Log settings.
 type Log struct {
-	Level string `toml:"level" allowed:"debug, info, warn or error" doc:"What is logged. No level logs personal data."`
+	Level string `toml:"level" live:"true" allowed:"debug, info, warn or error" doc:"What is logged. No level logs personal data."`
 }
 
 // HIS settings bound the websocket.
@@ -79,15 +78,15 @@ type Insurance struct {
 	Provider     string `toml:"provider" allowed:"bhyt, relay, fhir or off" doc:"Who is asked for eligibility."`
 	URL          string `toml:"url" change:"file" allowed:"https://host or https://host:port, or http on 127.0.0.1, without a path" doc:"Base address of the gateway."`
 	Username     string `toml:"username" allowed:"up to 64 characters, needed with provider bhyt" doc:"The facility's transaction account, such as 01004_BV."`
-	PasswordFile string `toml:"password_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds the account's password."`
+	PasswordFile string `toml:"password_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME, needed with provider bhyt" doc:"File that holds the account's password."`
 	StaffName    string `toml:"staff_name" allowed:"up to 128 characters, needed with provider bhyt" doc:"Registered staff member in whose name is looked up."`
-	StaffFile    string `toml:"staff_number_file" change:"file" allowed:"path of a file that only the service may read, needed with provider bhyt" doc:"File that holds that staff member's citizen number."`
-	StaffList    string `toml:"staff_file" change:"file" allowed:"path of a file that only the service may read; empty: the one above looks up for everybody" doc:"File of registered staff, by the operators and desks for whom they look up. Whoever is not in it looks up in the name above."`
+	StaffFile    string `toml:"staff_number_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME, needed with provider bhyt" doc:"File that holds that staff member's citizen number."`
+	StaffList    string `toml:"staff_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME; empty: the one above looks up for everybody" doc:"File of registered staff, by the operators and desks for whom they look up. Whoever is not in it looks up in the name above."`
 	Training     bool   `toml:"training" change:"file" allowed:"true or false; with true, url is left at its default" doc:"Ask the insurer's training system. Its answers are true of nobody, and say so."`
 	Proxy        string `toml:"proxy" change:"file" allowed:"http://host:port, https://host:port, none, or empty: what the environment says (HTTPS_PROXY, NO_PROXY)" doc:"How the gateway is reached. What is on this PC is never asked through a proxy."`
 	RelayURL     string `toml:"relay_url" change:"file" allowed:"https://host or https://host:port, without a path, needed with provider relay" doc:"The hospital's machine that asks the gateway for all desks."`
 	RelayCert    string `toml:"relay_cert" change:"file" allowed:"path of a file, needed with provider relay" doc:"This desk's certificate for it, PEM."`
-	RelayKey     string `toml:"relay_key" change:"file" allowed:"path of a file that only the service may read, needed with provider relay" doc:"The key of that certificate, PEM."`
+	RelayKey     string `toml:"relay_key" change:"file" allowed:"path of a file that only the service may read, or credential:NAME, needed with provider relay" doc:"The key of that certificate, PEM."`
 	RelayCA      string `toml:"relay_ca" change:"file" allowed:"path of a file, needed with provider relay" doc:"The CA that issued the relay's certificate, PEM. No other is trusted."`
 	WaitMs       int    `toml:"wait_ms" allowed:"100 to 60000" doc:"How long a check-in waits for the answer before it is pending."`
 	FHIR         FHIR   `toml:"fhir"`
@@ -100,13 +99,13 @@ type FHIR struct {
 	Facility     string `toml:"facility" change:"file" allowed:"system|value, or a value alone, up to 256 characters" doc:"This facility's identifier, as the insurer knows it."`
 	NumberSystem string `toml:"number_system" change:"file" allowed:"a URI, up to 256 characters; empty is none" doc:"Namespace of personal numbers, as agreed with the insurer."`
 	CardSystem   string `toml:"card_system" change:"file" allowed:"a URI, up to 256 characters; empty is none" doc:"Namespace of insurance card codes, as agreed with the insurer."`
-	TokenFile    string `toml:"token_file" change:"file" allowed:"path of a file that only the service may read; not with token_url" doc:"File that holds a bearer token. It is read for each look-up, so that another program can replace it."`
+	TokenFile    string `toml:"token_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME; not with token_url" doc:"File that holds a bearer token. It is read for each look-up, so that another program can replace it."`
 	TokenURL     string `toml:"token_url" change:"file" allowed:"https://host/path, or http on 127.0.0.1" doc:"Where a token is to be had by OAuth 2.0 client credentials."`
 	ClientID     string `toml:"client_id" change:"file" allowed:"up to 256 characters, needed with token_url" doc:"Client of that token."`
-	SecretFile   string `toml:"client_secret_file" change:"file" allowed:"path of a file that only the service may read, needed with token_url" doc:"File that holds that client's secret."`
+	SecretFile   string `toml:"client_secret_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME, needed with token_url" doc:"File that holds that client's secret."`
 	Scope        string `toml:"scope" change:"file" allowed:"up to 256 characters" doc:"Scope of that token; empty is the server's own."`
 	CertFile     string `toml:"certificate_file" change:"file" allowed:"path of a file, with key_file" doc:"This desk's certificate for mutual TLS, PEM."`
-	KeyFile      string `toml:"key_file" change:"file" allowed:"path of a file that only the service may read, with certificate_file" doc:"The key of that certificate, PEM."`
+	KeyFile      string `toml:"key_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME, with certificate_file" doc:"The key of that certificate, PEM."`
 	CAFile       string `toml:"ca_file" change:"file" allowed:"path of a file; empty: what this PC trusts" doc:"The CA that issued the server's certificate, PEM. No other is trusted then."`
 }
 
@@ -149,7 +148,7 @@ type Compat struct {
 	SocketIOOrigins  []string `toml:"socketio_origins" allowed:"a list of origins such as https://his.hospital.example, without path or pattern" doc:"Web pages that may listen to it. It has no tokens: whoever is named here gets every card that no other program waits for."`
 	SocketIOPrograms bool     `toml:"socketio_programs" allowed:"true or false" doc:"Let programs that are no web page listen too. They bring no token either: any program of the person who sits at the PC can then read along."`
 	WebhookURL       string   `toml:"webhook_url" change:"file" allowed:"https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off" doc:"Where each card that no program waits for is sent to, as JSON."`
-	WebhookSecret    string   `toml:"webhook_secret_file" change:"file" allowed:"path of a file that only the service may read" doc:"File that holds the secret with which the webhook is signed (HMAC-SHA256)."`
+	WebhookSecret    string   `toml:"webhook_secret_file" change:"file" allowed:"path of a file that only the service may read, or credential:NAME" doc:"File that holds the secret with which the webhook is signed (HMAC-SHA256)."`
 	MappingFile      string   `toml:"mapping_file" change:"file" allowed:"path of a file" doc:"The hospital's own names and formats of fields: see tapcheck config mapping."`
 	Fields           []string `toml:"fields" allowed:"a list of the fields that tapcheck token add --fields knows; empty is what admission needs" doc:"Ceiling of what leaves by these ways."`
 }
@@ -215,14 +214,16 @@ func (i Insurance) Wait() time.Duration { return time.Duration(i.WaitMs) * time.
 type Problem struct {
 	Line    int    // from 1; 0 where no line is to blame
 	Setting string // dotted name, such as "his.ports"
-	What    string // "unknown setting", "wrong type", "not allowed", "not TOML"
+	What    string // "unknown setting", "wrong type", "not allowed", "not TOML", "cannot be used"
 	Allowed string // what may stand there
+	From    Kind   // of a setting: which of the sources has the mistake
+	Place   string // of another source than the file: the variable, the policy's file or its value in the registry
 }
 
 // VI is the problem in Vietnamese.
 func (p Problem) VI() string {
 	what := map[string]string{
-		unknown: "không có mục cấu hình này", wrongType: "sai kiểu giá trị", notAllowed: "giá trị không được phép", notTOML: "không đúng cú pháp TOML",
+		unknown: "không có mục cấu hình này", wrongType: "sai kiểu giá trị", notAllowed: "giá trị không được phép", notTOML: "không đúng cú pháp TOML", unreadable: "không dùng được",
 	}[p.What]
 	return p.words("dòng", what, "được phép")
 }
@@ -232,6 +233,9 @@ func (p Problem) EN() string { return p.words("line", p.What, "allowed") }
 
 func (p Problem) words(line, what, allowed string) string {
 	var b strings.Builder
+	if p.Place != "" {
+		fmt.Fprintf(&b, "%s: ", p.Place)
+	}
 	if p.Line > 0 {
 		fmt.Fprintf(&b, "%s %d: ", line, p.Line)
 	}
@@ -250,6 +254,7 @@ const (
 	wrongType  = "wrong type"
 	notAllowed = "not allowed"
 	notTOML    = "not TOML"
+	unreadable = "cannot be used"
 )
 
 // Problems are all mistakes of one file, by line. The values that stand there are not repeated.
@@ -266,72 +271,23 @@ func (p Problems) Error() string {
 // Load reads a file over the defaults. The error is Problems for a file with mistakes, or the operating system's: where
 // there is no file it is fs.ErrNotExist, and whether that is an empty file is the caller's to say.
 func Load(path string) (Settings, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Settings{}, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return Settings{}, err // half a file could lack a restriction
-	}
-	if len(raw) > MaxFile {
-		return Settings{}, Problems{{What: notTOML, Allowed: "at most 256 KiB"}}
-	}
-	return Parse(raw)
+	l, err := Sources{File: path, Required: true}.Load()
+	return l.Settings, err
 }
 
 // Parse reads a file's content over the defaults.
 func Parse(raw []byte) (Settings, error) {
-	s := Default()
-	// A byte order mark is what Windows' Notepad leaves in front.
-	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))
-	lines, err := keyLines(raw)
-	if err != nil {
-		return Settings{}, err
-	}
-	var problems Problems
-	known := schema()
-	for _, k := range lines {
-		if n := len(problems); n > 0 && strings.HasPrefix(k.name, problems[n-1].Setting+".") {
-			continue // the table that it stands in is unknown already
-		}
-		if _, ok := known[k.name]; !ok && !isTable(known, k.name) {
-			problems = append(problems, Problem{Line: k.line, Setting: k.name, What: unknown, Allowed: nearby(known, k.name)})
-		}
-	}
-	// What else is wrong is told with it: nobody wants to correct a file line by line.
-	if err := toml.Unmarshal(raw, &s); err != nil {
-		var d *toml.DecodeError
-		if errors.As(err, &d) {
-			line, _ := d.Position()
-			name := strings.Join(d.Key(), ".")
-			if name == "" {
-				name = nameAt(lines, line)
-			}
-			problems = append(problems, Problem{Line: line, Setting: name, What: wrongType, Allowed: known[name].allowed})
-			return Settings{}, problems.byLine()
-		}
-		return Settings{}, Problems{{What: notTOML}}
-	}
-	for _, origins := range [][]string{s.HIS.Origins, s.Compat.SocketIOOrigins} {
-		for i, o := range origins {
-			if parsed, err := keys.ParseOrigin(o); err == nil {
-				origins[i] = parsed // as browsers send it: in lower case, without the scheme's own port
-			}
-		}
-	}
-	for _, name := range s.check() {
-		problems = append(problems, Problem{Line: lineOf(lines, name), Setting: name, What: notAllowed, Allowed: known[name].allowed})
-	}
-	if len(problems) > 0 {
-		return Settings{}, problems.byLine()
-	}
-	return s, nil
+	l, err := compose([]Layer{{Kind: FromFile, TOML: string(raw)}})
+	return l.Settings, err
 }
 
 func (p Problems) byLine() Problems {
-	sort.SliceStable(p, func(i, j int) bool { return p[i].Line < p[j].Line })
+	sort.SliceStable(p, func(i, j int) bool {
+		if p[i].Place != p[j].Place {
+			return p[i].Place < p[j].Place // the file's first
+		}
+		return p[i].Line < p[j].Line
+	})
 	return p
 }
 
@@ -680,6 +636,9 @@ func sample(title, may string, say func(name string, f reflect.StructField) (doc
 	walk(reflect.ValueOf(Default()), "")
 	return b.String()
 }
+
+// Text writes a setting's value as the file has it.
+func Text(value any) string { return tomlValue(reflect.ValueOf(value)) }
 
 func tomlValue(v reflect.Value) string {
 	switch v.Kind() {

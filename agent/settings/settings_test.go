@@ -69,7 +69,7 @@ func TestProblems(t *testing.T) {
 		origins  = "a list of origins such as https://his.hospital.example, without path or pattern"
 		webhook  = "https://host/path, or http on 127.0.0.1, [::1] or localhost; empty is off"
 		account  = "up to 64 characters, needed with provider bhyt"
-		file     = "path of a file that only the service may read, needed with provider bhyt"
+		file     = "path of a file that only the service may read, or credential:NAME, needed with provider bhyt"
 		wssPorts = "1 to 8 different numbers from 1024 to 65535, none of them in ports"
 	)
 	for name, c := range map[string]struct {
@@ -136,7 +136,7 @@ func TestProblems(t *testing.T) {
 			if !errors.As(err, &p) || len(p) != 1 {
 				t.Fatalf("got %v, want one problem", err)
 			}
-			if d := cmp.Diff(Problem{c.line, c.setting, c.what, c.allowed}, p[0]); d != "" {
+			if d := cmp.Diff(Problem{Line: c.line, Setting: c.setting, What: c.what, Allowed: c.allowed, From: FromFile}, p[0]); d != "" {
 				t.Error(d)
 			}
 			for _, text := range []string{p[0].VI(), p[0].EN(), err.Error()} {

@@ -30,6 +30,7 @@ type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
+	Environ        func() []string // nil: nothing is in it that sets anything
 }
 
 // app is what every subcommand gets.
@@ -40,6 +41,16 @@ type app struct {
 	config string
 	named  bool // somebody named the settings file, so it must be there
 	data   string
+	// renew has a word in it when somebody asks for the settings to be read again.
+	renew chan struct{}
+}
+
+// reload asks for the settings to be read again.
+func (a *app) reload() {
+	select {
+	case a.renew <- struct{}{}:
+	default: // somebody has asked already
+	}
 }
 
 type cli struct {
@@ -59,6 +70,7 @@ type cli struct {
 	WSS     wssCmd     `cmd:"" help:"The certificate of wss://, for a HIS whose browser refuses ws:// to this PC."`
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
 	Service serviceCmd `cmd:"" help:"The service of this PC: install, start, stop, status."`
+	Secret  secretCmd  `cmd:"" help:"Secrets that this PC keeps encrypted for the service."`
 	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`
@@ -105,7 +117,7 @@ func run(ctx context.Context, args []string, env Env) (code int) {
 		fmt.Fprintf(env.Stderr, "tapcheck: %v\n", err)
 		return exitUsage
 	}
-	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, named: c.Config != "", data: c.Data}
+	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, named: c.Config != "", data: c.Data, renew: make(chan struct{}, 1)}
 	if a.config == "" {
 		a.config = defaultConfig()
 	}
@@ -152,7 +164,10 @@ func (a *app) inWords(err error) string {
 			if a.lang == catalog.EN {
 				text = one.EN()
 			}
-			fmt.Fprintf(&b, "%v: %s\n", file, text)
+			if one.Place == "" {
+				text = fmt.Sprintf("%v: %s", file, text)
+			}
+			fmt.Fprintln(&b, text)
 		}
 	case errors.As(err, &row):
 		text := row.Words()
@@ -180,25 +195,38 @@ func (a *app) inWords(err error) string {
 	return b.String()
 }
 
-// settings loads the settings file. Without one at the default place the defaults are in force; one that somebody named
-// must be there, or a mistyped name would silently lift every restriction in it. Error: *catalog.Error, CONFIG_INVALID.
+// sources are where this program's settings come from. Without a file at the default place the defaults are in force; one that
+// somebody named must be there, or a mistyped name would silently lift every restriction in it.
+func (a *app) sources() settings.Sources {
+	return settings.Sources{File: a.config, Required: a.named, Over: func() []settings.Layer {
+		var layers []settings.Layer
+		if a.Environ != nil {
+			layers = settings.Environment(a.Environ())
+		}
+		return append(layers, policyLayers()...)
+	}}
+}
+
+// settings loads the settings from all their sources. Error: *catalog.Error, CONFIG_INVALID.
 func (a *app) settings() (settings.Settings, error) {
-	s, err := settings.Load(a.config)
+	l, err := a.sources().Load()
+	return l.Settings, a.settingsError(err)
+}
+
+func (a *app) settingsError(err error) error {
 	var problems settings.Problems
 	switch {
 	case err == nil:
-		return s, nil
-	case errors.Is(err, fs.ErrNotExist) && !a.named:
-		return settings.Default(), nil
+		return nil
 	case errors.As(err, &problems):
-		return s, catalog.Wrap(catalog.ConfigInvalid, err)
+		return catalog.Wrap(catalog.ConfigInvalid, err)
 	}
 	what := err
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		what = path.Err
 	}
-	return s, &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"file": a.config, "problem": what.Error()}, Err: err}
+	return &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"file": a.config, "problem": what.Error()}, Err: err}
 }
 
 // say gives the text of the chosen language.
@@ -287,7 +315,8 @@ func (c versionCmd) Run(a *app) error {
 }
 
 type configCmd struct {
-	Check  configCheckCmd  `cmd:"" help:"Check the settings file."`
+	Check  configCheckCmd  `cmd:"" help:"Check the settings: file, environment and policy."`
+	Show   configShowCmd   `cmd:"" help:"Show which settings are in force, and where each is from."`
 	Sample configSampleCmd `cmd:"" help:"Print a commented settings file with the defaults."`
 
 	Mapping configMappingCmd `cmd:"" help:"Print the mapping of fields that comes with Tapcheck, to start one's own from."`
@@ -297,10 +326,11 @@ type configCheckCmd struct{}
 
 // Run checks the settings file.
 func (configCheckCmd) Run(a *app) error {
-	s, err := a.settings()
+	l, err := a.sources().Load()
 	if err != nil {
-		return err
+		return a.settingsError(err)
 	}
+	s := l.Settings
 	// What the settings point at must be there too; the agent would start without it, and the hospital wonder for months.
 	if err := trustFolder(s.Trust.Folder); err != nil {
 		return err
@@ -315,6 +345,59 @@ func (configCheckCmd) Run(a *app) error {
 		return err
 	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
+	by := map[settings.Kind]int{}
+	for _, from := range l.From {
+		by[from.Kind]++
+	}
+	if n := by[settings.FromEnvironment] + by[settings.FromPolicy]; n > 0 {
+		a.printf(a.say("Chính sách quyết định %d mục, biến môi trường %d mục (tapcheck config show).\n", "A policy decides %d settings, the environment %d (tapcheck config show).\n"), by[settings.FromPolicy], by[settings.FromEnvironment])
+	}
+	return nil
+}
+
+type configShowCmd struct {
+	All  bool `help:"Also what is at its default."`
+	JSON bool `help:"As JSON."`
+}
+
+// shownSetting is one setting as config show gives it.
+type shownSetting struct {
+	Name     string `json:"name"`
+	Value    any    `json:"value"`
+	Variable string `json:"variable"` // of the environment, by which it can be set
+	settings.Origin
+}
+
+// Run shows the settings in force. No secret is among them.
+func (c configShowCmd) Run(a *app) error {
+	l, err := a.sources().Load()
+	if err != nil {
+		return a.settingsError(err)
+	}
+	list := []shownSetting{}
+	for _, e := range settings.List(l.Settings) {
+		from, set := l.From[e.Name]
+		if !set {
+			from.Kind = settings.FromDefault
+		}
+		if set || c.All {
+			list = append(list, shownSetting{e.Name, e.Value, settings.Variable(e.Name), from})
+		}
+	}
+	if c.JSON {
+		return a.json(list)
+	}
+	words := map[settings.Kind]string{
+		settings.FromDefault: a.say("mặc định", "default"), settings.FromFile: a.say("tệp", "file"),
+		settings.FromEnvironment: a.say("biến môi trường", "environment"), settings.FromPolicy: a.say("chính sách", "policy"),
+	}
+	for _, s := range list {
+		place := s.Place
+		if s.Line > 0 {
+			place += fmt.Sprintf(":%d", s.Line)
+		}
+		a.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-32s %-28s %s %s", s.Name, settings.Text(s.Value), words[s.Kind], place), " "))
+	}
 	return nil
 }
 

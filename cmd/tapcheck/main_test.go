@@ -23,11 +23,15 @@ func TestMain(m *testing.M) {
 	commands := map[string]func(){"tapcheck": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		os.Exit(run(ctx, os.Args[1:], Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}))
+		prepare()
+		os.Exit(run(ctx, os.Args[1:], Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Environ: os.Environ}))
 	}}
 	maps.Copy(commands, helpers)
 	testscript.Main(m, commands)
 }
+
+// prepare is what this system's program needs for a test.
+var prepare = func() {}
 
 // helpers are other programs that this test binary is, by the names that it is called by.
 var helpers = map[string]func(){}

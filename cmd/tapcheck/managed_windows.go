@@ -35,7 +35,7 @@ const stopHint = 5 * time.Second
 // Execute implements svc.Handler. It is running at once: whatever is missing is said by the agent's health, and a start that
 // failed would undo an installation.
 func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (specific bool, code uint32) {
-	const accepts = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown
+	const accepts = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown | svc.AcceptParamChange
 	ctx, stop := context.WithCancel(s.a.ctx)
 	defer stop()
 	s.a.ctx = ctx
@@ -54,6 +54,8 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 			switch r.Cmd {
 			case svc.Interrogate:
 				status <- r.CurrentStatus
+			case svc.ParamChange:
+				s.a.reload()
 			case svc.Stop, svc.Shutdown, svc.PreShutdown:
 				status <- svc.Status{State: svc.StopPending, WaitHint: uint32(stopHint.Milliseconds())}
 				stop()
@@ -79,3 +81,6 @@ func (s *service) complain() {
 	defer log.Close()
 	_ = log.Error(1, s.a.inWords(s.err))
 }
+
+// onHangup has nothing to do: Windows has no such signal, and the service is asked by the SCM.
+func onHangup(func()) (stop func()) { return func() {} }

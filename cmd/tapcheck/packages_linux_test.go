@@ -95,6 +95,26 @@ func TestDebLifeCycle(t *testing.T) {
 		t.Errorf("the console did not save:\n%s", saved)
 	}
 	log("settings", "saved by the console, with the file's comments")
+
+	// A policy outweighs that file, and the service cannot write it, whoever has taken it over.
+	m.must("sh", "-c", "echo 'desk = \"quầy 8\"' >/etc/tapcheck-policy.d/10-test.toml && echo s3cret | tapcheck secret set hook")
+	m.must("sh", "-c", "echo 'compat.webhook_secret_file = \"credential:hook\"' >>/etc/tapcheck-policy.d/10-test.toml && systemctl restart tapcheck")
+	m.serves()
+	if show := m.must("tapcheck", "config", "show"); !strings.Contains(show, `"quầy 8"`) || !strings.Contains(show, "policy /etc/tapcheck-policy.d/10-test.toml:1") {
+		t.Errorf("config show under a policy:\n%s", show)
+	}
+	m.must("tapcheck", "config", "check") // root reads the credential of the service that runs
+	if out, err := m.run("setpriv", "--reuid=tapcheck", "--regid=tapcheck", "--clear-groups", "sh", "-c", "echo >>/etc/tapcheck-policy.d/10-test.toml"); err == nil {
+		t.Errorf("the service can change its policy: %s", out)
+	}
+	if sealed := m.must("sh", "-c", "grep -c s3cret /etc/credstore.encrypted/tapcheck.hook || true"); strings.TrimSpace(sealed) != "0" {
+		t.Error("the secret is kept in the clear")
+	}
+	m.must("sh", "-c", "echo 'dsk = 1' >/etc/tapcheck-policy.d/20-wrong.toml && systemctl restart tapcheck")
+	m.until("SETTINGS_LAST_GOOD in its status", func() bool { return strings.Contains(m.show("StatusText"), "SETTINGS_LAST_GOOD") })
+	m.must("sh", "-c", "rm /etc/tapcheck-policy.d/20-wrong.toml && tapcheck service reload")
+	m.until("its settings to be well", func() bool { return !strings.Contains(m.show("StatusText"), "SETTINGS_") })
+	log("policy", "outweighs the file; the secret is systemd's; a wrong one: the last good one is used, said, and healed by reload")
 	m.must("sh", "-c", "echo '# by the administrator' >>"+file)
 	saved = m.must("cat", file)
 	keeps := func(step string) {
@@ -104,6 +124,7 @@ func TestDebLifeCycle(t *testing.T) {
 		}
 	}
 
+	pid = m.show("MainPID")
 	m.must("kill", "-9", pid)
 	m.until("a restart after kill -9", func() bool {
 		now := m.show("MainPID")

@@ -18,3 +18,6 @@ func protectSettings(string, bool) error { return nil }
 
 // installedData is where an installer put the data folder; packages on Linux use the usual place.
 func installedData() string { return "" }
+
+// purgeSecrets has nothing to do: on Linux the packages' purge takes them away.
+func purgeSecrets() error { return nil }

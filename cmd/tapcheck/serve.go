@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -43,15 +44,21 @@ func (c runCmd) Run(a *app) error {
 }
 
 func (c runCmd) serve(a *app) error {
-	s, err := a.settings()
-	if err != nil {
-		return err
-	}
 	dir, err := a.dataFolder()
 	if err != nil {
 		return err
 	}
-	logger := a.logger(s.Log.Level)
+	l, err := c.load(a, dir)
+	if err != nil {
+		return a.settingsError(err)
+	}
+	s := l.Settings
+	level := newLevel(s.Log.Level)
+	logger := zerolog.New(levelled{a.Stderr, level}).With().Timestamp().Logger()
+	if l.Wrong != nil {
+		a.complain(a.settingsError(l.Wrong))
+		logger.Warn().Msg("settings.last_good") // health says it too, for as long as it is so
+	}
 	insurer, err := insurer(s.Insurance, func(event string, fields map[string]any) {
 		level := zerolog.DebugLevel // one line a call, and one that is always there for each that failed
 		if fields["error"] != nil {
@@ -73,8 +80,13 @@ func (c runCmd) serve(a *app) error {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
-		SettingsFile: a.config, PortFiles: a.portFiles(dir), Service: c.Service,
+		SettingsFile: a.config, SettingsOver: a.sources().Over, SettingsWrong: l.Wrong != nil, PortFiles: a.portFiles(dir), Service: c.Service,
+		Renewed: func(l settings.Loaded) {
+			level.set(l.Settings.Log.Level)
+			keep(l, dir, logger)
+		},
 		Ready: func(r agent.Ready) {
+			keep(l, dir, logger)
 			unpublish = publishPort(r.Addr)
 			fmt.Fprintf(a.Stderr, "%s ws://%s/v1\n", a.say("Sẵn sàng tại", "Ready at"), r.Addr)
 		},
@@ -84,9 +96,57 @@ func (c runCmd) serve(a *app) error {
 		options.Pulse = m.pulse
 		defer context.AfterFunc(a.ctx, m.stopping)()
 	}
-	err = agent.Run(a.ctx, options)
+	ctx, stop := context.WithCancel(a.ctx)
+	defer stop()
+	options.Renew = c.renewals(ctx, a, dir)
+	err = agent.Run(ctx, options)
 	unpublish()
 	return a.ended(err)
+}
+
+// load reads the settings. A service goes on with the last good ones where some have a mistake; a person is told at once.
+func (c runCmd) load(a *app, dir string) (settings.Loaded, error) {
+	if c.Service {
+		return a.sources().LoadOrLast(dir)
+	}
+	return a.sources().Load()
+}
+
+// renewals reads the settings whenever somebody asks for it: SIGHUP, or the SCM's PARAMCHANGE. A watcher would also take a file
+// that is half written, or three settings of which two are changed.
+func (c runCmd) renewals(ctx context.Context, a *app, dir string) <-chan settings.Loaded {
+	out := make(chan settings.Loaded)
+	stop := func() {}
+	if c.Service { // in a terminal it says that the terminal is gone
+		stop = onHangup(a.reload)
+	}
+	go func() {
+		defer stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-a.renew:
+			}
+			l, err := a.sources().LoadOrLast(dir)
+			if err != nil {
+				l.Wrong = err
+			}
+			select {
+			case out <- l:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// keep notes that settings are good. A disk that takes nothing keeps no desk from its work.
+func keep(l settings.Loaded, dir string, logger zerolog.Logger) {
+	if err := l.Keep(dir); err != nil {
+		logger.Warn().Msg("settings.unkept")
+	}
 }
 
 // portFile is the name of the file that publishes the port in use.
@@ -141,11 +201,38 @@ func (a *app) ended(err error) error {
 }
 
 func (a *app) logger(level string) zerolog.Logger {
-	l, err := zerolog.ParseLevel(level)
+	return zerolog.New(levelled{a.Stderr, newLevel(level)}).With().Timestamp().Logger()
+}
+
+// logLevel is how much is logged. It can change while the program runs.
+type logLevel struct{ at atomic.Int32 }
+
+func newLevel(name string) *logLevel {
+	l := &logLevel{}
+	l.set(name)
+	return l
+}
+
+func (l *logLevel) set(name string) {
+	level, err := zerolog.ParseLevel(name)
 	if err != nil {
-		l = zerolog.InfoLevel
+		level = zerolog.InfoLevel
 	}
-	return zerolog.New(a.Stderr).Level(l).With().Timestamp().Logger()
+	l.at.Store(int32(level))
+}
+
+// levelled writes what is of the level or above.
+type levelled struct {
+	io.Writer
+	level *logLevel
+}
+
+// WriteLevel implements zerolog.LevelWriter.
+func (w levelled) WriteLevel(level zerolog.Level, p []byte) (int, error) {
+	if int32(level) < w.level.at.Load() {
+		return len(p), nil
+	}
+	return w.Write(p)
 }
 
 // insurer is the provider that the settings ask for, or nil. It asks nobody yet. Error: *catalog.Error, CONFIG_INVALID.

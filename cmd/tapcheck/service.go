@@ -17,6 +17,7 @@ type serviceCmd struct {
 	Start     serviceStartCmd     `cmd:"" help:"Start the service."`
 	Stop      serviceStopCmd      `cmd:"" help:"Stop the service."`
 	Restart   serviceRestartCmd   `cmd:"" help:"Stop the service and start it again."`
+	Reload    serviceReloadCmd    `cmd:"" help:"Let the service read its settings again. What needs a restart stands in its health."`
 	Status    serviceStatusCmd    `cmd:"" help:"Say whether the service runs, and what is wrong with it. Ends with 1 if it does not run."`
 	Configure serviceConfigureCmd `cmd:"" help:"Set the service's folders, recovery and start up again, as install does."`
 }
@@ -74,6 +75,16 @@ type serviceRestartCmd struct{}
 
 // Run starts the service anew.
 func (serviceRestartCmd) Run(a *app) error { return a.controlService("restart") }
+
+type serviceReloadCmd struct{}
+
+// Run has the service read its settings again, unless they have a mistake: it would go on with those that it has.
+func (serviceReloadCmd) Run(a *app) error {
+	if _, err := a.settings(); err != nil {
+		return err
+	}
+	return a.controlService("reload")
+}
 
 type serviceConfigureCmd struct{}
 

@@ -123,3 +123,43 @@ func TestServiceStatus(t *testing.T) {
 		t.Error("uninstall of nothing")
 	}
 }
+
+// TestSecretOfTheService: what systemd-creds has sealed lies where the unit is told to look, for root alone, and goes again.
+func TestSecretOfTheService(t *testing.T) {
+	h, _, ran := fakeHost(t, "/usr/bin/tapcheck")
+	seal := func(_ context.Context, name string, secret []byte) ([]byte, error) {
+		return []byte("sealed " + name + " " + strings.ToUpper(string(secret))), nil
+	}
+	for _, secret := range []string{"first", "second"} {
+		if err := h.setSecret(t.Context(), "gateway", []byte(secret), seal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sealed, dropIn := h.secretFiles("gateway")
+	raw, err := os.ReadFile(sealed)
+	info, statErr := os.Stat(sealed)
+	if err != nil || statErr != nil || string(raw) != "sealed gateway SECOND" || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q, %v, %v", raw, err, statErr)
+	}
+	if raw, err := os.ReadFile(dropIn); err != nil || !strings.HasSuffix(string(raw), "[Service]\nLoadCredentialEncrypted=gateway:/etc/credstore.encrypted/tapcheck.gateway\n") {
+		t.Errorf("drop-in: %q, %v", raw, err)
+	}
+	if !slices.Equal(*ran, []string{"systemctl daemon-reload", "systemctl daemon-reload"}) {
+		t.Errorf("ran %q", *ran)
+	}
+	fail := func(context.Context, string, []byte) ([]byte, error) { return nil, os.ErrInvalid }
+	if err := h.setSecret(t.Context(), "other", []byte("x"), fail); err == nil {
+		t.Error("what cannot be sealed is not kept")
+	}
+	if err := h.removeSecret(t.Context(), "gateway"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.removeSecret(t.Context(), "gateway"); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	for _, path := range []string{sealed, dropIn, filepath.Dir(dropIn)} {
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("left: %s", path)
+		}
+	}
+}

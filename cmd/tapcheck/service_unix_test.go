@@ -142,3 +142,72 @@ func writeConfig(t *testing.T, c *exec.Cmd, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestServiceOutlivesItsSettings damages the file of a service that has started well once: it comes up with the last good ones and
+// says so, refuses what is still wrong when it is asked to read again (SIGHUP), and takes what is right, as far as it is live.
+func TestServiceOutlivesItsSettings(t *testing.T) {
+	sd := newSystemd(t)
+	port := freePort(t)
+	var file, data string
+	begin := func(text string) *program {
+		p := start(t, func(c *exec.Cmd) {
+			at := slices.Index(c.Args, "--config")
+			if file == "" {
+				file, data = c.Args[at+1], c.Args[at-1]
+			}
+			c.Args[at+1], c.Args[at-1] = file, data
+			writeConfig(t, c, text)
+			c.Env = append(c.Env, "NOTIFY_SOCKET="+sd.c.LocalAddr().String(), "PCSCLITE_CSOCK_NAME=/nonexistent/pcscd.comm")
+		}, "run", "--service")
+		p.data = data
+		return p
+	}
+	said := func(p *program, event string) string {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			for _, l := range p.lines() {
+				if strings.Contains(l, `"`+event+`"`) {
+					return l
+				}
+			}
+		}
+		t.Fatalf("it never said %s:\n%s", event, p.stderr)
+		return ""
+	}
+	good := fmt.Sprintf("[his]\nports = [%d]\nmax_connections = 3\n[console]\nidle_ms = 60000\n", port)
+	p := begin(good)
+	p.addr()
+	said(p, "agent.ready")
+	p.stop()
+
+	p = begin(strings.Replace(good, "max_connections", "max_conections", 1))
+	ready := sd.until("READY with the last good settings", func(l []string) bool {
+		return slices.Contains(l, "READY=1") && strings.Contains(status(l), "SETTINGS_LAST_GOOD")
+	})
+	if s := status(ready); !strings.Contains(s, fmt.Sprintf(":%d/", port)) {
+		t.Errorf("not with the last good port: %s", s)
+	}
+	if text := p.stderr.String(); !strings.Contains(text, "line 3: his.max_conections: unknown setting") || !strings.Contains(text, "settings.last_good") {
+		t.Errorf("it does not say what is wrong:\n%s", text)
+	}
+	said(p, "agent.ready")
+	hangup := func() {
+		t.Helper()
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hangup()
+	said(p, "settings.refused")
+	if err := os.WriteFile(file, []byte(strings.Replace(good, "= 3", "= 4", 1)+"[log]\nlevel = \"warn\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangup()
+	if l := said(p, "settings.taken"); !strings.Contains(l, `"restart":["his.max_connections"]`) {
+		t.Errorf("taken: %s", l)
+	}
+	p.stop()
+	if strings.Contains(p.stderr.String(), "agent.stopped") {
+		t.Error("the level of the log was not in force at once")
+	}
+}

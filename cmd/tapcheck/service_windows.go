@@ -118,6 +118,10 @@ func (a *app) uninstallService() (string, error) {
 
 func (a *app) controlService(what string) error {
 	return a.withService(func(s *mgr.Service) error {
+		if what == "reload" {
+			_, err := s.Control(svc.ParamChange)
+			return err
+		}
 		if what != "start" {
 			if err := stopService(s); err != nil || what == "stop" {
 				return err

@@ -186,6 +186,7 @@ func (c setupCmd) undo(a *app, dir string) error {
 	if isDataFolder(dir) {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
+	err = errors.Join(err, purgeSecrets())
 	for _, file := range []string{a.config, a.config + ".bak"} {
 		if e := os.Remove(file); !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)

@@ -927,6 +927,7 @@ func TestAdministration(t *testing.T) {
 		{"name": "checkin.extended_apdu", "kind": "bool", "allowed": "true or false", "doc": object{"en": "Try extended-length commands."}, "value": false, "default": false, "live": false, "restart": true},
 		{"name": "his.origins", "kind": "list", "allowed": "a list of origins", "doc": object{"en": "Web origins that may connect."}, "value": []string{"https://his.benhvien.example"}, "default": []string{}, "live": false},
 		{"name": "insurance.password_file", "kind": "string", "allowed": "path of a file", "doc": object{"en": "File that holds the password."}, "value": "", "default": "", "live": false, "fileOnly": true},
+		{"name": "desk", "kind": "string", "allowed": "up to 64 characters", "doc": object{"en": "Name of this desk."}, "value": "quầy 7", "default": "", "live": false, "source": "policy", "place": "/etc/tapcheck-policy.d/10-benhvien.toml", "locked": true},
 	}}
 	f.answers["PUT settings"] = object{"applied": []string{"console.idle_ms"}, "restart": []string{}}
 	f.answers["GET access"] = object{"access": []object{
@@ -995,6 +996,9 @@ func TestAdministration(t *testing.T) {
 	p.look("73-account-add", false)
 	p.key("Esc")
 	place("settings", "console.idle_ms")
+	p.sees("Do chính sách quyết định")
+	p.sees("/etc/tapcheck-policy.d/10-benhvien.toml")
+	p.until("what a policy decides to be locked", "[...document.querySelectorAll('.settings .field')].find((f) => f.textContent.includes('10-benhvien')).querySelector('input').disabled")
 	p.eval("(() => { const i = [...document.querySelectorAll('.settings .field')].find((f) => f.textContent.includes('console.idle_ms')).querySelector('input'); i.value = '60000'; document.querySelector('.settings').requestSubmit(); })()", nil)
 	p.sees("Đã lưu.")
 	if got := f.posted("settings"); len(got) != 1 || got["console.idle_ms"] != 60000.0 {

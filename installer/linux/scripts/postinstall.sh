@@ -16,6 +16,7 @@ systemd-sysusers /usr/lib/sysusers.d/tapcheck.conf
 # As tmpfiles.d/tapcheck.conf says; systemd-tmpfiles itself asks for /proc, which the making of an image may not have.
 install -d -m 0775 -o root -g tapcheck /etc/tapcheck
 install -d -m 0700 -o tapcheck -g tapcheck /var/lib/tapcheck
+install -d -m 0755 -o root -g root /etc/tapcheck-policy.d
 
 # The file is not one of the package's: nobody is asked about it, and no upgrade touches it.
 config=/etc/tapcheck/tapcheck.toml

@@ -7,7 +7,9 @@ remove | 0)
 	;;
 purge)
 	rm -rf /var/lib/tapcheck /etc/tapcheck /run/tapcheck /run/tapcheck.new
-	rm -rf /etc/systemd/system/tapcheck.service.d # what systemctl edit made
+	rm -rf /etc/tapcheck-policy.d
+	rm -rf /etc/systemd/system/tapcheck.service.d # what systemctl edit made, and tapcheck secret set
+	rm -f /etc/credstore.encrypted/tapcheck.*
 	if getent passwd tapcheck >/dev/null; then userdel tapcheck || true; fi
 	if getent group tapcheck >/dev/null; then groupdel tapcheck || true; fi
 	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true

@@ -459,6 +459,8 @@ export default {
 	"settings.restart": "In force after a restart",
 	"settings.pending": "Waits for a restart",
 	"settings.fileOnly": "In the file only",
+	"settings.policy": "Decided by a policy",
+	"settings.environment": "Decided by the environment",
 	"settings.on": "On",
 	"settings.save": "Save settings",
 	"settings.saved": "Saved.",

@@ -459,6 +459,8 @@ export default {
 	"settings.restart": "Có hiệu lực sau khi khởi động lại",
 	"settings.pending": "Chờ khởi động lại để có hiệu lực",
 	"settings.fileOnly": "Chỉ sửa được trong tệp",
+	"settings.policy": "Do chính sách quyết định",
+	"settings.environment": "Do biến môi trường quyết định",
 	"settings.on": "Bật",
 	"settings.save": "Lưu cấu hình",
 	"settings.saved": "Đã lưu.",

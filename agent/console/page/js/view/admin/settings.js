@@ -15,11 +15,11 @@ export function settingsPage(app) {
 		const rows = (a.settings || []).map((s) => {
 			const id = `s${++count}`;
 			const control = make(s, id);
-			if (s.fileOnly) for (const e of [control, ...control.querySelectorAll("input")]) e.disabled = true;
+			if (s.fileOnly || s.locked) for (const e of [control, ...control.querySelectorAll("input")]) e.disabled = true;
 			else inputs.set(s, control);
 			const own = language() === "vi" && inVietnamese[s.name]; // says what is allowed, too
 			return h("div", { class: "field" }, h("div", { class: "about" }, h("label", { for: id }, own || words(s.doc)), h("code", { text: s.name }),
-				h("span", { class: own ? "hint visually-hidden" : "hint", id: `${id}-hint`, text: t("settings.allowed", { what: words(s.allowed) }) }), s.fileOnly ? h("span", {}, badge("calm", t("settings.fileOnly"))) : !s.live && h("span", {}, badge(s.restart ? "look" : "calm", s.restart ? t("settings.pending") : t("settings.restart")))), control);
+				h("span", { class: own ? "hint visually-hidden" : "hint", id: `${id}-hint`, text: t("settings.allowed", { what: words(s.allowed) }) }), s.locked ? h("span", {}, badge("calm", t(s.source === "policy" ? "settings.policy" : "settings.environment")), s.place && h("code", { class: "place", text: visible(s.place) })) : s.fileOnly ? h("span", {}, badge("calm", t("settings.fileOnly"))) : !s.live && h("span", {}, badge(s.restart ? "look" : "calm", s.restart ? t("settings.pending") : t("settings.restart")))), control);
 		});
 		const form = h("form", { class: "card settings", novalidate: true }, h("p", { class: "soft" }, t("settings.file"), " ", h("code", { text: visible(a.file || "—") })),
 			(a.problems || []).map((p) => notice("look", words(p))),

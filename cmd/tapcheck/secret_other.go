@@ -1,0 +1,6 @@
+//go:build !linux && !windows
+
+package main
+
+func (a *app) setSecret(string, []byte) error { return errNoServices }
+func (a *app) removeSecret(string) error      { return errNoServices }

@@ -162,6 +162,7 @@ var reasons = map[string]Text{
 	"NO_CHIP_PHOTO":         {"Chip không có ảnh để so.", "The chip holds no photo to compare with."},
 	"CHIP_PHOTO_POOR":       {"Ảnh trong chip quá kém, không so được.", "The chip's photo is too poor to compare with."},
 	"CHIP_PHOTO_UNREADABLE": {"Ảnh trong chip không đọc được.", "The chip's photo cannot be read."},
+	"NO_MATCH":              {"Khuôn mặt trước camera không giống ảnh trong chip.", "The face before the camera is not the one of the chip's photo."},
 	"NO_LIVE_PICTURE":       {"Chưa chụp được ảnh khuôn mặt nào.", "No live picture was taken in time."},
 	"LIVE_PICTURE_POOR":     {"Ảnh chụp không đủ rõ để so.", "The live pictures are not good enough to compare."},
 	"SCORE_IN_BETWEEN":      {"Mức giống chưa đủ để kết luận: cần người so bằng mắt.", "The likeness is in between: a person has to look."},

@@ -151,6 +151,8 @@ const (
 	amendVoid        = "void"
 	amendEligibility = "eligibility"
 	amendStay        = "stay"
+	amendConsent     = "consent"
+	amendFace        = "face"
 )
 
 // amended is what was added to a check-in. In memory it belongs to a job and lies under the engine's mutex.
@@ -159,6 +161,7 @@ type amended struct {
 	links     int
 	decisions []Decision
 	void      *Voiding
+	consents  int
 	stay      []stayEvent
 	// unanswered are the look-ups that were given up, by their ids.
 	unanswered []string
@@ -234,9 +237,9 @@ func (a *amended) take(v Voiding) bool {
 }
 
 // undecided says what of a result a person must decide on: a check that failed where the check-in is otherwise complete. A check
-// that could not be made is everyday and asks nobody anything.
+// that could not be made is everyday and asks nobody anything, unless it was asked for as required.
 func undecided(r Result) (out []string) {
-	if r.Verdicts == nil || r.Means != MeansChip || r.State != Complete && r.State != Void {
+	if r.Verdicts == nil || r.State != Complete && r.State != Void {
 		return nil
 	}
 	v := r.Verdicts
@@ -247,7 +250,7 @@ func undecided(r Result) (out []string) {
 		{AboutChip, v.PassiveAuthentication.Status == lds.Failed || v.ChipAuthentication.Status == lds.Failed || v.ActiveAuthentication.Status == lds.Failed},
 		{AboutDocument, v.DocumentValidity.Status == lds.Failed},
 		{AboutIdentity, v.KeyMatchesChip.Status == lds.Failed},
-		{AboutFace, v.Face.Status == lds.Failed},
+		{AboutFace, v.Face.Status == lds.Failed || v.Face.Required && v.Face.Status != lds.Passed},
 	} {
 		if q.asked && !slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.About == q.about }) {
 			out = append(out, q.about)
@@ -498,6 +501,8 @@ func filed(row journal.Checkin, added []journal.Amendment) (*file, error) {
 			if json.Unmarshal(a.Body, &x) == nil {
 				f.amended.answered(&f.result, x)
 			}
+		case amendConsent:
+			f.consents++
 		case amendStay:
 			var s stayEvent
 			if json.Unmarshal(a.Body, &s) == nil {

@@ -23,7 +23,10 @@ func (j *job) chip() error {
 		return err
 	}
 	j.keepFiles(doc)
-	return j.showPortrait(doc)
+	if err := j.showPortrait(doc); err != nil {
+		return err
+	}
+	return j.compareFace(doc)
 }
 
 // keepFiles keeps the raw files that the owner may take, once their disclosure is on record.
@@ -312,7 +315,7 @@ func (j *job) readOnce(s reader.Session, resume *icao.Document) (*icao.Document,
 		e.mu.Unlock()
 	}()
 	o := icao.Options{
-		Key: key, Now: e.cfg.Now, Portrait: j.picture, Access: e.cfg.Access, Resume: resume,
+		Key: key, Now: e.cfg.Now, Portrait: j.picture || j.comparesFaces(), Access: e.cfg.Access, Resume: resume,
 		OnProgress: func(p icao.Progress) {
 			e.mu.Lock()
 			defer e.mu.Unlock()

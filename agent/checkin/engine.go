@@ -86,14 +86,19 @@ type Book interface {
 
 // Config is what an engine works with. Readers and Read are needed, everything else may be left out.
 type Config struct {
-	Readers   reader.Monitor
-	Read      func(ctx context.Context, t access.Transmitter, o icao.Options) (*icao.Document, error) // icao.Read
-	Access    access.Options
-	Trust     func() *trust.Store
-	Insurer   insurance.Provider // nil: insurance is off
-	Facility  insurance.Facility // whose desk it is, which rates and routes depend on
-	Codes     *claim.Table       // the hospital's own table of codes; nil: none
-	Portrait  func(ctx context.Context, p lds.Portrait) (Picture, error)
+	Readers  reader.Monitor
+	Read     func(ctx context.Context, t access.Transmitter, o icao.Options) (*icao.Document, error) // icao.Read
+	Access   access.Options
+	Trust    func() *trust.Store
+	Insurer  insurance.Provider // nil: insurance is off
+	Facility insurance.Facility // whose desk it is, which rates and routes depend on
+	Codes    *claim.Table       // the hospital's own table of codes; nil: none
+	Portrait func(ctx context.Context, p lds.Portrait) (Picture, error)
+	Faces    Faces // compares faces; nil: that is switched off
+	Face     FaceRules
+	// Capture makes the address of the console's window that takes the pictures of one job (by its ref, within a session of the
+	// operating system), and until when it can be opened; nil or false: there is none.
+	Capture   func(ref, session string) (url string, until time.Time, ok bool)
 	Book      Book
 	Lookups   Lookups // asks again what is pending; nil: look-ups wait in the book and nobody asks
 	Simulated bool
@@ -132,6 +137,7 @@ const (
 	bookWait      = time.Second // how long the disk may keep a patient waiting, once per job
 	bookSlots     = 8           // writes at a time, also stuck ones
 	checkSlots    = 32          // look-ups at a time, also stuck ones
+	faceSlots     = 8           // comparisons of faces at a time, also stuck ones
 	maxCatchUp    = 1000        // writes that wait for the disk to come back
 	catchUpEvery  = 15 * time.Second
 	eventBuffer   = 256 // events that an owner's socket may be behind
@@ -169,6 +175,7 @@ type Engine struct {
 
 	books  chan struct{} // semaphores
 	checks chan struct{}
+	faces  chan struct{}
 
 	stop  context.CancelFunc // of the loops
 	ctx   context.Context
@@ -244,7 +251,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		cfg: c, jobs: map[jobKey]*job{}, perOwner: map[Owner]int{}, infos: map[string]reader.Info{}, slots: map[string]*slot{},
 		subs: map[Owner]map[*subscriber]struct{}{}, grace: map[Owner]*time.Timer{}, asking: map[*job]bool{}, changed: make(chan struct{}),
-		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), gone: make(chan struct{}),
+		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), faces: make(chan struct{}, faceSlots), gone: make(chan struct{}),
 	}
 	rand.Read(e.salt[:]) // never fails (crypto/rand)
 	e.settled = time.NewTimer(settleTime)
@@ -412,6 +419,9 @@ func (e *Engine) start(ctx context.Context, o Owner, r Rights, lang catalog.Lang
 		e.queue = append(e.queue, j)
 		e.reconcile()
 	}
+	if j.comparesFaces() {
+		e.cfg.Faces.Warm()
+	}
 	e.wg.Go(j.run)
 	return j.accepted, nil
 }
@@ -423,6 +433,9 @@ func permit(r Rights, req *Request) *catalog.Error {
 	}
 	if req.Means != MeansChip && !r.Read && !r.Insurance {
 		return catalog.New(catalog.Forbidden, map[string]any{"right": "insurance"})
+	}
+	if req.wantsFace() && !r.Face {
+		return catalog.New(catalog.Forbidden, map[string]any{"right": "face"})
 	}
 	switch req.Insurance {
 	case "agent":
@@ -502,6 +515,10 @@ func (e *Engine) provide(j *job, p Provision) error {
 	switch {
 	case p.Key != nil && p.Reader != "":
 		return bad("key", "either a key or a reader")
+	case p.Face != nil && (p.Key != nil || p.Reader != ""):
+		return bad("face", "either a key, a reader or face")
+	case p.Face != nil:
+		return j.act(*p.Face)
 	case p.Key != nil:
 		if !j.wantsKey() {
 			return catalog.New(catalog.JobNotWaiting, nil)

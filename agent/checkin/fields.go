@@ -111,6 +111,11 @@ func (r Result) Within(rights Rights) (out Result, less bool) {
 	if r.Portrait != nil && !may(FieldPortrait) {
 		r.Portrait, less = nil, true
 	}
+	if r.Verdicts != nil && r.Verdicts.Face.Decision != "" && !rights.Face {
+		v := *r.Verdicts
+		v.Face = FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff, Required: v.Face.Required}
+		r.Verdicts, less = &v, true
+	}
 	// What the HIS itself has brought is no news to it.
 	if r.Eligibility != nil && !rights.Insurance && r.Eligibility.Source != insurance.SourceSupplied {
 		r.Eligibility, less = nil, true

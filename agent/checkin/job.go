@@ -74,6 +74,7 @@ type job struct {
 	ended    time.Time
 	result   *Result
 	files    map[lds.FileID][]byte // for TakeFiles
+	face     faceStep
 }
 
 // run is the life of a job.
@@ -237,7 +238,7 @@ func (j *job) emit(method string, params func(seq int) any) {
 // hints are what the desk does while a phase lasts.
 var hints = map[Phase]string{
 	PhaseConnecting: catalog.StepKeepCard, PhaseAccess: catalog.StepKeepCard, PhaseIdentity: catalog.StepKeepCard,
-	PhaseChip: catalog.StepKeepCard, PhasePortrait: catalog.StepKeepCard,
+	PhaseChip: catalog.StepKeepCard, PhasePortrait: catalog.StepKeepCard, PhaseFace: catalog.StepReturnCard,
 }
 
 // progress tells how far a job is: each change of phase at once, and of percent as often as an eye can follow. Percent
@@ -333,7 +334,7 @@ func (j *job) options() ResultOptions {
 		PortraitWanted: j.picture, Portrait: j.portrait, PortraitErr: j.pictErr, Eligibility: j.eligible, Codes: j.e.cfg.Codes, SignerSeen: j.signer,
 		Subject: j.said(), Limited: j.limited, Recorded: !j.unwritten, Simulated: j.e.cfg.Simulated, Virtual: j.virtual,
 		Operator: j.req.Operator, Desk: j.req.Desk, Visit: copyOf(j.visit), Decisions: slices.Clone(j.decisions), StartedAt: j.startedAt,
-		Timings: j.timings,
+		Timings: j.timings, Face: j.faceVerdict(),
 	}
 }
 

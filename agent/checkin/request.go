@@ -129,9 +129,7 @@ func (r *Request) check(c cards) *catalog.Error {
 		return bad("insurance", "unknown")
 	}
 	switch r.Face {
-	case "", "off":
-	case "required", "offered":
-		return catalog.New(catalog.NotAvailable, map[string]any{"field": "face"})
+	case "", FaceOff, FaceOffered, FaceRequired:
 	default:
 		return bad("face", "unknown")
 	}

@@ -38,6 +38,7 @@ type ResultOptions struct {
 	StartedAt        time.Time
 	FinishedAt       time.Time
 	Timings          Timings
+	Face             FaceVerdict // the zero value: switched off
 	// Err ended it; nil is a complete check-in. CANCELLED and AGENT_STOPPING make a cancelled one.
 	Err error
 }
@@ -132,9 +133,12 @@ func assemble(v *view, o ResultOptions) Result {
 		}
 	}
 	person := failure != nil && failure.ID == catalog.PersonUnexpected
+	if o.Face.Status == "" {
+		o.Face = FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}
+	}
 	switch {
 	case o.Means != MeansChip:
-		r.Verdicts = &Verdicts{Verdicts: noChip(), Face: FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip}}
+		r.Verdicts = &Verdicts{Verdicts: noChip(), Face: FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonMeansIsNotChip, Required: o.Face.Required}}
 	case v != nil && !person: // of another person's card nothing is told, not even how genuine it is
 		r.Identity = Filter(v.identity, o.Fields)
 		verdicts := v.verdicts
@@ -144,7 +148,7 @@ func assemble(v *view, o ResultOptions) Result {
 			c.SeenBefore = o.SignerSeen
 			verdicts.PassiveAuthentication.Signer = &c
 		}
-		r.Verdicts = &Verdicts{Verdicts: verdicts, Face: FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}}
+		r.Verdicts = &Verdicts{Verdicts: verdicts, Face: o.Face}
 	}
 	if person {
 		r.Portrait, r.Eligibility, o.Subject = nil, nil, nil
@@ -312,8 +316,12 @@ func nextIDs(r Result, failure *catalog.Error) (ids []string) {
 			add(d.Advice)
 		}
 	}
+	decideFace := slices.Contains(r.DecisionNeeded, AboutFace)
+	if decideFace {
+		add(catalog.StepFaceByEye)
+	}
 	if r.Means == MeansChip {
-		if r.Portrait != nil {
+		if r.Portrait != nil && !decideFace && (r.Verdicts == nil || r.Verdicts.Face.Status != lds.Passed) {
 			add(catalog.StepComparePhoto)
 		}
 		if r.Identity != nil {

@@ -130,7 +130,7 @@ type Request struct {
 	Portrait    *bool                  `json:"portrait,omitempty"`  // default true
 	Insurance   string                 `json:"insurance,omitempty"` // "agent" (default), "supplied", "off"
 	Eligibility *insurance.Eligibility `json:"eligibility,omitempty"`
-	Face        string                 `json:"face,omitempty"` // "off" (default) until face verification is there
+	Face        string                 `json:"face,omitempty"` // FaceOff (default), FaceOffered, FaceRequired
 	Nonce       string                 `json:"nonce,omitempty"`
 	Timeouts    *Timeouts              `json:"timeouts,omitempty"`
 	Wait        *bool                  `json:"wait,omitempty"` // wait for a card; default true
@@ -159,7 +159,7 @@ type Picture struct {
 	Frame  uint32 `json:"frame,omitempty"` // number of the binary frame, from 1, per connection
 }
 
-// FaceVerdict is the verdict about the face; until face verification is there it is always not_done.
+// FaceVerdict is the verdict about the living face against the chip's photo.
 type FaceVerdict struct {
 	Status      lds.Status   `json:"status"`
 	Reason      lds.Reason   `json:"reason,omitempty"`
@@ -169,6 +169,8 @@ type FaceVerdict struct {
 	Threshold   float64      `json:"threshold,omitempty"`
 	Model       string       `json:"model,omitempty"`
 	AttackCheck *AttackCheck `json:"attackCheck,omitempty"`
+	Attempts    int          `json:"attempts,omitempty"` // that were made
+	Required    bool         `json:"required,omitempty"` // it was asked for as required: without a match a person decides
 }
 
 // AttackCheck says how hard it was looked whether a living person sat before the camera.
@@ -240,10 +242,14 @@ type Result struct {
 type Need struct {
 	JobID     string        `json:"jobId"`
 	Seq       int           `json:"seq"`             // as in Progress
-	Need      string        `json:"need"`            // insert_card, reposition_card, return_card, key, choose_reader
+	Need      string        `json:"need"`            // insert_card, reposition_card, return_card, key, choose_reader, consent, live_image
 	Cause     *catalog.Wire `json:"cause,omitempty"` // why, in words for the desk
 	ExpiresAt time.Time     `json:"expiresAt"`
 	Readers   []string      `json:"readers,omitempty"` // choose_reader: ids
+
+	Consent *ConsentNeed `json:"consent,omitempty"` // consent
+	Face    *FaceNeed    `json:"face,omitempty"`    // live_image
+	Capture *Capture     `json:"capture,omitempty"` // consent, live_image
 }
 
 // What a job can need. The values go over the wire and are frozen.
@@ -253,6 +259,8 @@ const (
 	NeedReturnCard     = "return_card"
 	NeedKey            = "key"
 	NeedChooseReader   = "choose_reader"
+	NeedConsent        = "consent"
+	NeedLiveImage      = "live_image"
 )
 
 // Provision is job.provide: the answer to a need.
@@ -260,6 +268,7 @@ type Provision struct {
 	JobID  string    `json:"jobId"`
 	Key    *KeyInput `json:"key,omitempty"`
 	Reader string    `json:"reader,omitempty"`
+	Face   *FaceAct  `json:"face,omitempty"`
 }
 
 // Progress is job.progress.
@@ -307,6 +316,7 @@ type JobStatus struct {
 type Rights struct {
 	Read      bool     `json:"read"`
 	Insurance bool     `json:"insurance"`
+	Face      bool     `json:"face,omitempty"`    // have the living face compared
 	History   bool     `json:"history,omitempty"` // what the insurer says that a person was treated for
 	Simulator bool     `json:"simulator"`
 	Fields    []string `json:"fields"` // ceiling of identity fields, JSON names of lds.Identity, and "portrait"

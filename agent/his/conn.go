@@ -300,6 +300,11 @@ func (c *conn) serveSlowly(m method, r request) {
 	select {
 	case c.slow <- struct{}{}:
 	default:
+		if m.spare != nil {
+			result, e := c.call(c.ctx, r.method, method{run: m.spare}, r)
+			c.answer(r.id, result, e)
+			return
+		}
 		c.s.count(catalog.RateLimited)
 		c.answer(r.id, nil, catalog.New(catalog.RateLimited, nil))
 		return

@@ -13,7 +13,7 @@ import (
 const (
 	maxDepth  = 32
 	maxID     = 128      // bytes of a JSON-RPC id as written
-	maxParams = 64 << 10 // bytes of params; nothing that is served yet carries more
+	maxParams = 64 << 10 // bytes of params, but for those with a picture (maxPictured)
 )
 
 // request is one JSON-RPC request. A nil id is a notification: it is served and not answered.
@@ -92,8 +92,10 @@ func tooDeep(frame []byte) bool {
 }
 
 // decode reads the params of a request. Errors name the field, which is our own word, and never its value.
-func decode(params json.RawMessage, v any) error {
-	if len(params) > maxParams {
+func decode(params json.RawMessage, v any) error { return decodeUpTo(maxParams, params, v) }
+
+func decodeUpTo(most int, params json.RawMessage, v any) error {
+	if len(params) > most {
 		return badField("params")
 	}
 	if len(params) == 0 || string(params) == "null" {

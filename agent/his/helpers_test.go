@@ -52,6 +52,10 @@ type fakeEngine struct {
 	insurer chan struct{}   // where it is set, each look-up takes a value
 	result  *checkin.Result // of every job, where it is set
 	got     []int64         // notices that were seen to arrive
+
+	pictures   [][]byte // of live frames
+	slowFrames chan struct{}
+	consents   []checkin.ConsentRequest
 }
 
 func newFakeEngine() *fakeEngine {
@@ -217,6 +221,48 @@ func (e *fakeEngine) UpdateVisit(_ context.Context, o checkin.Owner, r checkin.R
 func (e *fakeEngine) CloseVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, l catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error) {
 	req.Event = "end"
 	return e.UpdateVisit(ctx, o, r, l, req)
+}
+
+// A job of the fake engine needs a live image as long as it waits; a frame "slow" takes until its request ends.
+func (e *fakeEngine) FaceFrame(ctx context.Context, o checkin.Owner, p checkin.FaceFrameParams) (checkin.FaceFrameResult, error) {
+	e.mu.Lock()
+	st, ok := e.jobs[o][p.JobID]
+	e.pictures = append(e.pictures, p.Image.Data)
+	slow := e.slowFrames
+	e.mu.Unlock()
+	switch {
+	case !ok:
+		return checkin.FaceFrameResult{}, catalog.New(catalog.JobUnknown, nil)
+	case st.Final():
+		return checkin.FaceFrameResult{}, catalog.New(catalog.JobNotWaiting, nil)
+	}
+	if slow != nil {
+		select {
+		case <-slow:
+		case <-ctx.Done():
+			return checkin.FaceFrameResult{}, ctx.Err()
+		}
+	}
+	return checkin.FaceFrameResult{Findings: []checkin.FaceFinding{}, Progress: 10, Attempt: 1}, nil
+}
+
+func (e *fakeEngine) FaceDropped(checkin.Owner, string) (checkin.FaceFrameResult, error) {
+	return checkin.FaceFrameResult{Findings: []checkin.FaceFinding{{ID: "FRAME_DROPPED", Text: "…", Warning: true}}, Progress: 10, Attempt: 1}, nil
+}
+
+func (e *fakeEngine) FaceVerify(ctx context.Context, o checkin.Owner, p checkin.FaceFrameParams) (checkin.FaceVerifyResult, error) {
+	f, err := e.FaceFrame(ctx, o, p)
+	return checkin.FaceVerifyResult{Face: checkin.FaceVerdict{Status: "not_verifiable", Reason: "LIVE_PICTURE_POOR"}, Findings: f.Findings, Attempt: f.Attempt}, err
+}
+
+func (e *fakeEngine) RecordConsent(_ context.Context, o checkin.Owner, r checkin.ConsentRequest) (checkin.ConsentRecorded, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, ok := e.jobs[o][r.JobID]; !ok {
+		return checkin.ConsentRecorded{}, catalog.New(catalog.JobUnknown, nil)
+	}
+	e.consents = append(e.consents, r)
+	return checkin.ConsentRecorded{ConsentID: "consent-1", CheckinID: "c-" + r.JobID, Recorded: true}, nil
 }
 
 func (e *fakeEngine) Got(o checkin.Owner, notice int64) {

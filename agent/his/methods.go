@@ -23,6 +23,8 @@ type method struct {
 	ordered bool // its answer goes before any notification that it causes
 	pairing bool // may come from an origin that is not allowed yet
 	slow    bool // it may take seconds, and what comes behind it on the same socket does not wait for it
+	// spare answers in place of a slow method while too many are served already; nil: RATE_LIMITED does.
+	spare func(ctx context.Context, c *conn, params json.RawMessage) (any, error)
 	// rights, of which the session's token must carry one; none: the session is enough. What a request asks for within its
 	// method (insurance for a check-in by chip, fields) is the engine's to hold against them.
 	rights []string
@@ -82,10 +84,11 @@ func (s *Server) table() map[string]method {
 		add("pairing.start", method{run: startPairing, early: true, pairing: true})
 		add("pairing.confirm", method{run: confirmPairing, early: true, pairing: true})
 	}
+	face := []string{keys.RightFace}
+	add("consent.record", method{run: recordConsent, slow: true, rights: face})
+	add("face.frame", method{run: faceFrame, slow: true, spare: faceDropped, rights: face})
+	add("face.verify", method{run: faceVerify, slow: true, rights: face})
 	// What later versions serve, with the rights that it will ask for.
-	add("face.frame", method{rights: []string{keys.RightFace}})
-	add("face.verify", method{rights: []string{keys.RightFace}})
-	add("consent.record", method{rights: []string{keys.RightFace}})
 	add("evidence.get", method{rights: []string{keys.RightEvidence}})
 	return t
 }
@@ -209,7 +212,7 @@ func openSession(_ context.Context, c *conn, params json.RawMessage) (any, error
 		id: strings.ToLower(rand.Text()), token: token, operator: vouched(token, p.Operator), lang: catalog.VI,
 		owner: checkin.Owner{Client: client, Session: c.who.session, User: c.s.c.User(c.who.session)}, binary: p.Pictures == picturesBinary,
 		rights: checkin.Rights{
-			Read: token.Has(keys.RightRead), Insurance: token.Has(keys.RightInsurance), History: token.Has(keys.RightHistory),
+			Read: token.Has(keys.RightRead), Insurance: token.Has(keys.RightInsurance), Face: token.Has(keys.RightFace), History: token.Has(keys.RightHistory),
 			Simulator: token.Has(keys.RightSimulator) && c.s.c.Simulator != nil, Fields: slices.Clone(token.Fields),
 		},
 	}
@@ -369,6 +372,16 @@ func provide(ctx context.Context, c *conn, params json.RawMessage) (any, error) 
 	}
 	if err := jobID(p.JobID); err != nil {
 		return nil, err
+	}
+	if p.Face != nil {
+		if e := c.session.mayAct(); e != nil {
+			return nil, e
+		}
+		by, err := c.operatorOf(p.Face.By)
+		if err != nil {
+			return nil, badField("face.by.id")
+		}
+		p.Face.By = by
 	}
 	if err := c.s.c.Engine.Provide(ctx, c.session.owner, p); err != nil {
 		return nil, err

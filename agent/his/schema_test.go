@@ -35,6 +35,8 @@ var said = map[string]any{
 	"CheckinLinkResult": checkin.Linked{}, "CheckinDecideResult": checkin.Decided{}, "CheckinVoidResult": checkin.Voided{}, "CheckinListResult": checkin.List{},
 	"CheckinSummary": checkin.Summary{}, "InsuranceCheckResult": checkin.Check{}, "Attempt": checkin.Attempt{}, "EligibilityChanged": checkin.EligibilityChanged{},
 	"VisitResult": checkin.VisitAnswer{}, "Unverified": checkin.Unverified{}, "CheckinProofResult": checkin.ProofAnswer{}, "ProofAttempt": checkin.ProofAttempt{}, "BundleFile": BundleFile{},
+	"ConsentNeed": checkin.ConsentNeed{}, "FaceNeed": checkin.FaceNeed{}, "FaceChallenge": checkin.FaceChallenge{}, "FaceFinding": checkin.FaceFinding{}, "Capture": checkin.Capture{},
+	"FaceFrameResult": checkin.FaceFrameResult{}, "FaceVerifyResult": checkin.FaceVerifyResult{}, "ConsentRecordResult": checkin.ConsentRecorded{},
 	"Rights": checkin.Rights{}, "Operator": checkin.Operator{},
 	"Identity": lds.Identity{}, "AccessVerdict": lds.AccessVerdict{}, "PassiveVerdict": lds.PassiveVerdict{}, "ExchangeVerdict": lds.ExchangeVerdict{},
 	"BasisVerdict": lds.BasisVerdict{}, "Signer": lds.Signer{}, "Anchor": lds.Anchor{},
@@ -50,6 +52,7 @@ var asked = map[string]any{
 	"CheckinStartParams": checkin.Request{}, "JobProvideParams": checkin.Provision{}, "KeyInput": checkin.KeyInput{}, "Expect": checkin.Expect{},
 	"CheckinLinkParams": checkin.LinkRequest{}, "CheckinDecideParams": checkin.DecideRequest{}, "CheckinVoidParams": checkin.VoidRequest{},
 	"CheckinListParams": checkin.ListRequest{}, "InsuranceCheckParams": checkin.CheckRequest{}, "VisitUpdateParams": checkin.VisitRequest{}, "Subject": checkin.Subject{}, "Visit": checkin.Visit{}, "Timeouts": checkin.Timeouts{}, "Care": insurance.Care{},
+	"FaceAct": checkin.FaceAct{}, "FaceFrameParams": checkin.FaceFrameParams{}, "ImageInput": checkin.FaceImage{}, "ConsentRecordParams": checkin.ConsentRequest{},
 	"JWK":       keys.JWK{},  // which a HIS backend's key may be too
 	"Discovery": discovery{}, // of which a page that is not allowed gets less
 }
@@ -209,6 +212,9 @@ func TestValuesAreTheConstants(t *testing.T) {
 		{"StepId", "agent/catalog", "Step*"},
 		{"WarningId", "agent/catalog", "Warn*"},
 		{"HealthItem.severity", "agent/health", "Severity"},
+		{"FaceAct.action", "agent/checkin", "act*"},
+		{"FaceVerdict.decision", "agent/checkin", "face*"},
+		{"AttackLevel", "agent/checkin", "Attack*"},
 		{"SimCardFault.kind", "icao/chip", "FaultKind"},
 		{"SimFaultParams.gateway", "insurance/bhyt/localgateway", "Scenario"},
 	} {
@@ -384,7 +390,7 @@ func TestNumbersAreTheDocuments(t *testing.T) {
 	seconds := func(d time.Duration) string { return fmt.Sprintf("%d seconds", int(d.Seconds())) }
 	for what, want := range map[string]string{
 		"Frame from a client":              fmt.Sprintf("%d MiB (%d KiB before session.open)", c.Limits.FrameBytes>>20, openFrameBytes>>10),
-		"Params of a request":              fmt.Sprintf("%d KiB", maxParams>>10),
+		"Params of a request":              fmt.Sprintf("%d KiB; %d MiB of face.frame and face.verify", maxParams>>10, maxPictured>>20),
 		"Nesting of a frame":               fmt.Sprintf("%d levels", maxDepth),
 		"Connections at the same time":     fmt.Sprint(c.Limits.Connections),
 		"Requests per second of a session": fmt.Sprintf("%d, twice as many at once", c.Limits.RequestsPerSecond),

@@ -58,6 +58,10 @@ type Engine interface {
 	CloseVisit(ctx context.Context, o checkin.Owner, r checkin.Rights, lang catalog.Lang, req checkin.VisitRequest) (checkin.VisitAnswer, error)
 	Got(o checkin.Owner, notice int64) // does not block
 	ProofFor(ctx context.Context, o checkin.Owner, r checkin.Rights, req checkin.ProofRequest) (checkin.ProofAnswer, error)
+	FaceFrame(ctx context.Context, o checkin.Owner, p checkin.FaceFrameParams) (checkin.FaceFrameResult, error)
+	FaceDropped(o checkin.Owner, jobID string) (checkin.FaceFrameResult, error) // does not block
+	FaceVerify(ctx context.Context, o checkin.Owner, p checkin.FaceFrameParams) (checkin.FaceVerifyResult, error)
+	RecordConsent(ctx context.Context, o checkin.Owner, r checkin.ConsentRequest) (checkin.ConsentRecorded, error)
 	Export(ctx context.Context, o checkin.Owner, r checkin.Rights, req checkin.ExportRequest) (checkin.Export, error)
 }
 

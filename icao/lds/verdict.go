@@ -72,10 +72,17 @@ const (
 	ReasonChipPhotoPoor       Reason = "CHIP_PHOTO_POOR"
 	ReasonChipPhotoUnreadable Reason = "CHIP_PHOTO_UNREADABLE"
 	ReasonNoLivePicture       Reason = "NO_LIVE_PICTURE"
+	ReasonNoMatch             Reason = "NO_MATCH" // the living face is not the photo's
 	ReasonLivePicturePoor     Reason = "LIVE_PICTURE_POOR"
 	ReasonScoreInBetween      Reason = "SCORE_IN_BETWEEN"
 	ReasonOtherFace           Reason = "OTHER_FACE"
 	ReasonAttackCheckFailed   Reason = "ATTACK_CHECK_FAILED"
+	ReasonChallengeNotMet     Reason = "CHALLENGE_NOT_MET" // these are of the attack check
+	ReasonChallengeRunning    Reason = "CHALLENGE_RUNNING"
+	ReasonFlatPicture         Reason = "FLAT_PICTURE"
+	ReasonFramesRepeated      Reason = "FRAMES_REPEATED"
+	ReasonTooFewFrames        Reason = "TOO_FEW_FRAMES"
+	ReasonAttackCheckOff      Reason = "ATTACK_CHECK_OFF"
 	ReasonConsentRefused      Reason = "CONSENT_REFUSED"
 	ReasonConsentMissing      Reason = "CONSENT_MISSING"
 	ReasonModelsMissing       Reason = "MODELS_MISSING"

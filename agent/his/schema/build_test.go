@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/face"
 )
 
 var update = flag.Bool("update", false, "write what is made of the source")
@@ -196,6 +197,7 @@ func catalogued() Object {
 			return e.Text.EN
 		})},
 		{"StepId", listed("Id of something that the desk does now. Frozen.", catalog.StepIDs(), english(catalog.StepText))},
+		{"FindingId", listed("Id of something about a live picture. Frozen.", slices.Sorted(slices.Values(face.FindingIDs)), english(catalog.FaceText))},
 		{"WarningId", listed("Id of a warning within a result. Frozen.", catalog.WarningIDs(), english(catalog.WarningText))},
 		{"ReasonId", listed("Id of the reason why a verdict is not passed, or of what is odd about it. Frozen.", reasons(), english(func(id string, l catalog.Lang) (string, bool) {
 			if s, ok := catalog.ReasonText(id, l); ok {

@@ -101,6 +101,7 @@ export const reasons = {
 	NO_CHIP_PHOTO: {"en":"The chip holds no photo to compare with.","vi":"Chip không có ảnh để so."},
 	NO_EXPIRY_DATE: {"en":"The card states no date of expiry.","vi":"Thẻ không ghi ngày hết hạn."},
 	NO_LIVE_PICTURE: {"en":"No live picture was taken in time.","vi":"Chưa chụp được ảnh khuôn mặt nào."},
+	NO_MATCH: {"en":"The face before the camera is not the one of the chip's photo.","vi":"Khuôn mặt trước camera không giống ảnh trong chip."},
 	NO_SOD: {"en":"The chip has no signature file.","vi":"Chip không có tệp chữ ký."},
 	OTHER_FACE: {"en":"More than one person came before the camera meanwhile.","vi":"Có hơn một người trước camera trong lúc chụp."},
 	PASSIVE_AUTH_FAILED: {"en":"The chip's key is not the signed one.","vi":"Khóa của chip không khớp phần đã ký."},

@@ -213,6 +213,8 @@ export interface Rights {
   read: boolean;
   /** Have the insurance looked up. */
   insurance: boolean;
+  /** Have the living face compared with the chip's; absent: no. */
+  face?: boolean;
   /** Be told what a person was treated for (insurance.check with history); absent: no. */
   history?: boolean;
   /** Use sim.*; never outside a simulation. */
@@ -452,9 +454,9 @@ export interface CheckinStartParams {
   insurance?: "agent" | "supplied" | "off";
   eligibility?: Eligibility;
   /**
-   * Whether the living face is compared with the chip's. `off`: no (the default; the others answer NOT_AVAILABLE until
-   * face verification is served). `offered`: if the desk sends a picture. `required`: the result says what a person
-   * has to decide if it was not done or did not match.
+   * Whether the living face is compared with the chip's. `off`: no (the default). `offered`: yes, and what comes of it
+   * stands in the result like every other verdict. `required`: yes, and without a match the result says that a person
+   * has to decide (decisionNeeded face); it is never withheld for it.
    */
   face?: "off" | "offered" | "required";
   /** Nonce of the HIS backend, at most 256 bytes, for the signed evidence. */
@@ -619,7 +621,11 @@ export interface Warning {
   text: string;
 }
 
-/** What a job waits for before it goes on. When it expires the job fails with the cause's error. */
+/**
+ * What a job waits for before it goes on. When it expires the job fails with the cause's error; consent and live_image
+ * have no cause, and with them the job goes on without. The same need may be told again when something about it has
+ * changed, such as the attempt.
+ */
 export interface Need {
   jobId: JobId;
   /** As in job.progress. */
@@ -628,7 +634,9 @@ export interface Need {
    * What is needed. `insert_card`: put a card on the reader. `reposition_card`: lift the card and put it down again,
    * or hold it still. `return_card`: a card that was read already lies there; give it back. `key`: the key is missing,
    * or the chip rejected it; answer with job.provide. `choose_reader`: several cards lie there; answer with
-   * job.provide. `live_image`: a picture of the living face (later). `consent`: the person's consent (later).
+   * job.provide. `consent`: the person's consent to have the face compared; answer with consent.record. When it
+   * expires the check-in goes on without the comparison. `live_image`: pictures of the living face; answer with
+   * face.frame or face.verify, or leave it out with job.provide. When it expires the check-in goes on.
    */
   need:
     | "insert_card"
@@ -636,23 +644,93 @@ export interface Need {
     | "return_card"
     | "key"
     | "choose_reader"
-    | "live_image"
     | "consent"
+    | "live_image"
     | (string & {});
   cause?: ErrorData;
   /** Until when, RFC 3339. */
   expiresAt: string;
   /** choose_reader: ids of the readers to choose from. */
   readers?: string[];
-  /** Not served yet. */
+  consent?: ConsentNeed;
+  face?: FaceNeed;
   capture?: Capture;
 }
 
 /**
- * live_image: the console's window that takes the picture, so that a program needs no camera code of its own. It opens
- * the address in the PC's browser, in the session of the operating system that the check-in came from. The job goes on
- * by itself when the agent has what it needs. A web page that takes the picture itself sends it with face.frame. Not
- * served yet.
+ * What has to be asked, and of whom. Say it in these words or in the hospital's own; the answer names the version of
+ * the text that was used.
+ */
+export interface ConsentNeed {
+  /** What for. */
+  purpose: "face_verification";
+  /** Version of text. */
+  textVersion: string;
+  /**
+   * What the person is told, in the session's language. Not ticked beforehand; a refusal changes nothing about the
+   * care.
+   */
+  text: string;
+  /**
+   * Who has to agree: the patient; of a child under seven the guardian, from seven to fifteen both. `patient`: the
+   * patient. `guardian`: the guardian.
+   */
+  by: ("patient" | "guardian")[];
+}
+
+/** How far the comparison is. */
+export interface FaceNeed {
+  /** Which attempt this is, from 1. */
+  attempt: number;
+  /** How many there can be. */
+  attempts: number;
+  attackCheck: AttackLevel;
+  challenge?: FaceChallenge;
+  verdict?: FaceVerdict;
+}
+
+/**
+ * How it is looked at whether a living person stands before the camera. None is a presentation attack detection as
+ * ISO/IEC 30107-3 has it, and none sees a camera that is fed with made-up pictures.
+ */
+export type AttackLevel = "none" | "passive_hints" | "active_challenge" | (string & {});
+
+/** What the person is asked to do before the camera. Left and right are the person's own. */
+export interface FaceChallenge {
+  /** Send it with each frame that was taken while it was shown. */
+  id: string;
+  /**
+   * What. `look_straight`: look straight at the camera. `turn_left`: turn the head to the left. `turn_right`: turn the
+   * head to the right. `nod`: nod. `blink`: blink. `come_closer`: come closer.
+   */
+  kind:
+    | "look_straight"
+    | "turn_left"
+    | "turn_right"
+    | "nod"
+    | "blink"
+    | "come_closer"
+    | (string & {});
+  /** The same in the session's language. */
+  text: string;
+  /** Until when, RFC 3339. */
+  expiresAt?: string;
+}
+
+/** Something about a picture that the person or the desk can mend. */
+export interface FaceFinding {
+  id: FindingId;
+  /** An instruction in the session's language. Show it at once, large. */
+  text: string;
+  /** True: the picture is used all the same. */
+  warning?: boolean;
+}
+
+/**
+ * live_image and consent: the console's window that asks and takes the picture, so that a program needs no camera code
+ * of its own. The same address stands in both needs: open it once. It opens the address in the PC's browser, in the
+ * session of the operating system that the check-in came from. The job goes on by itself when the agent has what it
+ * needs. A web page that takes the picture itself sends it with face.frame.
  */
 export interface Capture {
   /**
@@ -670,6 +748,29 @@ export interface JobProvideParams {
   key?: KeyInput;
   /** The reader that was chosen, by id. */
   reader?: string;
+  face?: FaceAct;
+}
+
+/** What the operator does about the comparison of the face. It is on record, with who and why. */
+export interface FaceAct {
+  /**
+   * What. `retry`: a further attempt, after one that came to no match. `skip`: goes on without (further) attempts;
+   * what an attempt has come to stays as it is.
+   */
+  action: "retry" | "skip";
+  /**
+   * Why; with skip it must be there, with retry it may. `camera_missing`: there is no camera that works.
+   * `patient_cannot`: the patient cannot do it. `patient_refuses`: the patient does not want it. `compared_by_eye`:
+   * the operator has compared with their own eyes. `no_time`: there is no time. `other`: something else.
+   */
+  reason?:
+    | "camera_missing"
+    | "patient_cannot"
+    | "patient_refuses"
+    | "compared_by_eye"
+    | "no_time"
+    | "other";
+  by?: Operator;
 }
 
 /** A job of this client. */
@@ -916,7 +1017,7 @@ export interface BasisVerdict {
   differs?: FieldName[];
 }
 
-/** Whether the living face is the chip's. Until face verification is served it is not_done. */
+/** Whether the living face is the chip's. It never decides about care. */
 export interface FaceVerdict {
   status: VerdictStatus;
   reason?: ReasonId;
@@ -933,15 +1034,15 @@ export interface FaceVerdict {
   /** The model that compared. */
   model?: string;
   attackCheck?: AttackCheck;
+  /** How many attempts were made. Absent: none. */
+  attempts?: number;
+  /** True: checkin.start asked for it as required, so without a match a person decides. */
+  required?: boolean;
 }
 
 /** Whether a living person stood before the camera. */
 export interface AttackCheck {
-  /**
-   * How it was looked at. `none`: not looked at. `passive`: by the picture. `active_challenge`: the person did what
-   * was asked.
-   */
-  level: "none" | "passive" | "active_challenge" | (string & {});
+  level: AttackLevel;
   status: VerdictStatus;
   reason?: ReasonId;
 }
@@ -1541,44 +1642,59 @@ export interface Unverified {
   attempts: Attempt[];
 }
 
-/** A live picture for a job, with the answer to the running challenge. Not served yet. */
+/** A live picture for a job. */
 export interface FaceFrameParams {
   jobId: JobId;
+  /** Counts the frames of this job, upwards. */
+  seq: number;
+  /**
+   * When it was taken, milliseconds on a clock of the sender that only runs forward, from any start (performance.now
+   * of a page).
+   */
+  atMs: number;
   image: ImageInput;
-  /** Id of the challenge that it answers. */
+  /** Id of the challenge that was shown while it was taken. */
   challenge?: string;
 }
 
-/** What is wrong with this picture, at once. Not served yet. */
+/** What is wrong with this picture, at once, and what comes next. */
 export interface FaceFrameResult {
-  /** Ids such as TOO_DARK; empty: nothing. */
-  findings: string[];
-  /** What the person is asked to do next. */
-  challenge?: string;
-  /** No more pictures are needed. */
+  /** The most important one first; empty: nothing. */
+  findings: FaceFinding[];
+  challenge?: FaceChallenge;
+  /** Of this attempt, percent. */
+  progress: number;
+  /** This attempt has ended: send no more pictures. */
   done: boolean;
+  /** Which attempt it was. */
+  attempt: number;
+  face?: FaceVerdict;
 }
 
-/** A single live picture for a job. Not served yet. */
+/** A single live picture for a job. */
 export interface FaceVerifyParams {
   jobId: JobId;
   image: ImageInput;
 }
 
-/** The comparison. Not served yet. */
+/** The comparison. */
 export interface FaceVerifyResult {
   face: FaceVerdict;
+  /** What is wrong with the picture; empty: nothing. */
+  findings: FaceFinding[];
+  /** Which attempt it was. */
+  attempt: number;
 }
 
-/** A picture. Not served yet. */
+/** A picture. */
 export interface ImageInput {
   /** What it is. `image/jpeg`: JPEG. `image/png`: PNG. */
   mime: "image/jpeg" | "image/png";
-  /** The picture, base64, at most 4 MiB. */
+  /** The picture, base64, at most 4 MiB of picture. 640 pixels wide is enough, and quick. */
   data: string;
 }
 
-/** A consent that was asked for. Not served yet. */
+/** A consent that was asked for: of a check-in, by exactly one of its two ids. */
 export interface ConsentRecordParams {
   jobId?: JobId;
   checkinId?: CheckinId;
@@ -1587,18 +1703,22 @@ export interface ConsentRecordParams {
    * signed evidence.
    */
   purpose: "face_verification" | "insurance_lookup" | "evidence";
-  /** Version of the text that the person was shown. */
+  /** Version of the text that the person was shown, the agent's or the hospital's own. */
   textVersion: string;
-  /** True: given. False: refused. */
+  /** True: given. False: refused, or withdrawn. */
   given: boolean;
   /** Who said so. `patient`: the patient. `guardian`: a guardian. `both`: both. */
   by: "patient" | "guardian" | "both";
+  operator?: Operator;
 }
 
-/** The consent is on record. Not served yet. */
+/** What the person said is on record. */
 export interface ConsentRecordResult {
   /** Id of its record. */
   consentId: string;
+  checkinId: CheckinId;
+  /** The record of it is durable. */
+  recorded: boolean;
 }
 
 /** A check-in of this client. Not served yet. */
@@ -1629,7 +1749,7 @@ export interface SimRemoveParams {
   reader?: string;
 }
 
-/** Something that goes wrong, or right again: exactly one of card, gateway, state and service. */
+/** Something that goes wrong, or right again: exactly one of card, gateway, state, service and face. */
 export interface SimFaultParams {
   /** With card and state: id of the reader; absent: the first. */
   reader?: string;
@@ -1681,6 +1801,13 @@ export interface SimFaultParams {
   state?: "unplugged" | "plugged" | "busy" | "free";
   /** The smart card service from now on. `stopped`: does not run. `running`: runs again. */
   service?: "stopped" | "running";
+  /**
+   * The comparison of faces from now on. `normal`: compares. `match`: takes whoever stands there for the holder,
+   * whatever the pictures show. `no_match`: takes whoever stands there for somebody else. `models_missing`: cannot
+   * compare at all. `decoder_crash`: the decoder of pictures crashes at each one. `slow`: takes two seconds for each
+   * picture.
+   */
+  face?: "normal" | "match" | "no_match" | "models_missing" | "decoder_crash" | "slow";
 }
 
 /** What the card in the reader does at one of its commands. A new one replaces it. */
@@ -1851,6 +1978,37 @@ export type StepId =
   | "USE_NEW_CARD"
   | (string & {});
 
+/** Id of something about a live picture. Frozen. */
+export type FindingId =
+  | "BLURRED"
+  | "EYES_CLOSED"
+  | "FACE_COVERED"
+  | "FACE_OFF_CENTRE"
+  | "FACE_TOO_LARGE"
+  | "FACE_TOO_SMALL"
+  | "FRAME_DROPPED"
+  | "FRAME_OUT_OF_ORDER"
+  | "FRAME_REPEATED"
+  | "FRAME_STALE"
+  | "HEAD_TILTED"
+  | "HEAD_TURNED"
+  | "LOOK_UP_DOWN"
+  | "LOW_CONTRAST"
+  | "MOUTH_OPEN"
+  | "NOT_A_FACE"
+  | "NO_FACE"
+  | "OTHER_FACE"
+  | "PICTURE_BROKEN"
+  | "PICTURE_TOO_LARGE"
+  | "PICTURE_TOO_SMALL"
+  | "PICTURE_TYPE"
+  | "SCREEN_HINT"
+  | "SEVERAL_FACES"
+  | "TOO_BRIGHT"
+  | "TOO_DARK"
+  | "UNEVEN_LIGHT"
+  | (string & {});
+
 /** Id of a warning within a result. Frozen. */
 export type WarningId =
   | "AA_HASH_NOT_NAMED"
@@ -1927,6 +2085,7 @@ export type ReasonId =
   | "NO_CHIP_PHOTO"
   | "NO_EXPIRY_DATE"
   | "NO_LIVE_PICTURE"
+  | "NO_MATCH"
   | "NO_SOD"
   | "OTHER_FACE"
   | "PASSIVE_AUTH_FAILED"
@@ -1961,7 +2120,7 @@ export interface Methods {
   "checkin.start": { params: CheckinStartParams; result: Accepted };
   /** A check-in by chip without insurance and face. */
   "card.read": { params: CardReadParams; result: Accepted };
-  /** The key that was missing or rejected, or the reader that was chosen. */
+  /** The key that was missing or rejected, the reader that was chosen, or what the operator does about the face. */
   "job.provide": { params: JobProvideParams; result: JobRef };
   /** Its state, what it needs, and its result once it has one. */
   "job.status": { params: JobRef; result: JobStatus };
@@ -1969,6 +2128,12 @@ export interface Methods {
   "job.resume": { params: JobRef; result: JobStatus };
   /** Ends it; cancelling what has ended changes nothing. */
   "job.cancel": { params: JobRef; result: JobStatus };
+  /** A consent that was given, refused or withdrawn, for what and by whom. */
+  "consent.record": { params: ConsentRecordParams; result: ConsentRecordResult };
+  /** Quality findings at once, and what the person is to do next. */
+  "face.frame": { params: FaceFrameParams; result: FaceFrameResult };
+  /** A single picture against the chip's. */
+  "face.verify": { params: FaceVerifyParams; result: FaceVerifyResult };
   /** The visit that the HIS opened after the card was read. */
   "checkin.link": { params: CheckinLinkParams; result: CheckinLinkResult };
   /** Accepted in spite of what the agent says, or rejected, with a coded reason. */
@@ -1996,19 +2161,13 @@ export interface Methods {
   "agent.status": { params: AgentStatusParams; result: AgentStatusResult };
   /** What support needs to see of this PC, redacted. */
   "diagnostics.bundle": { params: DiagnosticsBundleParams; result: DiagnosticsBundleResult };
-  /** Quality findings at once, and the next challenge. Not served yet: NOT_AVAILABLE. */
-  "face.frame": { params: FaceFrameParams; result: FaceFrameResult };
-  /** A single picture against the chip's. Not served yet: NOT_AVAILABLE. */
-  "face.verify": { params: FaceVerifyParams; result: FaceVerifyResult };
-  /** Given or refused, for what, by whom. Not served yet: NOT_AVAILABLE. */
-  "consent.record": { params: ConsentRecordParams; result: ConsentRecordResult };
   /** What was proved, signed by the workstation, for the HIS backend. Not served yet: NOT_AVAILABLE. */
   "evidence.get": { params: EvidenceGetParams; result: EvidenceGetResult };
   /** A persona's card on a virtual reader. */
   "sim.insert": { params: SimInsertParams; result: Done };
   /** The card leaves the virtual reader. */
   "sim.remove": { params: SimRemoveParams; result: Done };
-  /** Of the card, the reader, the smart card service or the insurance gateway; or right again. */
+  /** Of the card, the reader, the smart card service, the insurance gateway or the comparison of faces; or right again. */
   "sim.fault": { params: SimFaultParams; result: Done };
 }
 
@@ -2020,7 +2179,7 @@ export interface Notifications {
   "reader.changed": Reader;
   /** A new phase, or some percent more. */
   "job.progress": Progress;
-  /** The job waits for a card, a key or a choice before it goes on. */
+  /** The job waits for a card, a key, a choice, a consent or a live picture before it goes on. */
   "job.needs": Need;
   /** The person as soon as they are verified, then the insurance and the portrait. */
   "job.partial": Result;

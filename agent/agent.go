@@ -155,7 +155,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	engine := checkin.New(checkin.Config{
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
 		Facility: facilityOf(o), Codes: codes,
-		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
+		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Faces: o.faces(), Face: faceRules(o.Settings.Face), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),

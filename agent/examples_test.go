@@ -121,7 +121,7 @@ func newPlayer(t *testing.T) *player {
 		t.Fatal(err)
 	}
 	add := func(r keys.TokenRequest) string {
-		r.Rights = []string{keys.RightRead, keys.RightInsurance, keys.RightSimulator}
+		r.Rights = []string{keys.RightRead, keys.RightInsurance, keys.RightFace, keys.RightSimulator}
 		secret, _, err := tokens.Add(r)
 		if err != nil {
 			t.Fatal(err)

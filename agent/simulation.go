@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type Simulation struct {
 	anchored bool
 
 	scans chan string // of a scanner that is simulated too
+	faces *simulatedFaces
 
 	mu    sync.Mutex
 	slots map[string]*virtual.Slot
@@ -59,7 +61,7 @@ func NewSimulation(ctx context.Context, o SimulationOptions) (*Simulation, error
 	if err != nil {
 		return nil, err
 	}
-	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}, scans: make(chan string)}
+	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}, scans: make(chan string), faces: &simulatedFaces{inner: noFaces{}, does: simFaceNormal}}
 	if o.Readers == 0 {
 		o.Readers = 2
 	}
@@ -201,13 +203,14 @@ func (s *Simulation) Remove(_ context.Context, readerID string) error {
 	return nil
 }
 
-// fault is the parameters of sim.fault: exactly one of Card, Gateway, Reader and Service.
+// fault is the parameters of sim.fault: exactly one of Card, Gateway, State, Service and Face.
 type fault struct {
 	Reader  string     `json:"reader,omitempty"` // id; empty is the first one
 	Card    *cardFault `json:"card,omitempty"`   // of the card that lies in the reader
 	Gateway string     `json:"gateway,omitempty"`
 	State   string     `json:"state,omitempty"`   // of the reader: "unplugged", "plugged", "busy", "free"
 	Service string     `json:"service,omitempty"` // PC/SC: "stopped", "running"
+	Face    string     `json:"face,omitempty"`    // simFaces
 }
 
 type cardFault struct {
@@ -237,6 +240,11 @@ func (s *Simulation) Fault(_ context.Context, raw json.RawMessage) error {
 		return nil
 	case f.Service != "":
 		return badParameter("service")
+	case slices.Contains(simFaces, f.Face):
+		s.faces.set(f.Face)
+		return nil
+	case f.Face != "":
+		return badParameter("face")
 	}
 	slot, err := s.slot(f.Reader)
 	if err != nil {

@@ -80,7 +80,6 @@ func TestEveryIDIsProvoked(t *testing.T) {
 
 	scripts := map[catalog.ID]script{
 		catalog.BadRequest:     refused(func(r *Request) { r.JobID = "" }, all),
-		catalog.NotAvailable:   refused(func(r *Request) { r.Face = "required" }, all),
 		catalog.Forbidden:      refused(func(*Request) {}, Rights{}),
 		catalog.KeyMalformed:   refused(func(r *Request) { r.Key.CAN = "1" }, all),
 		catalog.PaperQRForeign: refused(func(r *Request) { r.Means, r.Key = MeansPaperCard, &KeyInput{QR: "https://example.org"} }, all),

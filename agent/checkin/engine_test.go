@@ -2065,7 +2065,6 @@ func TestBadRequests(t *testing.T) {
 		"not UTF-8":             {func(r *Request) { r.Desk = secret + "\xff" }, nil, catalog.BadRequest, "desk"},
 		"no means":              {func(r *Request) { r.Means = "" }, nil, catalog.BadRequest, "means"},
 		"unknown means":         {func(r *Request) { r.Means = secret }, nil, catalog.BadRequest, "means"},
-		"face for later":        {func(r *Request) { r.Face = "required" }, nil, catalog.NotAvailable, "face"},
 		"unknown face":          {func(r *Request) { r.Face = secret }, nil, catalog.BadRequest, "face"},
 		"two keys":              {func(r *Request) { r.Key = &KeyInput{CAN: "012345", QR: secret} }, nil, catalog.BadRequest, "key"},
 		"dates without number":  {func(r *Request) { r.Key = &KeyInput{DateOfBirth: "1999-01-01"} }, nil, catalog.BadRequest, "key"},

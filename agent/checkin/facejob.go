@@ -89,7 +89,7 @@ func (e *Engine) offerFrame(ctx context.Context, find func() (*job, error), t fa
 		return nil, faceAnswer{}, err
 	}
 	s, now := &j.face, time.Now()
-	if s.stage != FaceLive || j.state.Final() {
+	if s.stage != FaceLive || j.state.Final() || j.faceStopped() != nil {
 		e.mu.Unlock()
 		return nil, faceAnswer{}, notWaiting
 	}

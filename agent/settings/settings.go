@@ -42,6 +42,7 @@ type Settings struct {
 	Facility  Facility  `toml:"facility"`
 	Queue     Queue     `toml:"queue"`
 	Trust     Trust     `toml:"trust"`
+	Face      Face      `toml:"face"`
 	Compat    Compat    `toml:"compat"`
 	Scanner   Scanner   `toml:"scanner"`
 	Console   Console   `toml:"console"`
@@ -141,6 +142,15 @@ type Trust struct {
 	RejectWeak bool   `toml:"reject_weak" change:"file" allowed:"true or false" doc:"Fail cards signed with SHA-1 or with short RSA keys, in place of a warning."`
 }
 
+// Face settings are about comparing the living face with the chip's photo, where a HIS asks for it (checkin.start, face).
+type Face struct {
+	Enabled     bool   `toml:"enabled" allowed:"true or false" doc:"Compare faces where a program asks for it. Without it every such check-in goes on, and says that the comparison is switched off."`
+	Level       string `toml:"level" allowed:"low, standard or high" doc:"How sure a match has to be. The manual has the error rates of each."`
+	AttackCheck string `toml:"attack_check" allowed:"none, passive_hints or active_challenge" doc:"How it is looked at whether a living person stands before the camera; active_challenge asks the person to turn, nod or blink."`
+	Consent     bool   `toml:"consent" allowed:"true or false" doc:"Ask the person before. Switch it off only where the hospital has its own record of the consent."`
+	ModelFile   string `toml:"model_file" change:"file" allowed:"path of a file" doc:"Description of another recogniser in place of the program's own."`
+}
+
 // Compat settings are for a HIS that speaks to another box or waits for a webhook. Everything is off by default.
 type Compat struct {
 	SocketIO         bool     `toml:"socketio" allowed:"true or false" doc:"Serve the /event dialect of the HN212/JTH box over Socket.IO, on loopback."`
@@ -198,6 +208,7 @@ func Default() Settings {
 		Insurance: Insurance{Provider: "off", URL: "https://egw.baohiemxahoi.gov.vn", WaitMs: 5_000},
 		Queue:     Queue{RatePerMinute: 20, GiveUpDays: 7, KeepDays: 90},
 		Trust:     Trust{Embedded: true},
+		Face:      Face{Enabled: true, Level: "standard", AttackCheck: "active_challenge", Consent: true},
 		Compat:    Compat{SocketIOPort: 8000},
 		Scanner:   Scanner{Baud: 9600},
 		Update:    Update{Ring: 9, FromHour: 1, ToHour: 5},
@@ -345,6 +356,8 @@ func (s Settings) check() (bad []string) {
 	fail(in(s.Queue.KeepDays, 1, 3650), "queue.keep_days")
 	fail(in(s.Compat.SocketIOPort, 1024, 65535) && !slices.Contains(slices.Concat(s.HIS.Ports, s.HIS.WSSPorts), s.Compat.SocketIOPort), "compat.socketio_port")
 	fail(originsOK(s.Compat.SocketIOOrigins), "compat.socketio_origins")
+	fail(slices.Contains([]string{"low", "standard", "high"}, s.Face.Level), "face.level")
+	fail(slices.Contains([]string{"none", "passive_hints", "active_challenge"}, s.Face.AttackCheck), "face.attack_check")
 	fail(s.Compat.WebhookURL == "" || webhookOK(s.Compat.WebhookURL), "compat.webhook_url")
 	fail(!slices.ContainsFunc(s.Compat.Fields, func(f string) bool {
 		return !slices.Contains(keys.DefaultFields, f) && !slices.Contains(keys.SensitiveFields, f)

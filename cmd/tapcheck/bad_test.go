@@ -38,7 +38,7 @@ var updateBad = flag.Bool("update-bad", false, "write what comes of bad requests
 // taken, and an answer never repeats what was sent.
 func TestBadInput(t *testing.T) {
 	p := start(t, configured("[his]\nrequests_per_second = 1000\n"), "demo", "--json", "--no-tap", "--latency", "0")
-	token := p.token("--desktop", "--rights", "read,insurance,simulator")
+	token := p.token("--desktop", "--rights", "read,insurance,face,simulator")
 	v := &vandal{t: t, addr: p.addr(), token: token, spoilt: map[string]bool{}}
 
 	files, err := filepath.Glob("../../testdata/his/bad/*.txt")
@@ -610,7 +610,7 @@ func typedMember(method, path string) string {
 // TestWrongOrder plays testdata/his/order.tsv: requests that are right each by itself, in an order that makes no sense.
 func TestWrongOrder(t *testing.T) {
 	p := start(t, nil, "demo", "--json", "--no-tap", "--latency", "0")
-	v := &vandal{t: t, token: p.token("--desktop", "--rights", "read,insurance,simulator"), addr: p.addr(), setup: "session", spoilt: map[string]bool{}}
+	v := &vandal{t: t, token: p.token("--desktop", "--rights", "read,insurance,face,simulator"), addr: p.addr(), setup: "session", spoilt: map[string]bool{}}
 	defer v.hangUp()
 	raw, err := os.ReadFile("../../testdata/his/order.tsv")
 	if err != nil {

@@ -1,10 +1,12 @@
 package page_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -122,7 +124,14 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, e *catalog.E
 func (f *fake) api(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/console/api/")
 	var body object
-	if r.Method != http.MethodGet {
+	switch {
+	case path == "capture/frame":
+		picture, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Content-Type") != "image/jpeg" || !bytes.HasPrefix(picture, []byte("\xff\xd8")) {
+			f.t.Errorf("no picture in a frame: %v, %d bytes", err, len(picture))
+		}
+		body = object{"key": r.Header.Get("X-Tapcheck-Key"), "seq": r.Header.Get("X-Tapcheck-Seq"), "at": r.Header.Get("X-Tapcheck-At"), "challenge": r.Header.Get("X-Tapcheck-Challenge")}
+	case r.Method != http.MethodGet:
 		if r.Header.Get("Content-Type") != "application/json" {
 			f.t.Errorf("%s %s without a content type", r.Method, path)
 		}
@@ -141,15 +150,18 @@ func (f *fake) api(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		f.posts = append(f.posts, call{path, body})
 	}
-	free := path == "state" || path == "login" || strings.HasPrefix(path, "setup") || path == "login/totp"
+	free := path == "state" || path == "login" || strings.HasPrefix(path, "setup") || strings.HasPrefix(path, "capture") || path == "login/totp"
 	if !free && r.Header.Get("Authorization") != "Bearer console-token" {
 		writeError(w, r, http.StatusUnauthorized, catalog.New(catalog.TokenRejected, nil))
 		return
 	}
 	if e := f.fail[path]; e != nil {
 		status := http.StatusUnauthorized // of whoever may not
-		if e.ID == catalog.JournalUnreadable {
+		switch e.ID {
+		case catalog.JournalUnreadable:
 			status = http.StatusServiceUnavailable
+		case catalog.JobUnknown:
+			status = http.StatusNotFound
 		}
 		writeError(w, r, status, e)
 		return

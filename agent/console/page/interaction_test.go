@@ -1,9 +1,7 @@
 package page_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
-	"github.com/tapcheck/tapcheck/agent/his/schema"
 	"github.com/tapcheck/tapcheck/icao/cccd"
 	"github.com/tapcheck/tapcheck/insurance"
 )
@@ -1068,80 +1065,6 @@ func TestGiveKey(t *testing.T) {
 	if got := f.posted("jobs/provide"); got["ref"] != "q1" || got["key"].(object)["can"] != "012345" {
 		t.Errorf("jobs/provide got %v", got)
 	}
-}
-
-// ---- The camera
-
-func TestCapture(t *testing.T) {
-	f := newFake(t)
-	p := openTab(t, f.srv.URL)
-	p.permit("camera", "granted")
-	p.open("#capture=ticket.1-2_3")
-	p.sees("Chụp ảnh trực tiếp")
-	p.until("a picture", "document.querySelector('video').videoWidth > 0")
-	p.sees("So khuôn mặt chưa có trên máy này")
-	p.until("a word about the light", "document.querySelector('.capture [role=status] strong') && !document.body.innerText.includes('Đang mở máy ảnh')")
-	p.look("63-capture", true)
-	var address string
-	if p.eval("location.href", &address); strings.Contains(address, "ticket") {
-		t.Errorf("the ticket stays in the address: %s", address)
-	}
-	// The protocol names the same address to a HIS (job.needs, capture.url).
-	var protocol struct {
-		Components struct {
-			Schemas struct {
-				Capture struct {
-					Properties struct{ URL struct{ Pattern string } }
-				}
-			}
-		}
-	}
-	if err := json.Unmarshal(schema.Document(), &protocol); err != nil {
-		t.Fatal(err)
-	}
-	if pattern := protocol.Components.Schemas.Capture.Properties.URL.Pattern; pattern == "" || !regexp.MustCompile(pattern).MatchString(p.base+"/console/#capture=ticket.1-2_3") {
-		t.Errorf("the protocol has another address for this window: %q", pattern)
-	}
-	p.permit("camera", "denied")
-	p.open("")
-	p.open("#capture=ticket.2")
-	p.reload()
-	p.open("?x#capture=ticket.3")
-	p.sees("Trình duyệt chưa cho dùng máy ảnh")
-	p.look("64-capture-denied", true)
-}
-
-// TestLivePicture: a job that needs one gets it from the camera, where the agent serves faces, and only there.
-func TestLivePicture(t *testing.T) {
-	f := newFake(t)
-	f.served = append(f.served, "face.frame")
-	f.answers["face.frame"] = object{"findings": []string{"TOO_DARK"}, "challenge": "turn_left", "done": false}
-	p := openTab(t, f.srv.URL)
-	p.permit("camera", "granted")
-	p.login()
-	job := start(f, p)
-	f.event("job.needs", object{"jobId": job, "seq": 1, "need": "live_image"})
-	p.stage("live")
-	p.look("66-live-picture", true)
-	p.key("Enter")
-	p.until("a picture", "document.querySelector('dialog video') && document.querySelector('dialog video').videoWidth > 0")
-	p.until("ready to take it", "!document.querySelector('dialog .button.primary').disabled")
-	p.eval("document.querySelector('dialog .button.primary').click()", nil)
-	got := f.called("face.frame")
-	picture, _ := got["image"].(object)
-	if data, _ := picture["data"].(string); got["jobId"] != job || picture["mime"] != "image/jpeg" || !strings.HasPrefix(data, "/9j/") {
-		t.Errorf("face.frame got %.80v", got)
-	}
-	p.sees("Mời quay mặt sang trái")
-	p.look("67-live-findings", false)
-	f.event("job.progress", object{"jobId": job, "seq": 2, "phase": "insurance", "percent": 90})
-	p.until("the camera is off", "!document.querySelector('dialog')")
-
-	g, q, other := begin(t)
-	g.event("job.needs", object{"jobId": other, "seq": 1, "need": "live_image"})
-	q.stage("live")
-	q.sees("So khuôn mặt chưa có trên máy này")
-	q.look("68-live-unavailable", true)
 }
 
 // TestMotion: things move where that is wanted, and only there.

@@ -32,6 +32,10 @@ export class Api {
 		const answer = await fetch(`/console/api/${path}`, {
 			method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body), credentials: "omit", cache: "no-store", redirect: "error",
 		});
+		return this.#answered(answer, quiet);
+	}
+
+	async #answered(answer, quiet) {
 		if (answer.ok) return answer;
 		let data = {};
 		try {
@@ -46,5 +50,12 @@ export class Api {
 	async get(path, options) { return (await this.#fetch("GET", path, undefined, options)).json(); }
 	async post(path, body = {}, options) { return (await this.#fetch("POST", path, body, options)).json(); }
 	async put(path, body) { return (await this.#fetch("PUT", path, body)).json(); }
+	// picture sends bytes as they are, with what is said about them in headers.
+	async picture(path, mime, bytes, about) {
+		const headers = { "Accept-Language": language(), "Content-Type": mime };
+		for (const [name, v] of Object.entries(about)) if (v !== undefined) headers[name] = String(v);
+		return (await this.#answered(await fetch(`/console/api/${path}`, { method: "POST", headers, body: bytes, credentials: "omit", cache: "no-store", redirect: "error" }))).json();
+	}
+
 	async blob(path) { return (await this.#fetch("GET", path)).blob(); }
 }

@@ -35,44 +35,15 @@ export class Camera {
 		this.#video.srcObject = null;
 	}
 
-	#draw(width) {
+	// picture gives what the camera sees now: a JPEG of 640 pixels' width, which is enough for a face and quick to send. null: nothing
+	// yet.
+	async picture() {
 		const v = this.#video;
-		if (!v.videoWidth) return null;
-		this.#canvas.width = width;
-		this.#canvas.height = Math.round((width * v.videoHeight) / v.videoWidth);
-		const c = this.#canvas.getContext("2d", { willReadFrequently: true });
-		c.drawImage(v, 0, 0, this.#canvas.width, this.#canvas.height);
-		return c;
-	}
-
-	// hint says what can be told of the light without knowing anything about faces: "dark", "bright", "flat" or "fine".
-	// Whether there is a face, and how good it is, is the agent's to say.
-	hint() {
-		const c = this.#draw(96);
-		if (!c) return "none";
-		const { data } = c.getImageData(0, 0, this.#canvas.width, this.#canvas.height);
-		let sum = 0;
-		let squares = 0;
-		const n = data.length / 4;
-		for (let i = 0; i < data.length; i += 4) {
-			const y = .299 * data[i] + .587 * data[i + 1] + .114 * data[i + 2];
-			sum += y;
-			squares += y * y;
-		}
-		const mean = sum / n;
-		if (mean < 50) return "dark";
-		if (mean > 220) return "bright";
-		return Math.sqrt(squares / n - mean * mean) < 12 ? "flat" : "fine";
-	}
-
-	// frame gives the picture as it is now: a JPEG, base64.
-	async frame() {
-		if (!this.#draw(Math.min(this.#video.videoWidth, 1280))) return null;
-		const blob = await new Promise((r) => this.#canvas.toBlob(r, "image/jpeg", .9));
-		if (!blob) return null;
-		const bytes = new Uint8Array(await blob.arrayBuffer());
-		let s = "";
-		for (let i = 0; i < bytes.length; i += 0x8000) s += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-		return { mime: "image/jpeg", width: this.#canvas.width, height: this.#canvas.height, data: btoa(s) };
+		if (!this.#stream || !v.videoWidth) return null;
+		this.#canvas.width = Math.min(v.videoWidth, 640);
+		this.#canvas.height = Math.round((this.#canvas.width * v.videoHeight) / v.videoWidth);
+		this.#canvas.getContext("2d").drawImage(v, 0, 0, this.#canvas.width, this.#canvas.height);
+		const blob = await new Promise((r) => this.#canvas.toBlob(r, "image/jpeg", .88));
+		return blob && { mime: "image/jpeg", bytes: new Uint8Array(await blob.arrayBuffer()) };
 	}
 }

@@ -6,7 +6,7 @@ const final = new Set(["complete", "failed", "cancelled", "void"]);
 export const chipPhases = ["connecting", "access", "identity", "chip", "portrait", "insurance"];
 
 // While these last, lifting the card would break the read off.
-const cardPhases = new Set(["connecting", "access", "identity", "chip", "portrait", "face"]);
+const cardPhases = new Set(["connecting", "access", "identity", "chip", "portrait"]);
 
 export class Checkin extends EventTarget {
 	jobId;
@@ -129,20 +129,21 @@ export class Checkin extends EventTarget {
 		this.#changed();
 	}
 
-	// stage is what the desk has to do with it now: starting, insert, queued, reposition, return, key, reader, other (a need
+	// stage is what the desk has to do with it now: starting, insert, queued, reposition, return, key, reader, face (consent or live picture), other (a need
 	// of a later version), keep (the chip is being read), look_up (the card may go), done, failed, cancelled, void.
 	get stage() {
 		switch (this.state) {
 			case "complete": return "done";
 			case "failed": case "cancelled": case "void": return this.state;
 			case "needs": {
-				const known = { insert_card: "insert", reposition_card: "reposition", return_card: "return", key: "key", choose_reader: "reader", live_image: "live" };
+				const known = { insert_card: "insert", reposition_card: "reposition", return_card: "return", key: "key", choose_reader: "reader", live_image: "face", consent: "face" };
 				return this.need ? known[this.need.need] || "other" : "keep";
 			}
 			case "starting": return "starting";
 			case "waiting": return "queued";
 		}
 		if (this.request.means !== "chip") return "look_up";
+		if (this.phase === "face") return "face";
 		return cardPhases.has(this.phase) ? "keep" : this.phase === "waiting" ? "queued" : "look_up";
 	}
 }

@@ -20,11 +20,12 @@ export function initLanguage(preferred) {
 
 export function language() { return current; }
 
-export function setLanguage(lang) {
+// setLanguage changes the words; keep is false where it is not this person's wish for later.
+export function setLanguage(lang, keep = true) {
 	if (!words[lang] || lang === current) return;
 	current = lang;
 	document.documentElement.lang = lang;
-	try { localStorage.setItem(remembered, lang); } catch { /* as above */ }
+	try { if (keep) localStorage.setItem(remembered, lang); } catch { /* as above */ }
 	for (const f of listeners) f(lang);
 }
 

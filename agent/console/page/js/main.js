@@ -6,13 +6,13 @@ import { Session } from "./session.js";
 import { Socket } from "./socket.js";
 import { Watch } from "./watch.js";
 import { Checkin, newJobId } from "./checkin.js";
-import { initLanguage, onLanguage, language, t, tOr } from "./i18n.js";
+import { initLanguage, onLanguage, language, setLanguage, t, tOr } from "./i18n.js";
 import { initKeys } from "./keys.js";
 import { initClipboard } from "./copy.js";
 import { listen } from "./wedge.js";
 import { play } from "./sound.js";
 import { resultTone } from "./verdict.js";
-import { replace, closeDialogs, toast, clearToast, loadIcons } from "./dom.js";
+import { replace, closeDialogs, toast, clearToast, loadIcons, h, notice, failure } from "./dom.js";
 import { loginView, setupView, lockView, offlineView } from "./view/front.js";
 import { shell } from "./view/shell.js";
 import { deskView, forgetPortrait } from "./view/desk.js";
@@ -21,7 +21,8 @@ import { todayView } from "./view/today.js";
 import { healthView } from "./view/health.js";
 import { adminView } from "./view/admin/index.js";
 import { showHelp } from "./view/help.js";
-import { captureView } from "./view/capture.js";
+import { captureWindow } from "./view/capture.js";
+import { WindowFace } from "./face.js";
 import { closePapers } from "./view/paper.js";
 
 const scheme = location.protocol === "https:" ? "wss" : "ws"; // the websocket goes by the way that the page came
@@ -39,6 +40,7 @@ class App extends EventTarget {
 	readers = [];
 	job = null;
 	means = "chip";
+	face = "off"; // whether the next check-ins compare the face: off, offered, required
 	place = "desk";
 	news = []; // what came of look-ups that nobody waited for, the newest first
 	onScan = null; // takes a scan in the place of a new check-in
@@ -54,7 +56,7 @@ class App extends EventTarget {
 		this.session.addEventListener("begin", () => this.#enter());
 		this.session.addEventListener("unlock", () => this.#enter());
 		this.session.addEventListener("lock", () => this.#leave(() => this.show(lockView(this))));
-		this.session.addEventListener("end", () => this.#leave(() => { this.job = null; this.readers = []; this.news = []; forgetPortrait(); this.boot(); }));
+		this.session.addEventListener("end", () => this.#leave(() => { this.job = null; this.readers = []; this.news = []; this.face = "off"; forgetPortrait(); this.boot(); }));
 		window.addEventListener("hashchange", () => { if (this.#shell) this.#go(); });
 		onLanguage(() => this.#relabel());
 		const s = this.socket;
@@ -274,11 +276,20 @@ class App extends EventTarget {
 	}
 }
 
-// capture is the window for one live picture. Until the agent serves face.frame it shows the preview and sends nothing.
-function capture(root) {
-	const view = captureView({ send: null, onClose: () => window.close() });
+// capture is the window for the face of one check-in of another program's. Nobody logs in here: the ticket stands for that one job.
+async function capture(root, ticket) {
 	history.replaceState(null, "", location.pathname); // the ticket is used once and does not stay in the address
-	replace(root, view);
+	const face = new WindowFace(new Api());
+	try {
+		await face.begin(ticket);
+	} catch (err) {
+		const used = err.status === 404 || err.status === 401;
+		replace(root, h("main", { class: "capture plain" }, h("div", { class: "stack" }, h("h1", { text: t("capture.title"), tabindex: "-1" }),
+			used ? notice("look", t("capture.used"), t("capture.usedText")) : failure(err))));
+		return;
+	}
+	if (face.lang) setLanguage(face.lang, false);
+	captureWindow(root, face, (client) => client === location.origin || client === "console");
 }
 
 async function main() {
@@ -291,7 +302,8 @@ async function main() {
 	await loadIcons().catch(() => {}); // without icons the words still say everything
 	const ticket = /^#capture=([\w.-]{1,256})$/.exec(location.hash);
 	if (ticket) {
-		capture(document.getElementById("app"));
+		initKeys();
+		capture(document.getElementById("app"), ticket[1]);
 		return;
 	}
 	initKeys();

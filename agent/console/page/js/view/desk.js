@@ -13,7 +13,7 @@ import { showReasons } from "./reasons.js";
 import { decide, link, voidCheckin } from "./amend.js";
 import { provideKey } from "./queue.js";
 import { simulateCard } from "./simulate.js";
-import { captureFor } from "./capture.js";
+import { faceDialog, verdictOf } from "./capture.js";
 import { showCoverage, hasMore } from "./coverage.js";
 import { wantsPaper, printPaper } from "./paper.js";
 
@@ -202,16 +202,16 @@ function drawBanner(app, job, stage, box, parts) {
 			if (choice[0]) queueMicrotask(() => choice[0].focus());
 			return;
 		}
-		case "live":
-			if (app.socket.serves("face.frame")) {
-				const open = button(t("capture.open"), () => captureFor(app, job), { kind: "primary", iconName: "camera" });
-				replace(box, mark("calm", "camera"), h("div", { class: "key-entry" }, say(t("stage.live")), lead(t("capture.text")), h("div", { class: "row" }, open)));
-				queueMicrotask(() => open.focus());
-				return;
+		case "face": {
+			const asks = job.need !== null;
+			const open = button(t("face.open"), () => openFace(app, job), { kind: "primary", iconName: "camera" });
+			replace(box, mark("calm", "camera"), h("div", { class: "key-entry" }, say(t(asks ? "stage.face" : "face.waiting")), lead(t("stage.faceLead")), h("div", { class: "row" }, asks && open)));
+			if (asks && !faceOpened.has(job)) { // once by itself; whoever closes it opens it again
+				faceOpened.add(job);
+				queueMicrotask(() => openFace(app, job));
 			}
-			box.classList.add("tone-look");
-			replace(box, mark("look"), h("div", {}, say(t("capture.unavailable")), lead(t("capture.unavailableText"))));
 			return;
+		}
 		case "other":
 			box.classList.add("tone-look");
 			replace(box, mark("look"), h("div", {}, say(t("stage.other")), lead(cause && cause.text, cause && cause.next)));
@@ -236,6 +236,22 @@ function drawBanner(app, job, stage, box, parts) {
 		case "void":
 			box.classList.add("tone-calm");
 			replace(box, mark("calm"), h("div", {}, say(t("stage.void")), lead(t("stage.voidLead"))));
+	}
+}
+
+// Whose face step was shown already, and whether one is open.
+const faceOpened = new WeakSet();
+let faceShown = false;
+
+async function openFace(app, job) {
+	if (faceShown || job !== app.job || app.session.locked || document.querySelector("dialog[open]")) return;
+	faceShown = true;
+	try {
+		await faceDialog(app, job);
+	} finally {
+		faceShown = false;
+		const again = job === app.job && document.querySelector(".banner[data-stage=face] .button");
+		if (again) again.focus(); // it was closed, and not answered
 	}
 }
 
@@ -456,5 +472,13 @@ function cardBox(app, job) {
 	const s = cardSummary(job.known);
 	return h("section", { class: "card genuineness", data: { tone: s.tone } },
 		h("div", { class: "spread" }, h("h2", { text: t("card.title") }), button(t("reasons.why"), () => showReasons(job), { kind: "link why" })),
-		h("p", { class: "verdict" }, icon(toneIcon[s.tone], `icon tone-${s.tone}`), h("span", { text: t(s.key) })));
+		h("p", { class: "verdict" }, icon(toneIcon[s.tone], `icon tone-${s.tone}`), h("span", { text: t(s.key) })),
+		faceLine(job.known.verdicts.face));
+}
+
+// faceLine says what came of comparing the face, where somebody wanted that.
+function faceLine(v) {
+	if (!v || v.reason === "SWITCHED_OFF" || v.reason === "NOT_REACHED") return null;
+	const { id, tone } = verdictOf(v);
+	return h("p", { class: "face-line", data: { face: id } }, icon(toneIcon[tone], `icon tone-${tone}`), h("span", { text: `${t("verdict.face")}: ${t(`face.${id}.short`)}` }));
 }

@@ -78,7 +78,7 @@ function chipStart(app) {
 	const draw = () => { title.textContent = app.readers.some((r) => r.state === "card") ? t("ready.card") : t("ready.title"); };
 	app.addEventListener("readers", draw, { signal: app.jobSignal });
 	draw();
-	return [picture("scan"), title, keyEntry(app, (key) => app.start({ means: "chip", key }), { optional: true }),
+	return [picture("scan"), title, keyEntry(app, (key) => app.start({ means: "chip", key, face: wantedFace(app) }), { optional: true }), faceChoice(app),
 		button(t("passport.title"), () => dialog(t("passport.title"), (close, heading) => h("div", {}, heading, h("p", { text: t("passport.text") }), passport(app, close))), { kind: "link" })];
 }
 
@@ -91,8 +91,24 @@ function passport(app, close) {
 		const key = { documentNumber: no.input.value.trim().toUpperCase(), dateOfBirth: isoDate(born.input.value), expiresAt: isoDate(expires.input.value) };
 		if (mark(no, !key.documentNumber) | mark(born, key.dateOfBirth.length !== 10) | mark(expires, key.expiresAt.length !== 10)) return null;
 		close();
-		return { means: "chip", key };
+		return { means: "chip", key, face: wantedFace(app) };
 	});
+}
+
+const faces = ["off", "offered", "required"];
+
+// wantedFace is what a request says about the face; nothing where it is off.
+function wantedFace(app) { return app.face !== "off" && app.socket.serves("face.frame") ? app.face : undefined; }
+
+// faceChoice says whether the next check-ins by chip compare the face. Nothing is chosen beforehand.
+function faceChoice(app) {
+	const box = h("fieldset", { class: "choice", hidden: !app.socket.serves("face.frame") }, h("legend", { text: t("face.choice") }), faces.map((f) => {
+		const input = h("input", { type: "radio", name: "face", value: f, checked: f === app.face });
+		input.addEventListener("change", () => { app.face = f; });
+		return h("label", { title: t(`face.choice.${f}.text`) }, input, h("span", { text: t(`face.choice.${f}`) }));
+	}));
+	app.socket.addEventListener("open", () => { box.hidden = !app.socket.serves("face.frame"); }, { signal: app.jobSignal });
+	return box;
 }
 
 function mark(f, wrong) {
@@ -184,4 +200,4 @@ function sendForm(app, fields, build, label = t("form.start")) {
 }
 
 // startFromScan begins a chip check-in with what a scanner read.
-export function startFromScan(app, text) { return app.start({ means: "chip", key: keyFromScan(text) }); }
+export function startFromScan(app, text) { return app.start({ means: "chip", key: keyFromScan(text), face: wantedFace(app) }); }

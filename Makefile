@@ -5,7 +5,10 @@ GO      ?= go
 VERSION ?= $(shell cat installer/VERSION)
 export CGO_ENABLED ?= 1
 STATICCHECK = bin/staticcheck
-LDFLAGS = -s -w -buildid= -X main.version=$(VERSION)
+LDFLAGS = -s -w -buildid= -X main.version=$(VERSION)$(if $(RELEASE_KEY), -X main.releaseKey=$(RELEASE_PUBLIC))
+# A release key (PEM; tapcheck update key) signs what make release leaves, and its public half goes into the programs.
+RELEASE_KEY ?=
+RELEASE_PUBLIC = $(shell CGO_ENABLED=0 $(GO) run ./cmd/tapcheck update key --of "$(RELEASE_KEY)")
 # Which tags fit is known only once the set-up has run, so it is asked for in the recipe.
 TAGS    = $$(installer/setup.sh tags)
 
@@ -45,7 +48,7 @@ packages: build bin/nfpm ## deb and rpm, in bin/packages
 	$(GO) run ./installer/supply bin/tapcheck bin/packages/supply $(VERSION)
 	installer/packages.sh bin/tapcheck bin/packages/supply bin/packages $(VERSION)
 
-# What is given away: packages, the Windows program, licences of all parts, bills of materials, checksums. Nothing is signed.
+# What is given away: packages, the Windows program, licences of all parts, bills of materials, checksums; with RELEASE_KEY, signed as an update.
 .PHONY: release
 release: packages build-windows ## all that is given away, with checksums, in bin/release
 	@rm -rf bin/release && mkdir -p bin/release
@@ -55,8 +58,9 @@ release: packages build-windows ## all that is given away, with checksums, in bi
 	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
 	cp bin/packages/supply-windows/THIRD-PARTY.txt bin/release/THIRD-PARTY-windows.txt
 	cp bin/packages/supply-windows/tapcheck.cdx.json bin/release/tapcheck-windows.cdx.json
+	$(if $(RELEASE_KEY),bin/tapcheck update sign bin/release --key "$(RELEASE_KEY)" --version $(VERSION))
 	cd bin/release && sha256sum * >SHA256SUMS
-	@echo "bin/release is whole. Nothing in it is signed."
+	@echo "bin/release is whole. $(if $(RELEASE_KEY),It is signed as an update; packages and programs in it are not signed by themselves.,Nothing in it is signed.)"
 
 .PHONY: test-packages
 test-packages: bin/nfpm $(MODELS) ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)

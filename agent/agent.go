@@ -28,6 +28,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/portrait"
 	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/agent/update"
 	"github.com/tapcheck/tapcheck/icao"
 	"github.com/tapcheck/tapcheck/icao/access"
 	"github.com/tapcheck/tapcheck/icao/cccd"
@@ -62,6 +63,8 @@ type Options struct {
 	Renew <-chan settings.Loaded
 	// Renewed is told of good settings that came by Renew or were saved by the console; nil: nobody.
 	Renewed func(settings.Loaded)
+	// Updates says how the last update went, for health; nil: there is no updater.
+	Updates func() (update.State, error)
 	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
 	PortFiles []string
 	// Ready is told once, when the first client can connect.
@@ -173,6 +176,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		faults(engine, b, state)
 		more := waitingFaults(engine.Lookups(), time.Now(), state, l)
 		wss.health(state)
+		o.updateHealth(state)
 		d.look(state)
 		state.Set(health.NoClient, !anyLive(tokens))
 		items := healthItems(state, l)

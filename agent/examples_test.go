@@ -35,7 +35,7 @@ import (
 	"github.com/tapcheck/tapcheck/icao/chip"
 )
 
-var update = flag.Bool("update", false, "record the examples of the protocol's document anew")
+var record = flag.Bool("update", false, "record the examples of the protocol's document anew")
 
 const (
 	examplesScript = "../testdata/his/examples.txt"
@@ -56,7 +56,7 @@ func TestExamples(t *testing.T) {
 			p.play(line)
 		}
 	}
-	if *update {
+	if *record {
 		if err := os.WriteFile(examplesFile, schema.Object{{Name: "examples", Value: p.examples}, {Name: "discovery", Value: p.discoveries}}.JSON(), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -382,7 +382,7 @@ func (p *player) fetch(origin, name string) {
 			body = e.Frame
 		}
 	}
-	if at != "" && !*update {
+	if at != "" && !*record {
 		p.t.Errorf("%s: not as the document's example %q: %s", p.where, name, at)
 	}
 	p.discoveries = append(p.discoveries, schema.Object{{Name: "name", Value: name}, {Name: "body", Value: body}})
@@ -410,7 +410,7 @@ func (p *player) record(method, name string, frame, answer schema.Object) {
 			frame, answer = e.Frame, want
 		}
 	}
-	if at != "" && !*update {
+	if at != "" && !*record {
 		p.t.Errorf("%s: not as the document's example %q: %s", p.where, name, at)
 	}
 	p.keep(method, name, frame, answer)

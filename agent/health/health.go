@@ -51,6 +51,8 @@ const (
 	WebhookFailing      Code = "WEBHOOK_UNREACHABLE"
 	CodesUnusable       Code = "CODES_UNUSABLE"
 	ConsoleClosed       Code = "CONSOLE_ACCOUNTS_UNREADABLE"
+	UpdateTakenBack     Code = "UPDATE_TAKEN_BACK"
+	UpdateFailing       Code = "UPDATE_FAILING"
 )
 
 // Severity of a warning, explicit because it goes over the wire.
@@ -196,6 +198,14 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
 		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},
 		catalog.Text{VI: "Chạy lệnh: apt install libccid.", EN: "Run: apt install libccid."}},
+	UpdateTakenBack: {Note,
+		catalog.Text{VI: "Bản mới không chạy được trên máy này; đã trở lại bản cũ.", EN: "A new version did not do its work on this PC; the old one is back."},
+		catalog.Text{VI: "Sau khi cài, dịch vụ không chạy ổn định trong một phút, hoặc không cài được.", EN: "After its installation the service was not healthy within a minute, or it could not be installed."},
+		catalog.Text{VI: "Vẫn tiếp nhận bình thường. Quản trị viên xem tapcheck update status rồi báo cho người phát hành.", EN: "Go on admitting. An administrator looks at tapcheck update status and tells whoever made the release."}},
+	UpdateFailing: {Note,
+		catalog.Text{VI: "Không lấy được bản mới.", EN: "New versions cannot be had."},
+		catalog.Text{VI: "Nơi ghi ở update.source không đọc được, hoặc bản phát hành ở đó bị từ chối.", EN: "The place of update.source cannot be read, or the release there is refused."},
+		catalog.Text{VI: "Vẫn tiếp nhận bình thường. Quản trị viên xem tapcheck update status.", EN: "Go on admitting. An administrator looks at tapcheck update status."}},
 	ConsoleClosed: {Degraded,
 		catalog.Text{VI: "Không đọc được danh sách tài khoản của trang tiếp nhận.", EN: "The accounts of the desk's page cannot be read."},
 		catalog.Text{VI: "Tệp console-accounts.json trong thư mục dữ liệu bị hỏng hoặc người khác đọc được. Không ai đăng nhập được vào trang; phần mềm bệnh viện vẫn dùng được Tapcheck.", EN: "The file console-accounts.json of the data folder is damaged or open to others. Nobody can log in to the page; the HIS can still use Tapcheck."},

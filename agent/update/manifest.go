@@ -187,9 +187,9 @@ func (v numbers) less(w numbers) bool {
 	return false
 }
 
-// NewKey makes a release key: the private one in PKCS #8, the public one as ParsePublic takes it, both PEM.
-func NewKey() (private, public []byte, err error) {
-	pub, key, err := ed25519.GenerateKey(nil)
+// NewKey makes a release key, PKCS #8 in PEM, and gives its public half.
+func NewKey() (private []byte, public ed25519.PublicKey, err error) {
+	public, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,11 +197,16 @@ func NewKey() (private, public []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	spki, err := x509.MarshalPKIXPublicKey(pub)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), public, nil
+}
+
+// PublicPEM is a public key as ParsePublic takes it.
+func PublicPEM(key ed25519.PublicKey) []byte {
+	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
-		return nil, nil, err
+		return nil // an Ed25519 key always encodes
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
 // ParsePrivate reads a release key. Its error quotes nothing of it.

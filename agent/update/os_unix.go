@@ -17,8 +17,8 @@ func openNoWait(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// ownAlone makes the updater's folder, or checks that nobody else can write to it. Others may look at its state.
-func ownAlone(dir string) error {
+// OwnAlone makes the updater's folder, or checks that nobody else can write to it. Others may look at its state.
+func OwnAlone(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -15,9 +15,9 @@ func openNoWait(path string) (*os.File, error) { return os.Open(path) }
 // administrators alone write, users look (the state).
 const folderList = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;BU)"
 
-// ownAlone makes the updater's folder, or checks that it is an administrator's. Its list is set anew each time: whoever made a folder of that
+// OwnAlone makes the updater's folder, or checks that it is an administrator's. Its list is set anew each time: whoever made a folder of that
 // name before us may have left himself in.
-func ownAlone(dir string) error {
+func OwnAlone(dir string) error {
 	sd, err := windows.SecurityDescriptorFromString("O:BA" + folderList)
 	if err != nil {
 		return err

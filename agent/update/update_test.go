@@ -629,10 +629,11 @@ func TestVersions(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	private, public, err := NewKey()
+	private, half, err := NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
+	public := PublicPEM(half)
 	key, err := ParsePrivate(private)
 	if err != nil {
 		t.Fatal(err)

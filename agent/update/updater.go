@@ -179,7 +179,7 @@ func Apply(ctx context.Context, c Config, anytime bool) (*Finish, error) {
 			return nil, errors.Join(err, ErrOff)
 		}
 	}
-	if err := ownAlone(c.Dir); err != nil {
+	if err := OwnAlone(c.Dir); err != nil {
 		return nil, err
 	}
 	l, err := os.OpenFile(filepath.Join(c.Dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)

@@ -71,6 +71,7 @@ type cli struct {
 	Config_ configCmd  `cmd:"" name:"config" help:"The settings file."`
 	Service serviceCmd `cmd:"" help:"The service of this PC: install, start, stop, status."`
 	Secret  secretCmd  `cmd:"" help:"Secrets that this PC keeps encrypted for the service."`
+	Update  updateCmd  `cmd:"" help:"New versions from the hospital's own source. Off until the settings name one."`
 	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`
@@ -153,7 +154,10 @@ func (a *app) inWords(err error) string {
 	var p settings.Problems
 	var row claim.Problem // of the hospital's table of codes
 	var e *catalog.Error
+	var words *wordedError
 	switch {
+	case errors.As(err, &words):
+		fmt.Fprintf(&b, "tapcheck: %s\n", words.text.In(a.lang))
 	case errors.As(err, &p):
 		file := any(a.config)
 		if errors.As(err, &e) && e.Detail["file"] != nil {

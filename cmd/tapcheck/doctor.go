@@ -241,7 +241,8 @@ func canListen(ctx context.Context, addr string) bool {
 // discovered is what doctor wants to know of what the agent tells any program of this PC.
 type discovered struct {
 	Agent struct {
-		Name string `json:"name"`
+		Name    string `json:"name"`
+		Version string `json:"version"`
 	} `json:"agent"`
 	InstanceID string `json:"instanceId"`
 	Simulator  bool   `json:"simulator"`

@@ -19,11 +19,17 @@ const (
 	exitCard        = 8  // the card is no eMRTD, or its data are broken
 	exitVerdict     = 9  // the card was read and a verdict is failed
 	exitPort        = 10 // all ports are taken
+	exitUpdate      = 11 // a release cannot be had, or is refused
+	exitTakenBack   = 12 // the new version did not do its work, and the old one is back
 	exitInterrupted = 130
 )
 
 // exitCode is the code for an error of the catalogue.
 func exitCode(err error) int {
+	var words *wordedError
+	if errors.As(err, &words) {
+		return words.code
+	}
 	var e *catalog.Error
 	if !errors.As(err, &e) {
 		return exitFailed

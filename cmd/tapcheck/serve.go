@@ -23,6 +23,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/agent/update"
 	"github.com/tapcheck/tapcheck/icao/trust"
 	"github.com/tapcheck/tapcheck/insurance"
 	"github.com/tapcheck/tapcheck/insurance/bhyt"
@@ -85,6 +86,7 @@ func (c runCmd) serve(a *app) error {
 			level.set(l.Settings.Log.Level)
 			keep(l, dir, logger)
 		},
+		Updates: func() (update.State, error) { return update.ReadState(updatePlaces().work) },
 		Ready: func(r agent.Ready) {
 			keep(l, dir, logger)
 			unpublish = publishPort(r.Addr)

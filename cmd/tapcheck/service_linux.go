@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,16 +45,24 @@ func runQuietly(ctx context.Context, name string, args ...string) (string, error
 // made marks files that install has written, and uninstall may take away.
 const made = "# Made by tapcheck service install; tapcheck service uninstall takes it away.\n"
 
+// updateTimer lets the updater look for new versions.
+const updateTimer = "tapcheck-update.timer"
+
 const unitFile = "etc/systemd/system/tapcheck.service"
 
 // files are what install writes where no package has: the same as the package's, at the places of an administrator.
 func (h systemdHost) files() map[string]string {
+	start := func(unit string) string {
+		return made + strings.Replace(unit, "ExecStart=/usr/bin/tapcheck ", "ExecStart=\""+systemdQuoted(h.program)+"\" ", 1)
+	}
 	return map[string]string{
-		unitFile:                                 made + strings.Replace(linux.Unit, "ExecStart=/usr/bin/tapcheck ", "ExecStart=\""+systemdQuoted(h.program)+"\" ", 1),
-		"etc/sysusers.d/tapcheck.conf":           made + linux.Sysusers,
-		"etc/tmpfiles.d/tapcheck.conf":           made + linux.Tmpfiles,
-		"etc/polkit-1/rules.d/50-tapcheck.rules": "//" + made[1:] + linux.Polkit,
-		"etc/udev/rules.d/70-tapcheck.rules":     made + linux.Udev,
+		unitFile: start(linux.Unit),
+		"etc/systemd/system/tapcheck-update.service": start(linux.Updater),
+		"etc/systemd/system/tapcheck-update.timer":   made + linux.UpdaterTimer,
+		"etc/sysusers.d/tapcheck.conf":               made + linux.Sysusers,
+		"etc/tmpfiles.d/tapcheck.conf":               made + linux.Tmpfiles,
+		"etc/polkit-1/rules.d/50-tapcheck.rules":     "//" + made[1:] + linux.Polkit,
+		"etc/udev/rules.d/70-tapcheck.rules":         made + linux.Udev,
 	}
 }
 
@@ -102,12 +111,16 @@ func (h systemdHost) install(a *app, start bool) error {
 	if err := h.configure(a.ctx); err != nil {
 		return err
 	}
-	enable := []string{"enable", serviceName}
+	enable := []string{"enable"}
 	if start {
-		enable = []string{"enable", "--now", serviceName}
+		enable = []string{"enable", "--now"}
 	}
-	_, err := h.run(a.ctx, "systemctl", enable...)
-	return err
+	for _, unit := range []string{updateTimer, serviceName} {
+		if _, err := h.run(a.ctx, "systemctl", append(slices.Clone(enable), unit)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write puts a file in its place, whole or not at all, unless somebody else's is there.
@@ -177,8 +190,10 @@ func (h systemdHost) uninstall(a *app) (string, error) {
 	if !s.Installed {
 		return "", a.notInstalled()
 	}
-	if _, err := h.run(a.ctx, "systemctl", "disable", "--now", serviceName); err != nil {
-		return "", err
+	for _, unit := range []string{updateTimer, serviceName} {
+		if _, err := h.run(a.ctx, "systemctl", "disable", "--now", unit); err != nil {
+			return "", err
+		}
 	}
 	if h.packaged() {
 		return a.say("Đã dừng và tắt dịch vụ. Chương trình thuộc một gói: gỡ bằng apt hoặc dnf.", "The service is stopped and disabled. The program belongs to a package: remove that with apt or dnf."), nil

@@ -93,6 +93,7 @@ func (a *app) configure(s *mgr.Service) {
 		err = s.UpdateConfig(c)
 	}
 	say("delayed start and the service's own SID", err)
+	say("schedule of updates", scheduleUpdates(a.ctx))
 	if err := eventlog.InstallAsEventCreate(serviceName, eventlog.Error|eventlog.Warning|eventlog.Info); err != nil && !errors.Is(err, os.ErrExist) {
 		if known, e := eventlog.Open(serviceName); e == nil { // it is there from before
 			_ = known.Close()
@@ -113,6 +114,7 @@ func (a *app) uninstallService() (string, error) {
 		return "", err
 	}
 	_ = eventlog.Remove(serviceName)
+	unscheduleUpdates(a.ctx)
 	return a.say(`Đã gỡ dịch vụ. Cấu hình và dữ liệu còn ở %ProgramData%\Tapcheck.`, `The service is gone. Settings and data stay in %ProgramData%\Tapcheck.`), nil
 }
 

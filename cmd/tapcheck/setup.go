@@ -179,8 +179,12 @@ next:
 // undo takes back what stands outside of the data folder, and with --purge that too.
 func (c setupCmd) undo(a *app, dir string) error {
 	err := setPolicies(browserPolicies(nil, nil))
+	unscheduleUpdates(a.ctx)
 	if !c.Purge {
 		return err
+	}
+	if at := updatePlaces(); filepath.Dir(at.trust) == filepath.Dir(a.config) { // Windows' lies beside the settings
+		err = errors.Join(err, os.RemoveAll(at.trust))
 	}
 	// Only a folder of ours is removed, whatever it is that was named.
 	if isDataFolder(dir) {

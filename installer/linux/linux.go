@@ -9,6 +9,10 @@ import _ "embed" // the files
 var (
 	//go:embed files/tapcheck.service
 	Unit string
+	//go:embed files/tapcheck-update.service
+	Updater string
+	//go:embed files/tapcheck-update.timer
+	UpdaterTimer string
 	//go:embed files/sysusers.conf
 	Sysusers string
 	//go:embed files/tmpfiles.conf

@@ -22,14 +22,19 @@ func TestUnit(t *testing.T) {
 	if err != nil {
 		t.Skip("no systemd-analyze here; on a Debian that is set up by make it is there")
 	}
-	file := filepath.Join(t.TempDir(), "tapcheck.service")
-	// verify looks whether the program is there.
-	if err := os.WriteFile(file, []byte(strings.Replace(Unit, "/usr/bin/tapcheck", "/bin/true", 1)), 0o644); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tapcheck.service")
+	for name, text := range map[string]string{"tapcheck.service": Unit, "tapcheck-update.service": Updater, "tapcheck-update.timer": UpdaterTimer} {
+		// verify looks whether the program is there.
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Replace(text, "/usr/bin/tapcheck", "/bin/true", 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	out, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput()
-	if err != nil || strings.Contains(string(out), file) {
-		t.Errorf("verify: %v\n%s", err, out)
+	for _, name := range []string{"tapcheck.service", "tapcheck-update.timer"} { // the timer brings its service
+		out, err := exec.Command(analyze, "verify", "--man=no", filepath.Join(dir, name)).CombinedOutput()
+		if err != nil || strings.Contains(string(out), dir) {
+			t.Errorf("verify: %v\n%s", err, out)
+		}
 	}
 	if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=14", file).CombinedOutput(); err != nil {
 		t.Errorf("security: %v\n%s", err, out)
@@ -118,6 +123,7 @@ func TestPackages(t *testing.T) {
 	}
 	for _, want := range []string{
 		"-rwxr-xr-x root/root .*/usr/bin/tapcheck", "-rw-r--r-- root/root .*/usr/lib/systemd/system/tapcheck.service",
+		"-rw-r--r-- root/root .*/usr/lib/systemd/system/tapcheck-update.service", "-rw-r--r-- root/root .*/usr/lib/systemd/system/tapcheck-update.timer",
 		"-rw-r--r-- root/root .*/usr/share/polkit-1/rules.d/50-tapcheck.rules", "-rw-r--r-- root/root .*/usr/lib/udev/rules.d/70-tapcheck.rules",
 		"-rw-r--r-- root/root .*/usr/share/doc/tapcheck/copyright", "-rw-r--r-- root/root .*/usr/share/doc/tapcheck/THIRD-PARTY.txt",
 	} {

@@ -25,7 +25,7 @@ if [ $new = yes ] && [ ! -e $config ] && [ ! -L $config ]; then
 fi
 
 # An administrator's "disable" outlives an upgrade.
-[ $new = no ] || systemctl enable tapcheck.service >/dev/null 2>&1 || true
+[ $new = no ] || systemctl enable tapcheck.service tapcheck-update.timer >/dev/null 2>&1 || true
 
 # Not in the making of an image, where nothing runs.
 [ -d /run/systemd/system ] || exit 0
@@ -34,6 +34,7 @@ if command -v udevadm >/dev/null 2>&1; then
 	udevadm control --reload >/dev/null 2>&1 && udevadm trigger --subsystem-match=hidraw >/dev/null 2>&1 || true
 fi
 if [ $new = yes ]; then
+	systemctl start tapcheck-update.timer || true
 	systemctl start tapcheck.service
 else
 	systemctl try-restart tapcheck.service

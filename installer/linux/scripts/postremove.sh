@@ -10,6 +10,7 @@ purge)
 	rm -rf /etc/tapcheck-policy.d
 	rm -rf /etc/systemd/system/tapcheck.service.d # what systemctl edit made, and tapcheck secret set
 	rm -f /etc/credstore.encrypted/tapcheck.*
+	rm -rf /var/lib/tapcheck-update /etc/tapcheck-update /etc/systemd/system/tapcheck-update.service.d /etc/systemd/system/tapcheck-update.timer.d
 	if getent passwd tapcheck >/dev/null; then userdel tapcheck || true; fi
 	if getent group tapcheck >/dev/null; then groupdel tapcheck || true; fi
 	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true

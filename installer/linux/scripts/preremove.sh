@@ -5,6 +5,6 @@ case "${1:-}" in
 remove | 0) ;;
 *) exit 0 ;;
 esac
-systemctl --quiet disable tapcheck.service >/dev/null 2>&1 || true
+systemctl --quiet disable tapcheck.service tapcheck-update.timer >/dev/null 2>&1 || true
 [ -d /run/systemd/system ] || exit 0
-systemctl stop tapcheck.service || true
+systemctl stop tapcheck-update.timer tapcheck.service || true

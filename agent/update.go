@@ -1,0 +1,19 @@
+package agent
+
+import (
+	"slices"
+
+	"github.com/tapcheck/tapcheck/agent/health"
+	"github.com/tapcheck/tapcheck/agent/update"
+)
+
+// updateHealth brings in what the updater, another program, has left written down.
+func (o *Options) updateHealth(state *health.Tracker) {
+	if o.Updates == nil {
+		return
+	}
+	s, err := o.Updates()
+	back := s.Finished != nil && s.Finished.Result != update.Installed && slices.Contains(s.Refused, s.Finished.To) || s.Step != "" && s.Why != ""
+	state.Set(health.UpdateTakenBack, back)
+	state.Set(health.UpdateFailing, err != nil || s.Problem != "")
+}

@@ -50,7 +50,8 @@ var ErrDamaged = errors.New("journal is damaged")
 // ErrInUse says that another process has the journal open.
 var ErrInUse = errors.New("journal is open in another process")
 
-// ErrNewer says that a newer version of the program wrote this journal. It was not touched.
+// ErrNewer says that a newer version of the program wrote this journal, and one that this program cannot read: the next version's it can.
+// It was not touched.
 var ErrNewer = errors.New("journal was written by a newer version")
 
 // ErrInvalid says that a row breaks a bound: see the constants. Asking again with the same row is useless.

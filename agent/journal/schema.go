@@ -10,6 +10,11 @@ import (
 // application marks the file as ours in SQLite's header ("TPCK").
 const application = 0x5450434b
 
+// oldestReader is the least schema whose program reads and writes what this one leaves. A new version may be taken back after it has
+// written (tapcheck update), so no release may raise it beyond the schema of the release before: within that reach migrations
+// only add tables, indexes and columns with a default, and change nothing that an older statement names.
+var oldestReader = 3
+
 // migrations bring the schema from one version to the next; the version is how many have run. What was released is never
 // changed, only added to.
 var migrations = []string{`
@@ -126,7 +131,7 @@ func (c *conn) create() error {
 	return nil
 }
 
-// prepareSchema checks that an existing file is a journal and brings it up to date.
+// prepareSchema checks that an existing file is a journal and brings it up to date, unless a newer version has done so.
 func (c *conn) prepareSchema() error {
 	var app, version int64
 	if err := c.query(func(r *row) { app = r.int() }, `PRAGMA application_id`); err != nil {
@@ -135,9 +140,12 @@ func (c *conn) prepareSchema() error {
 	if err := c.query(func(r *row) { version = r.int() }, `PRAGMA user_version`); err != nil {
 		return err
 	}
+	version, oldest := version&0xffff, version>>16
 	switch {
 	case app != application || version < 1:
 		return ErrWrongKey
+	case version > int64(len(migrations)) && oldest >= 1 && oldest <= int64(len(migrations)):
+		return nil // of a newer version, which has only added to it
 	case version > int64(len(migrations)):
 		return ErrNewer
 	case version == int64(len(migrations)):
@@ -153,6 +161,7 @@ func (c *conn) migrate(from int) error {
 				return err
 			}
 		}
-		return c.Exec(`PRAGMA user_version=` + strconv.Itoa(len(migrations)))
+		// The version, and above it who may open the journal all the same.
+		return c.Exec(`PRAGMA user_version=` + strconv.Itoa(len(migrations)|oldestReader<<16))
 	})
 }

@@ -71,6 +71,8 @@ var rooms = map[string][]string{
 	"installer/models":  {"agent/face/modelfile", "agent/face/nn"},
 	"installer/supply":  {"agent/face/modelfile"}, // licences and bill of materials of what has been built
 
+	"agent/face/modelfile/modelfiletest": {"agent/face/nn"}, // writes model files, for tests
+
 	// Files for browsers, and nothing that the agent knows.
 	"agent/his/client/ts": {},
 }

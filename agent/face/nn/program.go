@@ -66,6 +66,9 @@ func Compile(g *Graph, o Options) (*Program, error) {
 	}
 	p.values[0].stride = g.Input.C
 	p.place(g)
+	if err := p.fits(g); err != nil {
+		return nil, err
+	}
 	for i, n := range g.Nodes {
 		s := step{node: n, out: p.values[i+1]}
 		for _, v := range n.In {
@@ -77,11 +80,34 @@ func Compile(g *Graph, o Options) (*Program, error) {
 		p.pack(&s)
 		p.steps = append(p.steps, s)
 	}
-	if total := p.size; total > 4*MaxValue {
-		return nil, fmt.Errorf("%w: %d numbers at the same time", ErrTooLarge, total)
-	}
 	return p, nil
 }
+
+// fits finds out what the arena and the packed weights will need, before any of it is made: rounding up can make much of little.
+func (p *Program) fits(g *Graph) error {
+	packed := 0
+	for i, n := range g.Nodes {
+		in, out := p.values[n.In[0]], p.values[i+1]
+		switch w := n.Window; n.Op {
+		case OpConv:
+			taps := w.KH * w.KW * in.stride
+			packed += taps * out.stride
+			if !direct(w) {
+				p.size = max(p.size, p.gather+(min(rowsAtOnce(taps), out.H*out.W)*taps+15)/16*16)
+			}
+		case OpDepthwise:
+			packed += w.KH * w.KW * out.stride
+		}
+		packed += 3 * out.stride
+	}
+	if p.size > 4*MaxValue || packed > 2*MaxWeights {
+		return fmt.Errorf("%w: %d numbers at the same time, %d weights when packed", ErrTooLarge, p.size, packed)
+	}
+	return nil
+}
+
+// direct says whether the rows of a convolution lie in its input as they are.
+func direct(w Window) bool { return w == Window{KH: 1, KW: 1, SH: 1, SW: 1, DH: w.DH, DW: w.DW} }
 
 // place gives each value an offset, so that values that live at the same time do not overlap. Outputs live to the end.
 func (p *Program) place(g *Graph) {
@@ -139,12 +165,8 @@ func (p *Program) pack(s *step) {
 		in := s.in[0]
 		w := n.Window
 		s.taps = w.KH * w.KW * in.stride
-		s.direct = w.KH == 1 && w.KW == 1 && w.SH == 1 && w.SW == 1 && w.PT+w.PB+w.PL+w.PR == 0
+		s.direct = direct(w)
 		s.weights = packPanels(n.Weights, w.KH*w.KW, in.C, in.stride, n.Out.C)
-		if !s.direct {
-			rows := min(rowsAtOnce(s.taps), s.out.H*s.out.W)
-			p.size = max(p.size, p.gather+(rows*s.taps+15)/16*16)
-		}
 	case OpDepthwise:
 		in := s.in[0]
 		s.weights = make([]float32, n.Window.KH*n.Window.KW*width)

@@ -155,7 +155,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	anchors := o.loadAnchors(state)
 	codes := codesOf(o.Settings.Facility, state, log)
+	var d *desk // made below, before anybody asks
 	engine := checkin.New(checkin.Config{
+		Capture: func(ref, session string) (string, time.Time, bool) { return d.console.Capture(ref, session) },
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
 		Facility: facilityOf(o), Codes: codes,
 		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Faces: o.faces(), Face: faceRules(o.Settings.Face), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
@@ -171,7 +173,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	wss := o.listenSecure(ctx)
 	defer wss.close()
-	var d *desk // made below, before anybody asks
 	healthNow := func(l catalog.Lang) []his.HealthItem {
 		faults(engine, b, state)
 		more := waitingFaults(engine.Lookups(), time.Now(), state, l)
@@ -265,6 +266,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		state.Set(health.PortsTaken, false)
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	d.console.ServedAt(port)
 	for _, file := range o.PortFiles {
 		remove, err := his.PublishPort(file, port, wss.port, k.InstanceID())
 		if err != nil {

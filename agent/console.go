@@ -62,7 +62,7 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 		Proof: func(ctx context.Context, session, checkinID string) (checkin.Proof, error) {
 			return engine.Proof(ctx, session, his.SessionUser(session), checkinID)
 		},
-		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Session: his.VisitSession, Log: log,
+		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Faces: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {
 			for _, h := range wrong(l) {
 				list = append(list, console.HealthItem(h))

@@ -12,6 +12,9 @@ import (
 	"github.com/tapcheck/tapcheck/agent/keys"
 )
 
+// framePath is of the one call whose body is no JSON.
+const framePath = "/capture/frame"
+
 // table is every call of the API: the whole of what the page can ask.
 func (k *Console) table() []route {
 	return []route{
@@ -24,6 +27,10 @@ func (k *Console) table() []route {
 		{"POST", "/unlock", holder, k.unlock},
 		{"POST", "/lock", operator, k.lock},
 		{"POST", "/touch", operator, k.touch},
+		{"POST", "/capture", anybody, k.openCapture},
+		{"POST", "/capture/state", anybody, k.lookCapture},
+		{"POST", "/capture/act", anybody, k.actCapture},
+		{"POST", framePath, anybody, k.frameCapture},
 		{"GET", "/watch", operator, k.watch},
 		{"GET", "/health", operator, k.healthList},
 		{"POST", "/jobs/provide", operator, k.provide},

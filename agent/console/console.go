@@ -78,6 +78,7 @@ type Config struct {
 	Tokens   Tokens
 	Pairing  Pairing // nil: no pairing here
 	Engine   Engine
+	Faces    Faces // nil: there are no capture windows
 	Health   func(catalog.Lang) []HealthItem
 	Access   func() any // the access log by origin, as JSON; nil: none
 	Bundle   func(ctx context.Context) (name string, zip []byte, err error)
@@ -107,6 +108,7 @@ type Console struct {
 	throttle *throttle
 	sessions *sessions
 	tickets  *tickets
+	captures *captures
 	setup    setupSecret
 	hub      *hub
 	routes   []route
@@ -142,7 +144,7 @@ func newConsole(c Config, now func() time.Time, hashes cost) (*Console, error) {
 		c.Log = func(string, map[string]any) {}
 	}
 	k := &Console{
-		c: c, now: now, hasher: newHasher(hashes), throttle: newThrottle(now), tickets: newTickets(now), setup: setupSecret{f}, hub: newHub(),
+		c: c, now: now, hasher: newHasher(hashes), throttle: newThrottle(now), tickets: newTickets(now), captures: &captures{now: now}, setup: setupSecret{f}, hub: newHub(),
 		settings: c.Settings, lastSteps: map[string]int64{},
 	}
 	k.sessions = &sessions{now: now, idle: func() time.Duration { return k.set().IdleTime() }}

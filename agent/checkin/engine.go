@@ -21,6 +21,14 @@
 // is visible from outside lies under the engine's one mutex, and events are numbered and handed out under it, so that
 // every owner sees the events of a job in the order of their Seq.
 //
+// # The face
+//
+// Where a request asks for it, the living face is compared with the chip's photo once the card was read and given back, beside the
+// look-up and never before the person is told. The job waits for a consent and then for pictures, each with an expiry; whatever
+// becomes of that (refused, left out, too late, broken) is a verdict with its reason, and the check-in completes. Required means
+// that without a match a person decides, and nothing is withheld. Pictures are in memory only, one at a time per job, and wiped
+// when they were looked at; the book gets what was agreed, tried and decided, by whom, and no picture.
+//
 // # What comes afterwards
 //
 // A check-in that is over can be added to: its visit, an operator's decisions, a later answer of the insurer, that it is

@@ -587,6 +587,7 @@ func (j *job) act(a FaceAct) error {
 		s.until = time.Now().Add(j.needLimit())
 		s.stage = FaceLive
 		s.tasks <- faceTask{kind: taskRetry, act: a} // there is room: nothing is under way
+		j.needsImage()
 	}
 	j.e.broadcast()
 	return nil

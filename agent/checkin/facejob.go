@@ -320,6 +320,17 @@ func (j *job) needsFace(n Need, until time.Time) {
 	})
 }
 
+// needsImage tells how the comparison stands, as far as anybody can do something about it. The mutex is held.
+func (j *job) needsImage() {
+	s := &j.face
+	if s.stage != FaceLive && s.stage != FaceDecided {
+		return
+	}
+	j.needsFace(Need{Need: NeedLiveImage, Face: &FaceNeed{
+		Attempt: s.attempt, Attempts: faceAttempts, AttackCheck: j.e.cfg.Face.check(), Challenge: s.challenge, Verdict: s.verdictNow,
+	}}, s.until)
+}
+
 // faceSlot takes one of the places for comparisons, and waits for one if it must. Errors: errExpired, or why the job ends.
 func (j *job) faceSlot() (release func(), err error) {
 	release = func() { <-j.e.faces }
@@ -360,11 +371,7 @@ func (j *job) awaitFace(w *faceWorker) (FaceVerdict, error) {
 			v = s.verdict
 			return true
 		}
-		if s.stage != FaceWaits {
-			j.needsFace(Need{Need: NeedLiveImage, Face: &FaceNeed{
-				Attempt: s.attempt, Attempts: faceAttempts, AttackCheck: e.cfg.Face.check(), Challenge: s.challenge, Verdict: s.verdictNow,
-			}}, s.until)
-		}
+		j.needsImage()
 		return false
 	})
 	if !errors.Is(err, errExpired) {
@@ -690,7 +697,7 @@ func (w *faceWorker) attempted(o FaceOutcome) {
 	var attempt int
 	e.locked(func() { child, attempt = j.face.child, j.face.attempt })
 	v := faceVerdictOf(o, child, w.basis)
-	v.Attempts = attempt
+	v.Attempts, v.Required = attempt, j.req.Face == FaceRequired
 	j.faceRecord(faceRecord{Action: "attempt", Attempt: attempt, Verdict: &v, Frames: max(w.frames, o.Frames), Used: o.Used, Findings: w.found})
 	j.disclose(j.key.owner.String(), AboutFace)
 	e.locked(func() {
@@ -703,6 +710,7 @@ func (w *faceWorker) attempted(o FaceOutcome) {
 		if v.Status == lds.Passed || attempt >= faceAttempts {
 			s.stage = FaceOver
 		}
+		j.needsImage()
 		e.broadcast()
 	})
 }

@@ -540,7 +540,7 @@ type bench struct {
 
 var (
 	his = Owner{Client: "https://his.example", Session: "1"}
-	all = Rights{Read: true, Insurance: true, Fields: append(AllFields(), FieldPortrait)}
+	all = Rights{Read: true, Insurance: true, Face: true, Fields: append(AllFields(), FieldPortrait)}
 )
 
 // inBench runs a test in virtual time: waits are real to the engine and cost nothing. It fails if a goroutine is left.

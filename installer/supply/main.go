@@ -3,7 +3,8 @@
 //
 //	go run ./installer/supply PROGRAM FOLDER VERSION
 //
-// leaves THIRD-PARTY.txt and tapcheck.cdx.json in FOLDER. It ends with 1 where a part has a licence that is not allowed, or none
+// leaves THIRD-PARTY.txt and tapcheck.cdx.json in FOLDER. The face models are found by their bytes in the program, and named if they are there.
+// It ends with 1 where a part has a licence that is not allowed, or none
 // that is known (see licence.go for the open exceptions).
 package main
 
@@ -17,8 +18,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"strings"
+
+	"github.com/tapcheck/tapcheck/agent/face/modelfile"
 )
 
 func main() {
@@ -56,7 +60,16 @@ func run(program, folder, version string) error {
 	if err != nil {
 		return err
 	}
-	bom, err := cycloneDX(version, info, parts)
+	weights, err := modelsIn(program)
+	if err != nil {
+		return err
+	}
+	for _, m := range weights {
+		if !slices.Contains(allowed, m.Licence) {
+			return fmt.Errorf("face model %s: %q is not allowed in the program", m.Title, m.Licence)
+		}
+	}
+	bom, err := cycloneDX(version, info, parts, weights)
 	if err != nil {
 		return err
 	}
@@ -64,7 +77,7 @@ func run(program, folder, version string) error {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(folder, "THIRD-PARTY.txt"), []byte(notices(parts)), 0o644),
+		os.WriteFile(filepath.Join(folder, "THIRD-PARTY.txt"), []byte(notices(parts)+modelNotices(weights)), 0o644),
 		os.WriteFile(filepath.Join(folder, "tapcheck.cdx.json"), bom, 0o644),
 	)
 }
@@ -115,7 +128,7 @@ func notices(parts []part) string {
 }
 
 // cycloneDX is the bill of materials, CycloneDX 1.6. Without a time or a serial number, so that the same program has the same.
-func cycloneDX(version string, info *buildinfo.BuildInfo, parts []part) ([]byte, error) {
+func cycloneDX(version string, info *buildinfo.BuildInfo, parts []part, weights []modelfile.Model) ([]byte, error) {
 	type object = map[string]any
 	root := "pkg:golang/" + info.Main.Path + "@" + version
 	components, refs := []object{}, []string{}
@@ -131,6 +144,11 @@ func cycloneDX(version string, info *buildinfo.BuildInfo, parts []part) ([]byte,
 		if p.Sum != "" {
 			c["properties"] = append(asObjects(c["properties"]), object{"name": "go:sum", "value": p.Sum})
 		}
+		components = append(components, c)
+	}
+	for _, m := range weights {
+		c := modelComponent(m)
+		refs = append(refs, c["bom-ref"].(string))
 		components = append(components, c)
 	}
 	return json.MarshalIndent(object{

@@ -3,11 +3,16 @@ package main
 import (
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tapcheck/tapcheck/agent/face/modelfile"
 )
 
 // TestLicenceFence looks at every module that is linked into the program, for Linux and for Windows.
@@ -86,11 +91,11 @@ func TestFenceLetsNothingElseIn(t *testing.T) {
 func TestBillOfMaterials(t *testing.T) {
 	info := &buildinfo.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Path: "github.com/tapcheck/tapcheck"}}
 	parts := linked(t, "linux")
-	first, err := cycloneDX("1.2.3", info, parts)
+	first, err := cycloneDX("1.2.3", info, parts, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, _ := cycloneDX("1.2.3", info, parts)
+	second, _ := cycloneDX("1.2.3", info, parts, nil)
 	if string(first) != string(second) {
 		t.Error("not the same bytes")
 	}
@@ -110,6 +115,58 @@ func TestBillOfMaterials(t *testing.T) {
 		open := len(c.Properties) > 0 && strings.HasPrefix(c.Properties[0].Value, "OPEN")
 		if !strings.HasPrefix(c.Purl, "pkg:golang/"+c.Name+"@v") || (len(c.Licenses) == 1) == open {
 			t.Errorf("component %+v", c)
+		}
+	}
+}
+
+// TestModels: face models are named when their bytes are in the program, with what is open about them, and not otherwise.
+func TestModels(t *testing.T) {
+	t.Chdir(t.TempDir())
+	b := modelfile.Bundle{Models: []modelfile.Model{{
+		Name: modelfile.Recogniser, Title: "SomeFaceNet", Package: "@some/faces", Version: "1.2.3", Files: map[string]string{"net.tflite": "aa55"}, SHA256: "aa55",
+		Licence: "Apache-2.0", Notice: "Copyright Some One", Open: "OPEN: who has been asked?", Texts: []string{"the licence's text"}, Graph: []byte("weights"),
+	}}}
+	raw, err := b.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, data []byte) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func(name string) []modelfile.Model {
+		m, err := modelsIn(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	put("with", slices.Concat([]byte("a program "), raw, []byte(" and more")))
+	put("without", []byte("a program"))
+	if m := found("with"); m != nil {
+		t.Errorf("a tree without models: %v", m)
+	}
+	put(bundle, raw)
+	if m := found("without"); m != nil {
+		t.Errorf("a program without models: %v", m)
+	}
+	weights := found("with")
+	text := modelNotices(weights)
+	for _, want := range []string{"SomeFaceNet", "@some/faces 1.2.3", "net.tflite  SHA-256 aa55", "Apache-2.0\nCopyright Some One\nOPEN: who has been asked?\n", "the licence's text\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the notices lack %q:\n%s", want, text)
+		}
+	}
+	info := &buildinfo.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Path: "github.com/tapcheck/tapcheck"}}
+	bom, err := cycloneDX("1.2.3", info, nil, weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"machine-learning-model"`, `"pkg:npm/%40some/faces@1.2.3"`, `"aa55"`, `OPEN: who has been asked?`, `"dependsOn": [
+        "pkg:npm/%40some/faces@1.2.3#recogniser"`} {
+		if !strings.Contains(string(bom), want) {
+			t.Errorf("the bill of materials lacks %q:\n%s", want, bom)
 		}
 	}
 }

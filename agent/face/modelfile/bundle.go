@@ -33,14 +33,15 @@ type Model struct {
 	SHA256  string            `json:"sha256"`  // of the file with the weights
 	Licence string            `json:"licence"` // SPDX id, of the weights
 	Notice  string            `json:"notice"`  // who holds rights in it
-	Open    string            `json:"open,omitempty"`
+	Open    string            `json:"open,omitempty"`  // what a person still has to decide about it
+	Texts   []string          `json:"texts,omitempty"` // of its licences
 
 	Graph []byte `json:"-"` // packed
 }
 
 const (
 	bundleIndex = "models.json"
-	maxIndex    = 64 << 10
+	maxIndex    = 256 << 10
 )
 
 // Write makes the file.

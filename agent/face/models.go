@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"io/fs"
 
 	"github.com/tapcheck/tapcheck/agent/face/modelfile"
 	"github.com/tapcheck/tapcheck/agent/face/nn"
@@ -12,7 +13,10 @@ import (
 // The folder holds the bundle when `make models` has made it, and a file that says so when it has not.
 //
 //go:embed models
-var folder embed.FS
+var embedded embed.FS
+
+// folder is embedded; tests put another one there.
+var folder fs.ReadFileFS = embedded
 
 const bundleFile = "models/face.zip"
 
@@ -43,12 +47,25 @@ func loadModels(ctx context.Context, o Options) (*models, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := &models{out: 896 * 17}
+	options := nn.Options{NoVector: o.NoVector}
+	if o.ModelFile != "" { // first, because a file of somebody else's is likelier to be wrong
+		if m.recogniser, err = replaced(o.ModelFile, options); err != nil {
+			return nil, err
+		}
+	}
 	bundle, err := modelfile.ReadBundle(raw)
 	if err != nil {
 		return nil, err
 	}
-	m := &models{out: 896 * 17}
-	options := nn.Options{NoVector: o.NoVector}
+	if o.ModelFile == "" {
+		if m.recogniser, err = bundled(bundle, options); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	_, g, err := bundle.Named(modelfile.Detector)
 	if err != nil {
 		return nil, err
@@ -63,17 +80,6 @@ func loadModels(ctx context.Context, o Options) (*models, error) {
 		return nil, err
 	}
 	if m.mesh, err = compile(g, options, nn.Shape{H: meshSide, W: meshSide, C: 3}, 1, 3*meshPoints); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if o.ModelFile == "" {
-		m.recogniser, err = bundled(bundle, options)
-	} else {
-		m.recogniser, err = replaced(o.ModelFile, options)
-	}
-	if err != nil {
 		return nil, err
 	}
 	return m, ctx.Err()

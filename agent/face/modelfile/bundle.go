@@ -29,10 +29,10 @@ type Model struct {
 	Title   string            `json:"title"`   // by which it is known
 	Package string            `json:"package"` // of npm, from which it was fetched
 	Version string            `json:"version"`
-	Files   map[string]string `json:"files"`   // of the package, with their SHA-256 in hexadecimal
-	SHA256  string            `json:"sha256"`  // of the file with the weights
-	Licence string            `json:"licence"` // SPDX id, of the weights
-	Notice  string            `json:"notice"`  // who holds rights in it
+	Files   map[string]string `json:"files"`           // of the package, with their SHA-256 in hexadecimal
+	SHA256  string            `json:"sha256"`          // of the file with the weights
+	Licence string            `json:"licence"`         // SPDX id, of the weights
+	Notice  string            `json:"notice"`          // who holds rights in it
 	Open    string            `json:"open,omitempty"`  // what a person still has to decide about it
 	Texts   []string          `json:"texts,omitempty"` // of its licences
 

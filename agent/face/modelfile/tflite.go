@@ -212,6 +212,9 @@ func (r *tflite) constOf(i int) (c tensor, ok bool, err error) {
 		return tensor{}, false, broken("buffer %d", b)
 	}
 	start, size := r.vector(r.field(r.buffers[b], 0), 1, MaxBytes)
+	if r.bad {
+		return tensor{}, false, broken("buffer %d", b)
+	}
 	if size == 0 {
 		return tensor{}, false, nil
 	}

@@ -63,6 +63,8 @@ type Options struct {
 	Renew <-chan settings.Loaded
 	// Renewed is told of good settings that came by Renew or were saved by the console; nil: nobody.
 	Renewed func(settings.Loaded)
+	// Machine is the PC, for tests; nil is the one that this runs on.
+	Machine *keys.Machine
 	// Updates says how the last update went, for health; nil: there is no updater.
 	Updates func() (update.State, error)
 	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
@@ -89,7 +91,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true, "settings.refused": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true}
 
 // stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
 const stopWithin = 4 * time.Second
@@ -122,7 +124,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := keys.Claim(o.DataDir, o.Simulation != nil); err != nil {
 		return folderError(err)
 	}
-	k, err := keys.Open(o.DataDir)
+	if o.Simulation == nil {
+		aside, err := keys.Bind(o.DataDir, o.machine())
+		if err != nil {
+			return folderError(err)
+		}
+		if aside != "" {
+			log("machine.copied", map[string]any{"folder": aside})
+		}
+	}
+	k, err := keys.OpenOn(o.DataDir, o.machine())
 	if err != nil {
 		return folderError(err)
 	}
@@ -178,6 +189,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		more := waitingFaults(engine.Lookups(), time.Now(), state, l)
 		wss.health(state)
 		o.updateHealth(state)
+		state.Set(health.MachineCopied, len(keys.Aside(o.DataDir)) > 0)
 		d.look(state)
 		state.Set(health.NoClient, !anyLive(tokens))
 		items := healthItems(state, l)

@@ -53,6 +53,7 @@ const (
 	ConsoleClosed       Code = "CONSOLE_ACCOUNTS_UNREADABLE"
 	UpdateTakenBack     Code = "UPDATE_TAKEN_BACK"
 	UpdateFailing       Code = "UPDATE_FAILING"
+	MachineCopied       Code = "MACHINE_COPIED"
 )
 
 // Severity of a warning, explicit because it goes over the wire.
@@ -198,6 +199,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
 		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},
 		catalog.Text{VI: "Chạy lệnh: apt install libccid.", EN: "Run: apt install libccid."}},
+	MachineCopied: {Degraded,
+		catalog.Text{VI: "Dữ liệu trên máy này do một máy khác tạo ra; máy đã nhận định danh mới.", EN: "The data on this PC were made on another one; it has been given an identity of its own."},
+		catalog.Text{VI: "Thư mục dữ liệu được chép sang, máy được nhân bản từ ảnh đĩa đã chạy Tapcheck, hoặc bo mạch chủ vừa thay. Sổ và token cũ nằm trong thư mục copied-… của thư mục dữ liệu.", EN: "The data folder was copied, the PC comes from an image of a disk on which Tapcheck had run, or its mainboard was replaced. The old journal and tokens lie in the folder copied-… of the data folder."},
+		catalog.Text{VI: "Vẫn tiếp nhận được; phần mềm bệnh viện phải ghép nối lại. Quản trị viên chạy tapcheck machine forget nếu đây là máy khác, tapcheck machine keep nếu vẫn là máy cũ vừa sửa.", EN: "Go on admitting; the HIS must be paired again. An administrator runs tapcheck machine forget if this is another PC, tapcheck machine keep if it is the same one, repaired."}},
 	UpdateTakenBack: {Note,
 		catalog.Text{VI: "Bản mới không chạy được trên máy này; đã trở lại bản cũ.", EN: "A new version did not do its work on this PC; the old one is back."},
 		catalog.Text{VI: "Sau khi cài, dịch vụ không chạy ổn định trong một phút, hoặc không cài được.", EN: "After its installation the service was not healthy within a minute, or it could not be installed."},

@@ -123,3 +123,13 @@ func fileIdentity(info fs.FileInfo) uint64 {
 	}
 	return 0
 }
+
+// adoptFolder gives a folder that root made to the owner of the folder above it.
+func adoptFolder(dir, above string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return adoptOwner(d, above)
+}

@@ -10,8 +10,11 @@
 // The files are made whole or not at all: they are written beside their place, flushed, and then put there without
 // replacing anything, so that two programs starting at once end with the same keys and a power cut leaves no half file.
 //
-// What this does not promise: whoever is root or Administrator, or has the disk without encryption, has the keys. The
-// operating system's key protection (TPM, DPAPI) takes the place of this file later.
+// The keys are bound to the PC that made them (Bind): a copy of the folder, or an image of the disk, is no second PC with the
+// same keys. On Windows they are also encrypted for it by DPAPI.
+//
+// What this does not promise: whoever is root or Administrator has the keys, and so has who takes the disk away, unless the disk is
+// encrypted (BitLocker, LUKS): all that binds them to the PC lies on the same disk. Keys are not in a TPM.
 //
 // Keys are never printed: their String shows the instance id only.
 package keys
@@ -29,7 +32,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 // FileName is the file of the keys within the data folder.
@@ -70,27 +75,69 @@ type Keys struct {
 	instance string
 	database []byte
 	signing  *ecdsa.PrivateKey
+	former   []Former
+}
+
+// Former is a workstation whose work this one has taken over (Adopt): what it has signed stays its own, and is judged by this key.
+type Former struct {
+	InstanceID string    `json:"instanceId"`
+	PublicKey  JWK       `json:"publicKey"`
+	Until      time.Time `json:"until"` // when the backup was made from which it was taken over
 }
 
 // content is the file. Version 1.
 type content struct {
-	Version    int    `json:"version"`
-	InstanceID string `json:"instanceId"`
-	Database   []byte `json:"databaseKey"` // 32 bytes
-	Signing    []byte `json:"signingKey"`  // PKCS #8, ECDSA P-256
+	Version    int      `json:"version"`
+	InstanceID string   `json:"instanceId"`
+	Database   []byte   `json:"databaseKey,omitempty"` // 32 bytes
+	Signing    []byte   `json:"signingKey,omitempty"`  // PKCS #8, ECDSA P-256
+	Sealed     []byte   `json:"sealed,omitempty"`      // both, encrypted by the operating system, where it does that
+	Machine    mark     `json:"machine,omitzero"`      // the PC that they belong to
+	Former     []Former `json:"former,omitempty"`
 }
+
+// secrets are what is sealed.
+type secrets struct {
+	Database []byte `json:"databaseKey"`
+	Signing  []byte `json:"signingKey"`
+}
+
+// encode is the file's content, with what is secret sealed where the operating system does that.
+func (c content) encode() ([]byte, error) {
+	if c.Database != nil {
+		raw, err := json.Marshal(secrets{c.Database, c.Signing})
+		if err != nil {
+			return nil, err
+		}
+		sealed, err := seal(raw)
+		clear(raw)
+		if err != nil {
+			return nil, err
+		}
+		if sealed != nil {
+			c.Sealed, c.Database, c.Signing = sealed, nil, nil
+		}
+	}
+	return json.MarshalIndent(c, "", "  ")
+}
+
+// ErrSealed says that the operating system does not decrypt the keys: it did not encrypt them.
+var ErrSealed = errors.New("its keys were encrypted on another PC")
 
 // Open loads the keys from the data folder, and makes folder and keys where there are none yet. Errors: *FileError that
 // unwraps to ErrExposed, ErrMalformed, ErrNotFile, ErrOwner or an error of the file system. Keys are never replaced: a
 // malformed file stays an error, because a new database key would make the old journal unreadable.
-func Open(dir string) (*Keys, error) {
+func Open(dir string) (*Keys, error) { return OpenOn(dir, ThisMachine()) }
+
+// OpenOn is Open on a PC that the caller knows.
+func OpenOn(dir string, m Machine) (*Keys, error) {
 	if err := makePrivateDir(dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, FileName)
 	raw, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		fresh, err := generate()
+		fresh, err := generate(m)
 		if err != nil {
 			return nil, err
 		}
@@ -126,18 +173,27 @@ func InstanceIn(dir string) (string, error) {
 	return k.instance, nil
 }
 
-func generate() ([]byte, error) {
-	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func generate(m Machine) ([]byte, error) {
+	c, err := fresh()
 	if err != nil {
 		return nil, err
+	}
+	c.Machine = m.mark(c.InstanceID)
+	return c.encode()
+}
+
+func fresh() (content, error) {
+	signing, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return content{}, err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(signing)
 	if err != nil {
-		return nil, err
+		return content{}, err
 	}
 	c := content{Version: 1, InstanceID: strings.ToLower(rand.Text()), Database: make([]byte, 32), Signing: der}
 	_, _ = rand.Read(c.Database) // never fails (crypto/rand)
-	return json.MarshalIndent(c, "", "  ")
+	return c, nil
 }
 
 func parse(path string, raw []byte) (*Keys, error) {
@@ -152,8 +208,21 @@ func parse(path string, raw []byte) (*Keys, error) {
 	if c.Version != 1 {
 		return nil, bad("version")
 	}
-	if len(c.InstanceID) < 16 || len(c.InstanceID) > 64 || strings.Trim(c.InstanceID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+	if !instanceForm(c.InstanceID) {
 		return nil, bad("instance id")
+	}
+	if c.Sealed != nil {
+		open, err := unseal(c.Sealed)
+		if err != nil {
+			return nil, &FileError{Path: path, Err: fmt.Errorf("%w: %w", ErrSealed, err), Cure: "tapcheck restore, from a backup of this desk"}
+		}
+		var s secrets
+		err = json.Unmarshal(open, &s)
+		clear(open)
+		if err != nil {
+			return nil, bad("sealed keys")
+		}
+		c.Database, c.Signing = s.Database, s.Signing
 	}
 	if len(c.Database) != 32 {
 		return nil, bad("database key")
@@ -163,8 +232,15 @@ func parse(path string, raw []byte) (*Keys, error) {
 	if err != nil || !ok || signing.Curve != elliptic.P256() {
 		return nil, bad("signing key")
 	}
-	return &Keys{instance: c.InstanceID, database: c.Database, signing: signing}, nil
+	return &Keys{instance: c.InstanceID, database: c.Database, signing: signing, former: c.Former}, nil
 }
+
+func instanceForm(id string) bool {
+	return len(id) >= 16 && len(id) <= 64 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// Former lists the workstations whose work this one has taken over, the last one last.
+func (k *Keys) Former() []Former { return slices.Clone(k.former) }
 
 // InstanceID names this installation: lower-case letters and digits, random, neither secret nor personal.
 func (k *Keys) InstanceID() string { return k.instance }

@@ -72,6 +72,7 @@ type cli struct {
 	Service serviceCmd `cmd:"" help:"The service of this PC: install, start, stop, status."`
 	Secret  secretCmd  `cmd:"" help:"Secrets that this PC keeps encrypted for the service."`
 	Update  updateCmd  `cmd:"" help:"New versions from the hospital's own source. Off until the settings name one."`
+	Machine machineCmd `cmd:"" help:"Whose data this PC has: after a copy, an image of a disk, or a repair."`
 	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Version versionCmd `cmd:"" help:"Show the version."`

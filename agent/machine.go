@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tapcheck/tapcheck/agent/health"
+	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/update"
 )
 
@@ -16,4 +17,12 @@ func (o *Options) updateHealth(state *health.Tracker) {
 	back := s.Finished != nil && s.Finished.Result != update.Installed && slices.Contains(s.Refused, s.Finished.To) || s.Step != "" && s.Why != ""
 	state.Set(health.UpdateTakenBack, back)
 	state.Set(health.UpdateFailing, err != nil || s.Problem != "")
+}
+
+// machine is the PC that the keys belong to.
+func (o *Options) machine() keys.Machine {
+	if o.Machine != nil {
+		return *o.Machine
+	}
+	return keys.ThisMachine()
 }

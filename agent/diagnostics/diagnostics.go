@@ -46,11 +46,20 @@ type Sources struct {
 	Started   time.Time // of the agent
 	DataDir   string    // only how much room is there is told
 	Settings  settings.Settings
+	From      map[string]settings.Origin // of settings; the kind of the source alone is told
 	Health    func() any
 	Readers   func() []Reader
 	Counters  func() any // numbers by name
 	Trust     func(ctx context.Context) any
 	Log       *Ring
+	More      []Part   // of whoever makes a bundle of its own
+	LeftOut   []string // what such a one leaves out, in words
+}
+
+// Part is one file of a bundle. What it gives may hold nothing personal; it is written as JSON.
+type Part struct {
+	Name, What string
+	Make       func(ctx context.Context) (any, error)
 }
 
 // Bundle is a finished archive.
@@ -84,7 +93,7 @@ func Make(ctx context.Context, s Sources) (Bundle, error) {
 	ctx, stop := context.WithTimeout(ctx, maxMaking)
 	defer stop()
 	now := time.Now()
-	b := Bundle{Name: "tapcheck-diagnostics-" + now.Format("20060102-150405") + ".zip", LeftOut: slices.Clone(Never)}
+	b := Bundle{Name: "tapcheck-diagnostics-" + now.Format("20060102-150405") + ".zip", LeftOut: slices.Concat(Never, s.LeftOut)}
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
 	add := func(name, what string, content []byte) error {
@@ -137,6 +146,7 @@ const (
 	errTime     = problem("took too long")
 	errFault    = problem("a fault in the program")
 	errForm     = problem("cannot be written as JSON")
+	errAbsent   = problem("the system does not give it to this user, or has none")
 )
 
 // part is one file of the bundle.
@@ -189,7 +199,7 @@ func (s Sources) parts(now time.Time) []part {
 	list := []part{
 		jsonPart("version.json", "the program and the libraries in it", func(context.Context) any { return version(s.Version) }),
 		jsonPart("system.json", "the operating system, memory and disk", func(context.Context) any { return s.system(now) }),
-		jsonPart("settings.json", "the settings in force, without secrets and free text", func(context.Context) any { return told(s.Settings) }),
+		jsonPart("settings.json", "the settings in force, without secrets and free text", func(context.Context) any { return told(s.Settings, s.From) }),
 	}
 	if s.Health != nil {
 		list = append(list, jsonPart("health.json", "what is wrong now, with cause and cure", func(context.Context) any { return s.Health() }))
@@ -202,6 +212,15 @@ func (s Sources) parts(now time.Time) []part {
 	}
 	if s.Trust != nil {
 		list = append(list, jsonPart("trust.json", "how many root certificates and lists are loaded", s.Trust))
+	}
+	for _, m := range s.More {
+		list = append(list, part{m.Name, m.What, func(ctx context.Context) ([]byte, error) {
+			v, err := m.Make(ctx)
+			if err != nil {
+				return nil, errAbsent // the system's own words can hold anything
+			}
+			return indented(v)
+		}})
 	}
 	if s.Log != nil {
 		list = append(list, part{"log.jsonl", "the last lines of the log, oldest first", func(context.Context) ([]byte, error) {
@@ -251,11 +270,12 @@ var harmless = []string{
 
 // told gives the settings by name. A new setting with text is told as set or not set until somebody has put it among the
 // harmless ones.
-func told(s settings.Settings) any {
+func told(s settings.Settings, from map[string]settings.Origin) any {
 	type one struct {
-		Name    string `json:"name"`
-		Value   any    `json:"value"`
-		Default bool   `json:"default"`
+		Name    string        `json:"name"`
+		Value   any           `json:"value"`
+		Default bool          `json:"default"`
+		Source  settings.Kind `json:"source,omitempty"`
 	}
 	var list []one
 	for _, e := range settings.List(s) {
@@ -270,7 +290,7 @@ func told(s settings.Settings) any {
 				}
 			}
 		}
-		list = append(list, one{e.Name, v, fmt.Sprint(e.Value) == fmt.Sprint(e.Default)})
+		list = append(list, one{e.Name, v, fmt.Sprint(e.Value) == fmt.Sprint(e.Default), from[e.Name].Kind})
 	}
 	return list
 }

@@ -21,6 +21,8 @@ const (
 	PCSCNotBuilt        Code = "PCSC_NOT_BUILT"
 	NoReader            Code = "NO_READER"
 	ReaderStuck         Code = "READER_STUCK"
+	ReaderHeld          Code = "READER_HELD"
+	ReaderDriverless    Code = "READER_WITHOUT_DRIVER"
 	NoClient            Code = "NO_CLIENT_ALLOWED"
 	InsuranceOff        Code = "INSURANCE_OFF"
 	InsuranceDown       Code = "INSURANCE_UNREACHABLE"
@@ -43,6 +45,11 @@ const (
 	WSSEnding           Code = "WSS_CERTIFICATE_ENDING"
 	DiskLow             Code = "DISK_LOW"
 	ClockImplausible    Code = "CLOCK_IMPLAUSIBLE"
+	ClockOff            Code = "CLOCK_OFF"
+	TimezoneOther       Code = "TIMEZONE_OTHER"
+	TrustStale          Code = "TRUST_STALE"
+	BrowserAsks         Code = "BROWSER_POLICY_ABSENT"
+	ServiceDown         Code = "SERVICE_NOT_RUNNING"
 	NoCSCAForIDCards    Code = "NO_ID_CARD_ANCHOR"
 	DriverPackageAbsent Code = "CARD_DRIVER_ABSENT"
 	ScannerAbsent       Code = "SCANNER_ABSENT"
@@ -103,6 +110,14 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Một đầu đọc bị treo.", EN: "A reader hangs."},
 		catalog.Text{VI: "Trình điều khiển không trả lời một lệnh.", EN: "The driver does not return from a command."},
 		catalog.Text{VI: "Rút và cắm lại đầu đọc; nếu vẫn treo, khởi động lại Tapcheck.", EN: "Unplug it and plug it in again; if it stays, restart Tapcheck."}},
+	ReaderHeld: {Degraded,
+		catalog.Text{VI: "Chương trình khác đang giữ đầu đọc hoặc thẻ.", EN: "Another program holds the reader or its card."},
+		catalog.Text{VI: "Phần mềm khác (chữ ký số, phần mềm của hãng đầu đọc, GnuPG) đang mở thẻ. Nếu Tapcheck đang đọc một thẻ thì đây là chính lượt đó.", EN: "Other software (digital signatures, the reader maker's tool, GnuPG) has the card open. While Tapcheck reads a card, that is what is seen here."},
+		catalog.Text{VI: "Đóng hoặc gỡ chương trình đó; chữ ký số nên dùng đầu đọc hay USB token riêng.", EN: "Close or remove that program; give digital signatures a reader or token of their own."}},
+	ReaderDriverless: {Degraded,
+		catalog.Text{VI: "Có đầu đọc USB đang cắm mà hệ thống không dùng được.", EN: "A USB reader is plugged in and the system does not use it."},
+		catalog.Text{VI: "Thiếu trình điều khiển (gói libccid), đầu đọc quá mới với gói đang cài, hoặc pcscd chưa nhận.", EN: "Its driver is missing (package libccid), older than the reader, or pcscd has not taken it."},
+		catalog.Text{VI: "Cài hoặc cập nhật libccid, chạy systemctl restart pcscd, rồi cắm lại đầu đọc.", EN: "Install or update libccid, run systemctl restart pcscd, and plug the reader in again."}},
 	NoClient: {Note,
 		catalog.Text{VI: "Chưa phần mềm nào được phép kết nối.", EN: "No program may connect yet."},
 		catalog.Text{VI: "Chưa cấp token cho trang web hay phần mềm bệnh viện.", EN: "No token was issued to the HIS."},
@@ -193,8 +208,28 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Giải phóng ổ đĩa.", EN: "Free some space."}},
 	ClockImplausible: {Degraded,
 		catalog.Text{VI: "Đồng hồ của máy sai.", EN: "The PC's clock is wrong."},
-		catalog.Text{VI: "Thời gian trước ngày phát hành chương trình.", EN: "The time lies before this program was made."},
+		catalog.Text{VI: "Thời gian trước ngày phát hành chương trình, hoặc trước lúc Tapcheck ghi dữ liệu lần cuối.", EN: "The time lies before this program was made, or before Tapcheck last wrote its data."},
 		catalog.Text{VI: "Đặt lại ngày giờ hoặc bật đồng bộ thời gian.", EN: "Set the clock or switch time synchronisation on."}},
+	ClockOff: {Degraded,
+		catalog.Text{VI: "Đồng hồ của máy lệch so với cổng BHYT.", EN: "The PC's clock differs from the insurance gateway's."},
+		catalog.Text{VI: "Lệch hơn một phút: giờ tra cứu ghi trong hồ sơ bị sai, và đăng nhập bằng chữ ký của phần mềm bệnh viện có thể bị từ chối.", EN: "By more than a minute: times of look-ups in the dossier are wrong, and logins that a HIS signs may be refused."},
+		catalog.Text{VI: "Bật đồng bộ thời gian. Windows: w32tm /resync; Linux: timedatectl set-ntp true.", EN: "Switch time synchronisation on. Windows: w32tm /resync; Linux: timedatectl set-ntp true."}},
+	TimezoneOther: {Note,
+		catalog.Text{VI: "Múi giờ của máy không phải giờ Việt Nam.", EN: "The PC's time zone is not Vietnam's."},
+		catalog.Text{VI: "Ngày trên giấy và trong danh sách «Hôm nay» tính theo múi giờ của máy.", EN: "Days on paper and in the list of today are those of the PC's time zone."},
+		catalog.Text{VI: "Đặt múi giờ UTC+7. Windows: tzutil /s \"SE Asia Standard Time\"; Linux: timedatectl set-timezone Asia/Ho_Chi_Minh.", EN: "Set UTC+7. Windows: tzutil /s \"SE Asia Standard Time\"; Linux: timedatectl set-timezone Asia/Ho_Chi_Minh."}},
+	TrustStale: {Note,
+		catalog.Text{VI: "Chứng thư gốc hoặc danh sách thu hồi của bệnh viện đã cũ.", EN: "The hospital's root certificates or revocation lists are out of date."},
+		catalog.Text{VI: "Danh sách đã quá ngày cập nhật kế tiếp, hoặc chứng thư đã hết hạn. Những gì đã thu hồi vẫn bị coi là thu hồi; những gì mới thu hồi thì chưa biết.", EN: "A list is past its next update, or a certificate has ended. What was revoked still is; what was revoked since is not known."},
+		catalog.Text{VI: "Lấy bản mới từ nơi cấp, chạy tapcheck trust import, rồi khởi động lại dịch vụ.", EN: "Get the new ones from their issuer, run tapcheck trust import, and restart the service."}},
+	BrowserAsks: {Note,
+		catalog.Text{VI: "Trình duyệt sẽ hỏi người dùng trước khi cho trang của bệnh viện kết nối tới máy này.", EN: "A browser will ask its user before the hospital's page may reach this PC."},
+		catalog.Text{VI: "Chưa có chính sách trình duyệt cho các trang ghi ở his.origins, hoặc cho trang của quầy dùng camera.", EN: "No browser policy names the pages of his.origins, or lets the desk's page use the camera."},
+		catalog.Text{VI: "Quản trị viên chạy tapcheck setup --browsers, hoặc đặt chính sách nhóm; mở lại trình duyệt.", EN: "An administrator runs tapcheck setup --browsers, or sets it by group policy; start the browser anew."}},
+	ServiceDown: {Down,
+		catalog.Text{VI: "Dịch vụ Tapcheck đã cài nhưng không chạy.", EN: "Tapcheck's service is installed and does not run."},
+		catalog.Text{VI: "Dịch vụ bị dừng, bị tắt, hoặc kết thúc ngay vì cấu hình hay thư mục dữ liệu.", EN: "It was stopped or disabled, or ended at once because of its settings or data folder."},
+		catalog.Text{VI: "Chạy tapcheck service start; nếu vẫn không chạy, xem nhật ký: journalctl -u tapcheck, hoặc Event Viewer, nguồn tapcheck.", EN: "Run tapcheck service start; if it still does not run, see its log: journalctl -u tapcheck, or the Event Viewer, source tapcheck."}},
 	DriverPackageAbsent: {Note,
 		catalog.Text{VI: "Chưa cài trình điều khiển đầu đọc CCID.", EN: "The CCID reader driver is not installed."},
 		catalog.Text{VI: "Hầu hết đầu đọc USB cần gói libccid trên Linux.", EN: "Most USB readers need the package libccid on Linux."},

@@ -75,6 +75,7 @@ type cli struct {
 	Machine machineCmd `cmd:"" help:"Whose data this PC has: after a copy, an image of a disk, or a repair."`
 	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
+	Support supportCmd `cmd:"" name:"support-bundle" help:"Collect what support needs into one file, without personal data and secrets."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
 
@@ -336,17 +337,7 @@ func (configCheckCmd) Run(a *app) error {
 		return a.settingsError(err)
 	}
 	s := l.Settings
-	// What the settings point at must be there too; the agent would start without it, and the hospital wonder for months.
-	if err := trustFolder(s.Trust.Folder); err != nil {
-		return err
-	}
-	if _, err := insurer(s.Insurance); err != nil {
-		return err
-	}
-	if err := compatFiles(s.Compat); err != nil {
-		return err
-	}
-	if err := codesFile(s.Facility.CodesFile); err != nil {
+	if err := pointed(s); err != nil {
 		return err
 	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
@@ -358,6 +349,20 @@ func (configCheckCmd) Run(a *app) error {
 		a.printf(a.say("Chính sách quyết định %d mục, biến môi trường %d mục (tapcheck config show).\n", "A policy decides %d settings, the environment %d (tapcheck config show).\n"), by[settings.FromPolicy], by[settings.FromEnvironment])
 	}
 	return nil
+}
+
+// pointed says whether what the settings point at is there; the agent would start without it, and the hospital wonder for months.
+func pointed(s settings.Settings) error {
+	if err := trustFolder(s.Trust.Folder); err != nil {
+		return err
+	}
+	if _, err := insurer(s.Insurance); err != nil {
+		return err
+	}
+	if err := compatFiles(s.Compat); err != nil {
+		return err
+	}
+	return codesFile(s.Facility.CodesFile)
 }
 
 type configShowCmd struct {

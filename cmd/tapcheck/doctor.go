@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
@@ -33,31 +35,60 @@ type doctorCmd struct {
 
 // finding is what one check found. Code is empty where all is well.
 type finding struct {
-	Check  string      `json:"check"`
-	Code   health.Code `json:"code,omitempty"`
-	Detail string      `json:"detail,omitempty"` // never personal, never secret
+	Check    string          `json:"check"`
+	Code     health.Code     `json:"code,omitempty"`
+	Severity health.Severity `json:"severity,omitempty"`
+	Detail   string          `json:"detail,omitempty"` // never personal, never secret
 }
 
 // built is the earliest time that a correct clock can show.
 var built = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 
-// Run checks this PC. It changes nothing, and exits with 1 if something keeps the agent from its work.
-func (c doctorCmd) Run(a *app) error {
-	s, settingsErr := a.settings()
+// examine makes all checks of this PC. It changes nothing.
+func (a *app) examine() []finding {
+	l, settingsErr := a.sources().Load()
+	s := l.Settings
 	findings := []finding{{Check: "settings"}}
-	if settingsErr != nil {
-		findings[0].Code = health.SettingsWrong
-		findings[0].Detail = settingsProblem(settingsErr)
+	if settingsErr == nil {
+		settingsErr = pointed(s)
+	} else {
+		settingsErr = a.settingsError(settingsErr)
 		s = settings.Default()
 	}
-	findings = append(findings, a.checkPCSC(), checkDriver(), a.checkData(), a.checkClients(s), a.checkPorts(s), checkClock())
+	if settingsErr != nil && !errors.Is(settingsErr, keys.ErrServiceOnly) && !errors.Is(settingsErr, fs.ErrPermission) {
+		findings[0].Code = health.SettingsWrong
+		findings[0].Detail = settingsProblem(settingsErr)
+		if dir, err := a.dataFolder(); err == nil {
+			if kept, ok := settings.LastGood(dir); ok {
+				findings[0].Detail += a.say("; dịch vụ dùng bản đúng từ ", "; the service uses the good ones of ") + kept.Format(time.RFC3339)
+			}
+		}
+	}
+	readers, seen := a.checkPCSC()
+	findings = append(findings, a.checkService(), readers, a.checkSharing(readers), checkDriver(seen), a.checkData(), a.checkDisk(), a.checkClients(s), a.checkPorts(s), a.checkBrowsers(s))
 	findings = append(findings, checkTrust(s)...)
-	findings = append(findings, a.checkInsurance(s))
+	insurance, date := a.checkInsurance(s)
+	findings = append(findings, insurance, a.checkClock(date), checkZone(s))
+	for i, f := range findings {
+		if f.Code != "" {
+			findings[i].Severity = health.In(f.Code, a.lang, time.Time{}).Severity
+		}
+	}
+	return findings
+}
 
+// Run checks this PC and says what is wrong. The exit code is that of the worst: 1 where something keeps the agent from its work,
+// 13 where something does not work, 0 for what is good to know.
+func (c doctorCmd) Run(a *app) error {
 	worst := exitOK
-	for _, f := range findings {
-		if f.Code != "" && health.In(f.Code, a.lang, time.Time{}).Severity == health.Down {
+	for _, f := range a.examine() {
+		switch f.Severity {
+		case health.Down:
 			worst = exitFailed
+		case health.Degraded:
+			if worst == exitOK {
+				worst = exitDegraded
+			}
 		}
 		if c.JSON {
 			if err := a.jsonLine(f); err != nil {
@@ -73,7 +104,7 @@ func (c doctorCmd) Run(a *app) error {
 		mark := map[health.Severity]string{health.Down: a.say("LỖI ", "BAD "), health.Degraded: a.say("yếu ", "weak"), health.Note: a.say("biết", "note")}[w.Severity]
 		a.printf("%s  %-10s %s %s\n", mark, f.Check, w.Code, w.Title)
 		if f.Detail != "" {
-			a.printf("                 %s\n", f.Detail)
+			a.printf("                 %s\n", strings.ReplaceAll(f.Detail, "\n", "\n                 "))
 		}
 		a.printf("                 %s %s\n                 → %s\n", a.say("Vì sao:", "Why:"), w.Cause, w.Cure)
 	}
@@ -81,6 +112,21 @@ func (c doctorCmd) Run(a *app) error {
 		return exitStatus(worst)
 	}
 	return nil
+}
+
+// checkService says whether the service runs, where there is one.
+func (a *app) checkService() finding {
+	f := finding{Check: "service"}
+	s, err := a.serviceState()
+	switch {
+	case err != nil || !s.Installed:
+		f.Detail = a.say("chưa cài dịch vụ", "no service is installed")
+	case !s.Running:
+		f.Code, f.Detail = health.ServiceDown, s.State+", "+s.Start
+	default:
+		f.Detail = strings.TrimSpace(s.State + ", " + s.Start + " " + s.Status)
+	}
+	return f
 }
 
 // settingsProblem is what is wrong with the settings, without any value of theirs.
@@ -102,8 +148,9 @@ func settingsProblem(err error) string {
 	return strings.Join(said, ": ")
 }
 
-func (a *app) checkPCSC() finding {
-	f := finding{Check: "readers"}
+// checkPCSC also gives how many readers there are.
+func (a *app) checkPCSC() (f finding, seen int) {
+	f = finding{Check: "readers"}
 	m := pcsc.New(pcsc.Options{})
 	defer m.Close()
 	_ = settle(a.ctx, m)
@@ -116,7 +163,7 @@ func (a *app) checkPCSC() finding {
 		default:
 			f.Code = health.PCSCStopped
 		}
-		return f
+		return f, 0
 	}
 	list := m.Readers()
 	for _, r := range list {
@@ -124,12 +171,26 @@ func (a *app) checkPCSC() finding {
 			f.Detail += "; "
 		}
 		f.Detail += r.Name + " (" + string(r.State) + ")"
-		if r.State == reader.Error {
+		switch {
+		case r.State == reader.Error:
 			f.Code = health.ReaderStuck
+		case r.State == reader.Busy && f.Code == "":
+			f.Code = health.ReaderHeld
 		}
 	}
 	if len(list) == 0 {
 		f.Code = health.NoReader
+	}
+	return f, len(list)
+}
+
+// checkSharing names programs that hold cards as soon as there are some.
+func (a *app) checkSharing(readers finding) finding {
+	f := finding{Check: "sharing"}
+	if names := cardPrograms(); len(names) > 0 {
+		f.Code, f.Detail = health.ReaderHeld, strings.Join(names, ", ")
+	} else if readers.Code == health.ReaderHeld {
+		f.Detail = a.say("không thấy chương trình quen thuộc nào", "none of the programs that are known for it runs")
 	}
 	return f
 }
@@ -160,10 +221,34 @@ func (a *app) checkData() finding {
 		f.Code, f.Detail = health.DataFolderExposed, err.Error()
 		return f
 	}
-	if free, ok := freeBytes(dir); ok && free < 200<<20 {
-		f.Code, f.Detail = health.DiskLow, fmt.Sprintf("%d MB", free>>20)
-	}
 	return f
+}
+
+// diskNeeds is how much must be free: the journal, its copies and an update find room in it.
+const diskNeeds = 200 << 20
+
+// checkDisk looks at the disk of the data folder, or of the place where it will be made.
+func (a *app) checkDisk() finding {
+	f := finding{Check: "disk"}
+	dir, err := a.dataFolder()
+	if err != nil {
+		return f
+	}
+	for {
+		free, ok := freeBytes(dir)
+		if ok {
+			f.Detail = fmt.Sprintf("%d MB", free>>20)
+			if free < diskNeeds {
+				f.Code = health.DiskLow
+			}
+			return f
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return f
+		}
+		dir = up
+	}
 }
 
 func (a *app) checkClients(s settings.Settings) finding {
@@ -224,7 +309,11 @@ func (a *app) checkPorts(s settings.Settings) finding {
 		case canListen(a.ctx, addr):
 			free++
 		default:
-			others = append(others, addr+": "+a.say("chương trình khác", "another program"))
+			who := a.say("chương trình khác", "another program")
+			if name := portHolder(port); name != "" {
+				who += ": " + name
+			}
+			others = append(others, addr+": "+who)
 		}
 	}
 	f.Detail = strings.Join(others, "; ")
@@ -278,10 +367,49 @@ func discover(ctx context.Context, addr string) (d discovered, ok bool) {
 	return d, err == nil && d.Agent.Name == "tapcheck" && d.InstanceID != ""
 }
 
-func checkClock() finding {
-	f := finding{Check: "clock", Detail: time.Now().Format(time.RFC3339)}
-	if time.Now().Before(built) {
+// clockMost is by how much the clock may differ from the gateway's. An assertion of a HIS is good for two minutes.
+const clockMost = time.Minute
+
+// checkClock compares the clock with the gateway's, where that has said what it shows (zero: it has not), and with the last time
+// that the agent has written.
+func (a *app) checkClock(gateway time.Time) finding {
+	now := time.Now()
+	f := finding{Check: "clock", Detail: now.Format(time.RFC3339)}
+	if dir, err := a.dataFolder(); err == nil && lastWritten(dir).After(now.Add(clockMost)) || now.Before(built) {
 		f.Code = health.ClockImplausible
+		return f
+	}
+	if gateway.IsZero() {
+		return f
+	}
+	off := now.Sub(gateway).Round(time.Second)
+	f.Detail += fmt.Sprintf(a.say(" (so với cổng BHYT: %+d s)", " (against the gateway: %+d s)"), int(off.Seconds()))
+	if off.Abs() > clockMost {
+		f.Code = health.ClockOff
+	}
+	return f
+}
+
+// lastWritten is when anything in the data folder was changed last.
+func lastWritten(dir string) (last time.Time) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return last
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
+}
+
+// checkZone says where a desk of Vietnam counts its days by another country's clock.
+func checkZone(s settings.Settings) finding {
+	name, offset := time.Now().Zone()
+	f := finding{Check: "timezone", Detail: fmt.Sprintf("%s, UTC%+03d:%02d", name, offset/3600, offset%3600/60)}
+	if (s.Insurance.Provider == "bhyt" || s.Facility.Code != "") && offset != 7*3600 {
+		f.Code = health.TimezoneOther
 	}
 	return f
 }
@@ -297,6 +425,9 @@ func checkTrust(s settings.Settings) []finding {
 	for _, r := range report.Refused {
 		findings = append(findings, finding{Check: "trust", Code: health.TrustRefused, Detail: fmt.Sprintf("%s %s: %s → %s", r.File, r.Place, r.Reason, r.Cure)})
 	}
+	if stale := staleTrust(report, time.Now()); len(stale) > 0 {
+		findings = append(findings, finding{Check: "trust", Code: health.TrustStale, Detail: strings.Join(stale, "\n")})
+	}
 	csca, pinned := store.Count()
 	f.Detail = fmt.Sprintf("CSCA %d, pinned %d, embedded %d", csca, pinned, store.EmbeddedCount())
 	if csca+pinned == 0 {
@@ -305,36 +436,52 @@ func checkTrust(s settings.Settings) []finding {
 	return append(findings, f)
 }
 
-// checkInsurance sees whether the gateway can be reached at all. It sends no account: that would count as a log-in.
-func (a *app) checkInsurance(s settings.Settings) finding {
-	f := finding{Check: "insurance"}
+// staleTrust lists what is past its time: lists past their next update, and certificates that have ended.
+func staleTrust(report *trust.Report, now time.Time) (list []string) {
+	for _, s := range report.Sources {
+		if s.NextUpdate != nil && s.NextUpdate.Before(now) {
+			list = append(list, fmt.Sprintf("%s: %s", s.File, s.NextUpdate.Format(time.DateOnly)))
+		}
+	}
+	for _, c := range report.Added {
+		if c.NotAfter.Before(now) {
+			list = append(list, fmt.Sprintf("%s: %s", c.File, c.NotAfter.Format(time.DateOnly)))
+		}
+	}
+	return list[:min(len(list), 10)]
+}
+
+// checkInsurance sees whether the gateway can be reached at all, and gives what its clock shows where it says so. It sends no
+// account: that would count as a log-in.
+func (a *app) checkInsurance(s settings.Settings) (f finding, date time.Time) {
+	f = finding{Check: "insurance"}
 	if s.Insurance.Provider == "off" {
 		f.Code = health.InsuranceOff
-		return f
+		return f, date
 	}
-	// run does not start on what cannot be used.
-	if _, err := insurer(s.Insurance); err != nil {
+	// run does not start on what cannot be used. Whoever may not read the secrets cannot tell.
+	if _, err := insurer(s.Insurance); err != nil && !errors.Is(err, keys.ErrServiceOnly) && !errors.Is(err, fs.ErrPermission) {
 		f.Code, f.Detail = health.SettingsWrong, settingsProblem(err)
-		return f
+		return f, date
 	}
 	ctx, stop := context.WithTimeout(a.ctx, 5*time.Second)
 	defer stop()
 	at := gatewayURL(s.Insurance)
 	switch i := s.Insurance; { // who lets nobody in that brings no certificate: that it listens is what can be seen
 	case i.Provider == "relay":
-		return checkListens(ctx, i.RelayURL)
+		return checkListens(ctx, i.RelayURL), date
 	case i.Provider == "fhir" && i.FHIR.CertFile+i.FHIR.CAFile != "":
-		return checkListens(ctx, i.FHIR.URL)
+		return checkListens(ctx, i.FHIR.URL), date
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, at, nil)
 	if err != nil {
 		f.Code = health.InsuranceDown
-		return f
+		return f, date
 	}
 	proxy, err := bhyt.ParseProxy(s.Insurance.Proxy)
 	if err != nil {
 		f.Code = health.SettingsWrong
-		return f
+		return f, date
 	}
 	client := http.Client{
 		Transport:     &http.Transport{Proxy: proxy, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
@@ -342,12 +489,36 @@ func (a *app) checkInsurance(s settings.Settings) finding {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		f.Code = health.InsuranceDown
-		return f
+		f.Code, f.Detail = health.InsuranceDown, at+": "+a.whyUnreachable(err)
+		return f, date
 	}
 	resp.Body.Close()
 	f.Detail = at
-	return f
+	date, _ = http.ParseTime(resp.Header.Get("Date"))
+	return f, date
+}
+
+// whyUnreachable says at which step a call failed; the error's own text can hold addresses of a proxy with a log-in.
+func (a *app) whyUnreachable(err error) string {
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		return a.say("không tìm thấy tên máy (DNS)", "its name is not found (DNS)")
+	case errors.As(err, &certificate):
+		return a.say("chứng thư không tin được, có thể do proxy giải mã hoặc đồng hồ sai", "its certificate is not trusted: a proxy that decrypts, or a wrong clock")
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return a.say("máy đó không nói TLS", "it does not speak TLS")
+	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
+		return a.say("không trả lời trong 5 giây: tường lửa, proxy, hoặc cổng quá tải", "no answer within 5 s: a firewall, a proxy, or an overloaded gateway")
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return a.say("proxy không trả lời hoặc từ chối", "the proxy does not answer, or refuses")
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.Errno(10061)): // the second is Windows' (WSAECONNREFUSED)
+		return a.say("từ chối kết nối", "the connection is refused")
+	}
+	return a.say("kết nối hỏng giữa chừng", "the connection broke")
 }
 
 // gatewayURL is the address that is asked.

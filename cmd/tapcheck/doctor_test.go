@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,12 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
+	"github.com/tapcheck/tapcheck/icao/trust"
 )
 
 // TestDoctorKnowsTheAgent holds what doctor says of a port against what really sits there.
@@ -128,4 +134,125 @@ func exists(t *testing.T, path string) bool {
 		t.Fatal(err)
 	}
 	return err == nil
+}
+
+// TestDoctorOnTheClock compares it with what the gateway's answer says, and with what the agent has written.
+func TestDoctorOnTheClock(t *testing.T) {
+	for name, c := range map[string]struct {
+		off     time.Duration // the gateway's clock against ours
+		written time.Duration // of the last file against now
+		code    health.Code
+	}{
+		"right": {0, -time.Hour, ""}, "half a minute": {30 * time.Second, 0, ""}, "two minutes fast": {-2 * time.Minute, 0, health.ClockOff},
+		"an hour slow": {time.Hour, 0, health.ClockOff}, "before the last record": {0, 24 * time.Hour, health.ClockImplausible},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodHead || r.Header.Get("Authorization") != "" {
+					t.Errorf("%s %v", r.Method, r.Header)
+				}
+				w.Header().Set("Date", time.Now().Add(c.off).UTC().Format(http.TimeFormat))
+			}))
+			defer server.Close()
+			dir := t.TempDir()
+			s := settings.Default()
+			s.Insurance.Provider, s.Insurance.FHIR.URL, s.Insurance.FHIR.Insurer = "fhir", server.URL, "a|b"
+			file := filepath.Join(dir, "journal.db")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(file, time.Time{}, time.Now().Add(c.written)); err != nil {
+				t.Fatal(err)
+			}
+			a := &app{ctx: t.Context(), lang: catalog.EN, data: dir}
+			f, date := a.checkInsurance(s)
+			if f.Code != "" || date.IsZero() {
+				t.Fatalf("%+v, %v", f, date)
+			}
+			if got := a.checkClock(date); got.Code != c.code {
+				t.Errorf("%+v, want %s", got, c.code)
+			}
+		})
+	}
+}
+
+// TestDoctorOnTheGateway says at which step it cannot be reached.
+func TestDoctorOnTheGateway(t *testing.T) {
+	refused := "http://127.0.0.1:" + fmt.Sprint(freePort(t))
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	defer secure.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	for at, want := range map[string]string{
+		refused: "the connection is refused", secure.URL: "its certificate is not trusted", strings.Replace(plain.URL, "http:", "https:", 1): "it does not speak TLS",
+		"https://no-such-host.invalid": "not found (DNS)",
+	} {
+		s := settings.Default()
+		s.Insurance.Provider, s.Insurance.FHIR.URL, s.Insurance.FHIR.Insurer, s.Insurance.Proxy = "fhir", at, "a|b", "none"
+		a := &app{ctx: t.Context(), lang: catalog.EN, data: t.TempDir()}
+		if f, _ := a.checkInsurance(s); f.Code != health.InsuranceDown || !strings.Contains(f.Detail, want) {
+			t.Errorf("%s: %s %q, want %q", at, f.Code, f.Detail, want)
+		}
+	}
+}
+
+// TestDoctorOnTrust names what is past its time.
+func TestDoctorOnTrust(t *testing.T) {
+	now := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
+	past, later := now.AddDate(0, -1, 0), now.AddDate(0, 1, 0)
+	r := &trust.Report{
+		Sources: []trust.Source{{File: "old.crl", NextUpdate: &past}, {File: "new.crl", NextUpdate: &later}, {File: "a.ml"}},
+		Added:   []trust.Added{{File: "ended.cer", NotAfter: past}, {File: "good.cer", NotAfter: later}},
+	}
+	if got := strings.Join(staleTrust(r, now), " "); got != "old.crl: 2026-10-28 ended.cer: 2026-10-28" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestDoctorsExitCode is that of the worst that it has found, and each finding has its words in both languages.
+func TestDoctorsExitCode(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) string {
+		file := filepath.Join(dir, "tapcheck.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	ask := func(config, lang string, flags ...string) (string, int) {
+		var out bytes.Buffer
+		code := run(t.Context(), append([]string{"--config", config, "--data", filepath.Join(dir, "data"), "--lang", lang, "doctor"}, flags...), Env{Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }})
+		return out.String(), code
+	}
+	config := write("nothing = 1\n")
+	for lang, want := range map[string]string{"vi": "SETTINGS_INVALID Tệp cấu hình có chỗ sai.", "en": "SETTINGS_INVALID The settings file has a mistake."} {
+		if out, code := ask(config, lang); code != exitFailed || !strings.Contains(out, want) || !strings.Contains(out, "→ ") {
+			t.Errorf("%s: exit %d\n%s", lang, code, out)
+		}
+	}
+	out, code := ask(write(""), "en", "--json")
+	worst := exitOK
+	checks := map[string]bool{}
+	for line := range strings.Lines(out) {
+		var f finding
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatal(err)
+		}
+		checks[f.Check] = true
+		switch {
+		case f.Severity == health.Down:
+			worst = exitFailed
+		case f.Severity == health.Degraded && worst == exitOK:
+			worst = exitDegraded
+		}
+	}
+	if code != worst {
+		t.Errorf("exit %d, and the worst is %d:\n%s", code, worst, out)
+	}
+	for _, c := range []string{"settings", "service", "readers", "sharing", "driver", "data", "disk", "clients", "port", "browsers", "trust", "insurance", "clock", "timezone"} {
+		if !checks[c] {
+			t.Errorf("doctor does not check %s", c)
+		}
+	}
 }

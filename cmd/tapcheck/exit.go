@@ -21,6 +21,7 @@ const (
 	exitPort        = 10 // all ports are taken
 	exitUpdate      = 11 // a release cannot be had, or is refused
 	exitTakenBack   = 12 // the new version did not do its work, and the old one is back
+	exitDegraded    = 13 // doctor: the agent works, and something that it needs does not
 	exitInterrupted = 130
 )
 

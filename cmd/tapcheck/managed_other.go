@@ -9,7 +9,7 @@ import (
 )
 
 // managed runs what a service does. systemd needs nothing but signals, which main has, and what manager tells it.
-func (a *app) managed(run func() error) error { return run() }
+func (a *app) managed(run func(alone bool) error) error { return run(false) }
 
 // onHangup calls do at each SIGHUP, until it is stopped.
 func onHangup(do func()) (stop func()) {

@@ -13,11 +13,11 @@ import (
 // managed runs what a service does under the service control manager, which has to be answered before anything else. Where it
 // did not start the program, the program goes on in the console. Asking beforehand (svc.IsWindowsService) is wrong in containers
 // (golang/go#56335) and under wine; trying is not.
-func (a *app) managed(run func() error) error {
+func (a *app) managed(run func(alone bool) error) error {
 	s := &service{a: a, run: run}
 	err := svc.Run(serviceName, s)
 	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
-		return run()
+		return run(false)
 	}
 	return errors.Join(err, s.err)
 }
@@ -25,7 +25,7 @@ func (a *app) managed(run func() error) error {
 // service answers the service control manager.
 type service struct {
 	a   *app
-	run func() error
+	run func(alone bool) error
 	err error
 }
 
@@ -40,7 +40,7 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 	defer stop()
 	s.a.ctx = ctx
 	done := make(chan error, 1)
-	go func() { done <- s.run() }()
+	go func() { done <- s.run(true) }()
 	status <- svc.Status{State: svc.Running, Accepts: accepts}
 	for {
 		select {

@@ -33,13 +33,19 @@ import (
 )
 
 type runCmd struct {
-	Service bool `help:"As a service: where all ports are taken, wait for one; tell systemd or the SCM how it goes."`
+	Service bool   `help:"As a service: where all ports are taken, wait for one; tell systemd or the SCM how it goes."`
+	Log     string `help:"Write the log into files of this folder, at most 16 MiB, in place of standard error. A service of Windows does so in its data folder." type:"path" placeholder:"DIR"`
 }
 
 // Run runs the agent on real readers until it is interrupted.
 func (c runCmd) Run(a *app) error {
 	if c.Service {
-		return a.managed(func() error { return c.serve(a) })
+		return a.managed(func(alone bool) error { // nobody reads standard error
+			if dir, err := a.dataFolder(); alone && c.Log == "" && err == nil {
+				c.Log = filepath.Join(dir, logFolder)
+			}
+			return c.serve(a)
+		})
 	}
 	return c.serve(a)
 }
@@ -48,6 +54,13 @@ func (c runCmd) serve(a *app) error {
 	dir, err := a.dataFolder()
 	if err != nil {
 		return err
+	}
+	if c.Log != "" {
+		closeLog, err := a.logTo(c.Log, dir)
+		if err != nil {
+			return err
+		}
+		defer closeLog()
 	}
 	l, err := c.load(a, dir)
 	if err != nil {

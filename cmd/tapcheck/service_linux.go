@@ -255,3 +255,37 @@ func (h systemdHost) state(ctx context.Context) (serviceState, error) {
 	s.Restarts, _ = strconv.Atoi(is["NRestarts"])
 	return s, nil
 }
+
+// serviceFacts are what systemd knows, for support: words and numbers of its own, and codes of our health.
+func (a *app) serviceFacts() (any, error) {
+	h, err := thisHost()
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.state(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Program = ""
+	facts := map[string]string{}
+	out, err := h.run(a.ctx, "systemctl", "show", serviceName, "--property=Result,ExecMainCode,ExecMainStatus,ActiveEnterTimestamp,InactiveEnterTimestamp,MemoryCurrent,TasksCurrent,CPUUsageNSec,NeedDaemonReload")
+	for line := range strings.Lines(out) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			facts[name] = value
+		}
+	}
+	return map[string]any{"state": s, "facts": facts}, err
+}
+
+// serviceLog is the end of what the service has logged, as the journal has it.
+func (a *app) serviceLog() ([]byte, error) {
+	h, err := thisHost()
+	if err != nil {
+		return nil, err
+	}
+	out, err := h.run(a.ctx, "journalctl", "--unit=tapcheck", "--lines=5000", "--output=cat", "--no-pager", "--quiet")
+	if err == nil && strings.TrimSpace(out) == "" {
+		err = errors.New("there is none")
+	}
+	return []byte(out[max(0, len(out)-logTail):]), err
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -196,4 +197,20 @@ func (a *app) serviceState() (serviceState, error) {
 		return nil
 	})
 	return st, err
+}
+
+// serviceFacts are what the SCM knows, for support.
+func (a *app) serviceFacts() (any, error) {
+	s, err := a.serviceState()
+	s.Program = ""
+	return map[string]any{"state": s}, err
+}
+
+// serviceLog is the end of what the service has logged into its data folder.
+func (a *app) serviceLog() ([]byte, error) {
+	dir, err := a.dataFolder()
+	if err != nil {
+		return nil, err
+	}
+	return readLogFiles(filepath.Join(dir, logFolder), logTail)
 }

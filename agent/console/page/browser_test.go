@@ -28,7 +28,8 @@ import (
 	"github.com/tapcheck/tapcheck/agent/portrait"
 )
 
-// One browser serves all tests of this package; each test has a tab and an agent of its own.
+// One browser serves all tests of this package; each test has a tab and an agent of its own, so most run beside each other. Those that
+// look into the clipboard, which is the browser's, do not.
 var (
 	browserOnce sync.Once
 	browserCtx  context.Context

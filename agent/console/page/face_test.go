@@ -55,6 +55,7 @@ func facing(t *testing.T) (*fake, *tab) {
 // TestFace: a check-in of this console, from the choice to what the desk decides: consent first, the live picture with large calm
 // words, attempts that tell nothing and one that tells of somebody else, and leaving it out with a reason.
 func TestFace(t *testing.T) {
+	t.Parallel()
 	f, p := facing(t)
 	p.until("the choice", "document.querySelector('.choice') && !document.querySelector('.choice').hidden")
 	p.look("66-face-choice", true)
@@ -242,6 +243,7 @@ func calmly(t *testing.T, p *tab) {
 
 // TestNoCamera: why there is no picture is said, with what to do, and the comparison can be left out.
 func TestNoCamera(t *testing.T) {
+	t.Parallel()
 	f, p := facing(t)
 	p.permit("camera", "denied")
 	job := start(f, p)
@@ -260,6 +262,7 @@ func TestNoCamera(t *testing.T) {
 // TestCapture: the window for another program's check-in: its ticket is spent at once and stays nowhere, nobody logs in, and it
 // shows what the console's own check-ins show.
 func TestCapture(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
 	p.permit("camera", "granted")

@@ -355,6 +355,7 @@ func TestCopy(t *testing.T) {
 // TestKeyboardAlone: everything that can be pressed is reached with Tab, in the order of the page, and shows that it has
 // the focus.
 func TestKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.admin = true
 	f.answers["GET accounts"] = object{"accounts": []object{{"name": "lan", "role": "operator"}}}
@@ -432,6 +433,7 @@ func TestKeyboardAlone(t *testing.T) {
 
 // TestHostileCard: what a card says is shown as text, whatever it is, and moves nothing else.
 func TestHostileCard(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	i := identity()
 	i["fullName"] = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
@@ -465,6 +467,7 @@ func TestHostileCard(t *testing.T) {
 
 // TestLanguageSwitch: after it, nothing of the page's own is in the other language, and the agent is asked for the new one.
 func TestLanguageSwitch(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	r := result(job, object{"next": steps(catalog.StepProceed, catalog.StepComparePhoto, catalog.StepReturnCard)})
 	i := r["identity"].(object)
@@ -522,6 +525,7 @@ func TestLanguageSwitch(t *testing.T) {
 // TestLock: nobody touches it, and it locks: nothing of the person stays on the screen, and the work is there again after
 // the PIN.
 func TestLock(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.state["idleMs"] = 4000
 	p := openTab(t, f.srv.URL)
@@ -554,6 +558,7 @@ func TestLock(t *testing.T) {
 
 // TestReconnect: a check-in survives the loss of its websocket.
 func TestReconnect(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	f.event("job.progress", object{"jobId": job, "seq": 1, "phase": "access", "percent": 12})
 	p.stage("keep")
@@ -577,6 +582,7 @@ func TestReconnect(t *testing.T) {
 
 // TestAmend: decisions, the visit's number, and taking back.
 func TestAmend(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	f.event("job.result", result(job, object{"decisionNeeded": []string{"identity"}}))
 	p.stage("done")
@@ -616,6 +622,7 @@ func TestAmend(t *testing.T) {
 
 // TestOtherMeans: each means sends what its form holds, and a scan fills it.
 func TestOtherMeans(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
 	p.login()
@@ -707,6 +714,7 @@ func (p *tab) paper() string {
 // TestPaper: what nobody could look up is printed as the dossier needs it, from the result and from the list, by the keyboard
 // alone; and nothing of it is left on the screen of a locked desk.
 func TestPaper(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	at := time.Date(2026, 11, 28, 1, 15, 2, 0, time.UTC)
 	f.set(func() {
@@ -842,6 +850,7 @@ func TestPaper(t *testing.T) {
 // TestNews: what came of a look-up that nobody waited for is said calmly, wherever somebody is, and without a name; the day's list is
 // read anew, and a result on the screen takes it.
 func TestNews(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	pending := object{"state": "pending", "source": "bhyt-gateway", "asOf": "2026-11-28T08:15:03+07:00", "reason": "INSURANCE_UNREACHABLE"}
 	f.event("job.result", result(job, object{"eligibility": pending}))
@@ -883,6 +892,7 @@ func TestNews(t *testing.T) {
 // ---- Lists and the administrator
 
 func TestLists(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.answers["checkin.list"] = object{"checkins": []object{
 		{"checkinId": "01A", "jobId": "j1", "means": "chip", "state": "complete", "startedAt": "2026-11-28T08:15:02+07:00", "visit": object{"maLk": "LK1", "maBn": "BN1"}, "operator": object{"id": "lan"}, "eligibilityState": "eligible", "recorded": true},
@@ -906,6 +916,7 @@ func TestLists(t *testing.T) {
 }
 
 func TestAdministration(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.admin = true
 	f.answers["GET tokens"] = object{"tokens": []object{
@@ -1009,6 +1020,7 @@ func TestAdministration(t *testing.T) {
 
 // TestPassport: a document without a QR code is opened with its number and two dates.
 func TestPassport(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
 	p.login()
@@ -1052,6 +1064,7 @@ func TestHospitalsForm(t *testing.T) {
 
 // TestGiveKey: the desk gives a key to another program's check-in.
 func TestGiveKey(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
 	p.login()

@@ -34,6 +34,7 @@ func (p *tab) stage(name string) {
 
 // TestFront shows what stands before the desk.
 func TestFront(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
 	p.open("")
@@ -99,6 +100,7 @@ func text(t *testing.T, id catalog.ID) string {
 
 // TestReady shows the desk that waits for the next person, with each of the six means.
 func TestReady(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	p := openTab(t, f.srv.URL)
 	p.login()
@@ -126,6 +128,7 @@ func TestReady(t *testing.T) {
 
 // TestCheckin shows a check-in as it runs, and everything that it can need.
 func TestCheckin(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	f.event("reader.changed", object{"id": "r1", "name": "ACS ACR1252 Dual Reader PICC 0", "state": "busy"})
 	p.sees("Đang chờ đến lượt")
@@ -202,6 +205,7 @@ func TestCheckin(t *testing.T) {
 
 // TestResults shows how check-ins end.
 func TestResults(t *testing.T) {
+	t.Parallel()
 	f, p, job := begin(t)
 	verdicts := func(change func(v object)) object {
 		v := everydayVerdicts()

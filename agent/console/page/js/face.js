@@ -47,7 +47,7 @@ export class Face extends EventTarget {
 		if (a.done) {
 			this.verdict = a.face || null;
 			this.progress = 100;
-			this.stage = this.matched ? "over" : "decided";
+			this.stage = this.matched || this.attempt >= this.attempts ? "over" : "decided"; // the last attempt ends the step
 		}
 		this.changed();
 	}

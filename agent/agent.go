@@ -91,7 +91,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "dumps.possible": true, "face.models_missing": true, "face.model_unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true}
 
 // stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
 const stopWithin = 4 * time.Second
@@ -121,6 +121,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		recent.Add(time.Now(), level.String(), event, fields)
 	}
 
+	if err := noDumps(); err != nil {
+		log("dumps.possible", nil)
+	}
 	if err := keys.Claim(o.DataDir, o.Simulation != nil); err != nil {
 		return folderError(err)
 	}
@@ -164,6 +167,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	var compares checkin.Faces // nil: it is switched off
+	if o.Settings.Face.Enabled {
+		f := newFaces(o.Settings.Face, pictures, state, log)
+		defer f.close()
+		if compares = f; o.Simulation != nil && o.Simulation.faces != nil {
+			compares = o.Simulation.faces.over(f)
+		}
+	}
 	anchors := o.loadAnchors(state)
 	codes := codesOf(o.Settings.Facility, state, log)
 	var d *desk // made below, before anybody asks
@@ -171,7 +182,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		Capture: func(ref, session string) (string, time.Time, bool) { return d.console.Capture(ref, session) },
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
 		Facility: facilityOf(o), Codes: codes,
-		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Faces: o.faces(), Face: faceRules(o.Settings.Face), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
+		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Faces: compares, Face: faceRules(o.Settings.Face), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),

@@ -1,38 +1,271 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/face"
+	"github.com/tapcheck/tapcheck/agent/health"
+	"github.com/tapcheck/tapcheck/agent/portrait"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
-// faces compares faces, unless that is switched off.
-func (o *Options) faces() checkin.Faces {
-	switch {
-	case !o.Settings.Face.Enabled:
-		return nil
-	case o.Simulation != nil:
-		return o.Simulation.faces
+// faceIdle is how long the models are kept when nobody compares faces.
+const faceIdle = 10 * time.Minute
+
+// faces compares faces by means of agent/face and agent/portrait. The models are loaded when the first check-in wants them, beside
+// whatever else it does, and let go when nobody has wanted them for a while.
+type faces struct {
+	pictures *portrait.Decoder
+	options  face.Options
+	state    *health.Tracker
+	log      func(string, map[string]any)
+	idle     time.Duration
+
+	ctx  context.Context // of loading
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu      sync.Mutex
+	engine  *face.Engine
+	loading chan struct{} // closed when it was tried; nil: nobody tries
+	err     error         // of the last try
+	open    int           // comparisons
+	release *time.Timer
+}
+
+func newFaces(s settings.Face, pictures *portrait.Decoder, state *health.Tracker, log func(string, map[string]any)) *faces {
+	f := &faces{pictures: pictures, options: face.Options{ModelFile: s.ModelFile}, state: state, log: log, idle: faceIdle}
+	f.ctx, f.stop = context.WithCancel(context.Background())
+	return f
+}
+
+// close lets the models go; whoever still uses them keeps them.
+func (f *faces) close() {
+	f.stop()
+	f.mu.Lock()
+	if f.release != nil {
+		f.release.Stop()
 	}
-	return noFaces{}
+	f.engine = nil
+	f.mu.Unlock()
+	f.wg.Wait()
+}
+
+// Warm implements checkin.Faces.
+func (f *faces) Warm() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.load()
+}
+
+// load begins to load the models, if they are not there and nobody does. The mutex is held.
+func (f *faces) load() (there *face.Engine, loading <-chan struct{}) {
+	f.rest()
+	if f.engine != nil || f.ctx.Err() != nil {
+		return f.engine, nil
+	}
+	if f.loading == nil {
+		done := make(chan struct{})
+		f.loading = done
+		f.wg.Go(func() {
+			defer close(done)
+			began := time.Now()
+			engine, err := face.Load(f.ctx, f.options)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.engine, f.err, f.loading = engine, err, nil
+			f.rest() // whoever wanted them may have gone
+			if f.ctx.Err() != nil {
+				return
+			}
+			f.state.Set(health.FaceModelsMissing, errors.Is(err, face.ErrNoModels))
+			f.state.Set(health.FaceModelUnusable, err != nil && !errors.Is(err, face.ErrNoModels))
+			switch {
+			case errors.Is(err, face.ErrNoModels):
+				f.log("face.models_missing", nil)
+			case err != nil: // tapcheck config check says why
+				f.log("face.model_unusable", nil)
+			default:
+				f.log("face.models_loaded", map[string]any{"model": engine.Model().Name, "ms": time.Since(began).Milliseconds()})
+			}
+		})
+	}
+	return nil, f.loading
+}
+
+// rest lets the models go after a while in which nobody compares. The mutex is held.
+func (f *faces) rest() {
+	if f.release != nil {
+		f.release.Stop()
+	}
+	if f.open > 0 || f.ctx.Err() != nil {
+		return
+	}
+	f.release = time.AfterFunc(f.idle, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.open == 0 && f.engine != nil {
+			f.engine = nil
+			f.log("face.models_released", nil)
+			f.wg.Go(debug.FreeOSMemory) // tens of megabytes, on a PC that may have little
+		}
+	})
+}
+
+// get waits for the models.
+func (f *faces) get(ctx context.Context) (*face.Engine, error) {
+	f.mu.Lock()
+	engine, loading := f.load()
+	if engine != nil {
+		f.open++
+	}
+	f.mu.Unlock()
+	switch {
+	case engine != nil:
+		return engine, nil
+	case loading == nil:
+		return nil, f.ctx.Err()
+	}
+	select {
+	case <-loading:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.engine == nil {
+		return nil, cmp.Or(f.err, f.ctx.Err(), errReleased)
+	}
+	f.open++
+	return f.engine, nil
+}
+
+var errReleased = errors.New("the face models were let go at once")
+
+func (f *faces) done() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open--
+	f.rest()
+}
+
+// Begin implements checkin.Faces.
+func (f *faces) Begin(ctx context.Context, o checkin.FaceOptions) (checkin.FaceCheck, error) {
+	engine, err := f.get(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil: // a replacement that cannot be used is none, too: nothing else stands in for it unasked
+		return nil, errors.Join(checkin.ErrFaceModels, err)
+	}
+	c := &faceCheck{f: f, began: time.Now()}
+	c.v = engine.Verify(face.VerifyOptions{Level: face.Level(o.Level), Check: face.AttackLevel(o.Check), Seed: o.Nonce, Now: c.now})
+	return c, nil
+}
+
+// faceCheck is one comparison.
+type faceCheck struct {
+	f      *faces
+	v      *face.Verification
+	stream *portrait.Stream // of the live pictures; nil before the first
+	began  time.Time
+	idle   time.Duration // until the first picture came: the person's time begins then
+	live   bool
+}
+
+// now is the verification's clock, which stands still until the first picture.
+func (c *faceCheck) now() time.Time {
+	if !c.live {
+		return c.began
+	}
+	return time.Now().Add(-c.idle)
+}
+
+// Chip implements checkin.FaceCheck.
+func (c *faceCheck) Chip(ctx context.Context, p lds.Portrait) error {
+	px, err := c.f.pictures.ToRGB(ctx, p.Format, p.Data)
+	if err != nil {
+		if ctx.Err() == nil && (portrait.Finding(err) != "" || errors.Is(err, portrait.ErrCrashed) || errors.Is(err, portrait.ErrTimeout)) {
+			return checkin.ErrPhotoUnreadable
+		}
+		return err
+	}
+	defer px.Wipe()
+	report, err := c.v.Chip(ctx, face.Image{Width: px.Width, Height: px.Height, Pix: px.Pix})
+	if err == nil && !report.Usable {
+		return checkin.ErrPhotoPoor
+	}
+	return err
+}
+
+// Frame implements checkin.FaceCheck. A decoder that dies loses this picture, and the next one gets a new decoder.
+func (c *faceCheck) Frame(ctx context.Context, f checkin.FaceFrame) (checkin.FaceFeedback, error) {
+	if !c.live {
+		c.idle, c.live = time.Since(c.began), true
+	}
+	if c.stream == nil {
+		var err error
+		if c.stream, err = c.f.pictures.Open(ctx); err != nil {
+			return checkin.FaceFeedback{}, err
+		}
+	}
+	px, err := c.stream.Decode(ctx, f.MIME, f.Data)
+	wrong := portrait.Finding(err)
+	if err != nil && wrong == "" {
+		return checkin.FaceFeedback{}, err
+	}
+	defer px.Wipe()
+	got, err := c.v.Frame(ctx, face.Frame{
+		Image: face.Image{Width: px.Width, Height: px.Height, Pix: px.Pix}, Seq: f.Seq, At: f.At, Challenge: f.Challenge, Digest: sha256.Sum256(f.Data),
+	})
+	if err != nil {
+		return checkin.FaceFeedback{}, err
+	}
+	out := checkin.FaceFeedback{Progress: got.Progress, Done: got.Done}
+	if wrong != "" {
+		out.Findings = []checkin.FaceHint{{ID: wrong}}
+	} else {
+		for _, w := range got.Findings {
+			out.Findings = append(out.Findings, checkin.FaceHint{ID: w.ID, Warning: w.Warning})
+		}
+	}
+	if t := got.Challenge; t != nil {
+		out.Challenge = &checkin.FaceTask{ID: t.ID, Kind: string(t.Kind), Until: t.Until.Add(c.idle)}
+	}
+	return out, nil
+}
+
+// Outcome implements checkin.FaceCheck.
+func (c *faceCheck) Outcome() checkin.FaceOutcome {
+	o := c.v.Outcome()
+	return checkin.FaceOutcome{
+		Decision: string(o.Decision), Reason: lds.Reason(o.Reason), Score: o.Score, Threshold: o.Threshold, Model: o.Model, Frames: o.Frames, Used: o.Used,
+		Attack: checkin.AttackCheck{Level: string(o.Attack.Level), Status: lds.Status(o.Attack.Status), Reason: lds.Reason(o.Attack.Reason)},
+	}
+}
+
+// Retry implements checkin.FaceCheck.
+func (c *faceCheck) Retry() bool { return c.v.Retry() }
+
+// Close implements checkin.FaceCheck.
+func (c *faceCheck) Close() {
+	c.v.Close()
+	if c.stream != nil {
+		c.stream.Close()
+	}
+	c.f.done()
 }
 
 func faceRules(s settings.Face) checkin.FaceRules {
 	return checkin.FaceRules{Level: s.Level, Check: s.AttackCheck, Consent: s.Consent}
-}
-
-// noFaces is what compares faces where nothing can.
-type noFaces struct{}
-
-func (noFaces) Warm() {}
-
-func (noFaces) Begin(context.Context, checkin.FaceOptions) (checkin.FaceCheck, error) {
-	return nil, checkin.ErrFaceModels
 }
 
 // What the comparison of faces does in a simulation (sim.fault face). The values go over the wire and are frozen.
@@ -49,9 +282,16 @@ var simFaces = []string{simFaceNormal, simFaceMatch, simFaceNoMatch, simFaceMode
 
 // simulatedFaces compares as it is told to, and else as the program does.
 type simulatedFaces struct {
-	inner checkin.Faces
 	mu    sync.Mutex
 	does  string
+	inner checkin.Faces // of the agent that runs; set before anybody asks
+}
+
+func (s *simulatedFaces) over(inner checkin.Faces) checkin.Faces {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inner = inner
+	return s
 }
 
 func (s *simulatedFaces) set(does string) {

@@ -42,8 +42,8 @@ type Simulation struct {
 	issuer   *chip.Issuer
 	anchored bool
 
-	scans chan string // of a scanner that is simulated too
-	faces *simulatedFaces
+	scans chan string     // of a scanner that is simulated too
+	faces *simulatedFaces // compares faces as sim.fault says
 
 	mu    sync.Mutex
 	slots map[string]*virtual.Slot
@@ -61,7 +61,7 @@ func NewSimulation(ctx context.Context, o SimulationOptions) (*Simulation, error
 	if err != nil {
 		return nil, err
 	}
-	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}, scans: make(chan string), faces: &simulatedFaces{inner: noFaces{}, does: simFaceNormal}}
+	s := &Simulation{Readers: virtual.New(virtual.WithLatency(o.Latency)), issuer: issuer, anchored: o.Anchored, slots: map[string]*virtual.Slot{}, cards: map[string]*chip.Chip{}, scans: make(chan string), faces: &simulatedFaces{does: simFaceNormal}}
 	if o.Readers == 0 {
 		o.Readers = 2
 	}

@@ -57,6 +57,8 @@ const (
 	CompatUnusable      Code = "COMPAT_UNUSABLE"
 	WebhookFailing      Code = "WEBHOOK_UNREACHABLE"
 	CodesUnusable       Code = "CODES_UNUSABLE"
+	FaceModelsMissing   Code = "FACE_MODELS_MISSING"
+	FaceModelUnusable   Code = "FACE_MODEL_UNUSABLE"
 	ConsoleClosed       Code = "CONSOLE_ACCOUNTS_UNREADABLE"
 	UpdateTakenBack     Code = "UPDATE_TAKEN_BACK"
 	UpdateFailing       Code = "UPDATE_FAILING"
@@ -266,6 +268,14 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Bảng mã của bệnh viện chưa dùng được.", EN: "The hospital's table of codes cannot be used."},
 		catalog.Text{VI: "Tệp ghi ở facility.codes_file không đọc được hoặc có chỗ sai; mã tỉnh, xã, dân tộc, quốc tịch được bỏ qua.", EN: "The file of facility.codes_file cannot be read or has a mistake; codes of province, commune, ethnicity and nationality are left out."},
 		catalog.Text{VI: "Chạy tapcheck config check để biết dòng nào, sửa rồi khởi động lại.", EN: "Run tapcheck config check, correct the line that it names, and restart."}},
+	FaceModelsMissing: {Degraded,
+		catalog.Text{VI: "Chương trình này không so được khuôn mặt.", EN: "This program cannot compare faces."},
+		catalog.Text{VI: "Bản này được đóng gói không kèm mô hình nhận dạng, nhưng phần mềm bệnh viện yêu cầu so khuôn mặt; các lượt đó vẫn tiếp nhận và ghi MODELS_MISSING.", EN: "It was built without the models, and the HIS asks for faces; those check-ins go on and say MODELS_MISSING."},
+		catalog.Text{VI: "Cài bản đầy đủ của Tapcheck, hoặc đặt face.enabled = false và tắt so khuôn mặt trong phần mềm bệnh viện.", EN: "Install the full build of Tapcheck, or set face.enabled = false and switch the comparison off in the HIS."}},
+	FaceModelUnusable: {Degraded,
+		catalog.Text{VI: "Mô hình so khuôn mặt của bệnh viện chưa dùng được.", EN: "The hospital's face model cannot be used."},
+		catalog.Text{VI: "Tệp ghi ở face.model_file không đọc được, có chỗ sai, hoặc không khớp tổng kiểm tra; khi đó không so khuôn mặt bằng mô hình nào khác.", EN: "The file of face.model_file cannot be read, has a mistake, or does not fit its checksum; no other model stands in for it."},
+		catalog.Text{VI: "Sửa tệp, hoặc bỏ face.model_file để dùng mô hình đi kèm, rồi khởi động lại.", EN: "Correct the file, or take face.model_file out to use the program's own, and restart."}},
 	WebhookFailing: {Degraded,
 		catalog.Text{VI: "Phần mềm bệnh viện không nhận được dữ liệu webhook.", EN: "The HIS does not take the webhook."},
 		catalog.Text{VI: "Địa chỉ compat.webhook_url không trả lời, từ chối, chuyển hướng, hoặc chứng thư không tin được.", EN: "The address of compat.webhook_url does not answer, refuses, redirects, or its certificate is not trusted."},

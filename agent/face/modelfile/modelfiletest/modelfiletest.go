@@ -104,15 +104,18 @@ func ONNX(g *nn.Graph) []byte {
 			a.text(1, key)
 			if key == "axis" || key == "group" || key == "transB" {
 				a.varint(3, uint64(list[0]))
+				a.varint(20, 2)
 			} else {
 				for _, v := range list {
 					a.varint(8, uint64(v))
 				}
+				a.varint(20, 7)
 			}
 			n.bytes(5, a)
 		}
 		graph.bytes(1, n)
 	}
+	rows := map[int]bool{} // values that are a row, not a picture of one pixel
 	graph.bytes(11, onnxInfo(name(0), 1, g.Input.C, g.Input.H, g.Input.W))
 	for i, n := range g.Nodes {
 		v, in, w := i+1, g.ShapeOf(n.In[0]), n.Window
@@ -126,8 +129,9 @@ func ONNX(g *nn.Graph) []byte {
 			return next("")
 		}
 		inputs := []string{name(n.In[0])}
+		rows[v] = n.Op == nn.OpFlatten || rows[n.In[0]]
 		switch {
-		case dense(g, n):
+		case n.Op == nn.OpConv && rows[v]:
 			m := n.Weights
 			if before := n.In[0] - 1; before >= 0 && g.Nodes[before].Op == nn.OpFlatten { // there a row counts channels first
 				s := g.ShapeOf(g.Nodes[before].In[0])
@@ -198,7 +202,7 @@ func ONNX(g *nn.Graph) []byte {
 		switch n.Act {
 		case nn.ActPRelu:
 			dims := []int{n.Out.C, 1, 1}
-			if n.Out.H*n.Out.W == 1 {
+			if rows[v] {
 				dims = dims[:1]
 			}
 			emit("PRelu", name(v), append(from, constant(name(v)+"s", n.Slope, dims...)), nil)
@@ -212,9 +216,11 @@ func ONNX(g *nn.Graph) []byte {
 		s := g.ShapeOf(o.Value)
 		graph.bytes(12, onnxInfo(name(o.Value), 1, s.C, s.H, s.W))
 	}
-	var model proto
+	var model, opset proto
+	opset.varint(2, 13)
 	model.varint(1, 7)
 	model.bytes(7, graph)
+	model.bytes(8, opset)
 	return model
 }
 

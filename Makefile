@@ -8,6 +8,7 @@ STATICCHECK = bin/staticcheck
 LDFLAGS = -s -w -buildid= -X main.version=$(VERSION)$(if $(RELEASE_KEY), -X main.releaseKey=$(RELEASE_PUBLIC))
 # A release key (PEM; tapcheck update key) signs what make release leaves, and its public half goes into the programs.
 RELEASE_KEY ?=
+comma = ,
 RELEASE_PUBLIC = $(shell CGO_ENABLED=0 $(GO) run ./cmd/tapcheck update key --of "$(RELEASE_KEY)")
 # Which tags fit is known only once the set-up has run, so it is asked for in the recipe.
 TAGS    = $$(installer/setup.sh tags)
@@ -55,12 +56,14 @@ release: packages build-windows ## all that is given away, with checksums, in bi
 	cp bin/packages/tapcheck_$(VERSION)-*.deb bin/packages/tapcheck-$(VERSION)-*.rpm bin/tapcheck.exe bin/release/
 	cp bin/packages/supply/THIRD-PARTY.txt bin/release/THIRD-PARTY-linux.txt
 	cp bin/packages/supply/tapcheck.cdx.json bin/release/tapcheck-linux.cdx.json
+	cp bin/packages/supply/tapcheck.spdx.json bin/release/tapcheck-linux.spdx.json
 	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
 	cp bin/packages/supply-windows/THIRD-PARTY.txt bin/release/THIRD-PARTY-windows.txt
 	cp bin/packages/supply-windows/tapcheck.cdx.json bin/release/tapcheck-windows.cdx.json
+	cp bin/packages/supply-windows/tapcheck.spdx.json bin/release/tapcheck-windows.spdx.json
 	$(if $(RELEASE_KEY),bin/tapcheck update sign bin/release --key "$(RELEASE_KEY)" --version $(VERSION))
-	cd bin/release && sha256sum * >SHA256SUMS
-	@echo "bin/release is whole. $(if $(RELEASE_KEY),It is signed as an update; packages and programs in it are not signed by themselves.,Nothing in it is signed.)"
+	$(GO) run ./installer/supply sums bin/release $(RELEASE_KEY)
+	@echo "bin/release is whole. $(if $(RELEASE_KEY),It is signed as an update$(comma) and so are its checksums; packages and programs in it are not signed by themselves.,Nothing in it is signed.)"
 
 .PHONY: test-packages
 test-packages: bin/nfpm $(MODELS) ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)

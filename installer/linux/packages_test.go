@@ -83,7 +83,7 @@ func TestPackages(t *testing.T) {
 		if err := os.WriteFile(program, []byte("#!/bin/true\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"THIRD-PARTY.txt", "tapcheck.cdx.json"} { // installer/supply tests what is in them
+		for _, name := range []string{"THIRD-PARTY.txt", "tapcheck.cdx.json", "tapcheck.spdx.json"} { // installer/supply tests what is in them
 			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}

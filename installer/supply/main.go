@@ -1,11 +1,15 @@
 // Command supply says what a built program is made of: the licence texts of all its parts, and a bill of materials in
-// CycloneDX. It reads the module list that Go has put into the program, so it cannot name what is not in there.
+// CycloneDX and in SPDX. It reads the module list that Go has put into the program, so it cannot name what is not in there.
 //
 //	go run ./installer/supply PROGRAM FOLDER VERSION
 //
-// leaves THIRD-PARTY.txt and tapcheck.cdx.json in FOLDER. The face models are found by their bytes in the program, and named if they are there.
+// leaves THIRD-PARTY.txt, tapcheck.cdx.json and tapcheck.spdx.json in FOLDER. The face models are found by their bytes in the program, and named if they are there.
 // It ends with 1 where a part has a licence that is not allowed, or none
 // that is known (see licence.go for the open exceptions).
+//
+//	go run ./installer/supply sums FOLDER [KEY]
+//
+// leaves the checksums of all files of a release in it, signed where there is a key.
 package main
 
 import (
@@ -20,17 +24,27 @@ import (
 	"runtime/debug"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/face/modelfile"
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: supply PROGRAM FOLDER VERSION")
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) == 2 && args[0] == "sums":
+		err = sums(args[1], "", os.Stdout)
+	case len(args) == 3 && args[0] == "sums":
+		err = sums(args[1], args[2], os.Stdout)
+	case len(args) == 3:
+		err = run(args[0], args[1], args[2])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: supply PROGRAM FOLDER VERSION, or supply sums FOLDER [KEY]")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -73,12 +87,18 @@ func run(program, folder, version string) error {
 	if err != nil {
 		return err
 	}
+	epoch, _ := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	bill, err := spdx(version, info, parts, weights, time.Unix(epoch, 0))
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(folder, "THIRD-PARTY.txt"), []byte(notices(parts)+modelNotices(weights)), 0o644),
 		os.WriteFile(filepath.Join(folder, "tapcheck.cdx.json"), bom, 0o644),
+		os.WriteFile(filepath.Join(folder, "tapcheck.spdx.json"), bill, 0o644),
 	)
 }
 

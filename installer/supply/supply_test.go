@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/face/modelfile"
 )
@@ -115,6 +117,57 @@ func TestBillOfMaterials(t *testing.T) {
 		open := len(c.Properties) > 0 && strings.HasPrefix(c.Properties[0].Value, "OPEN")
 		if !strings.HasPrefix(c.Purl, "pkg:golang/"+c.Name+"@v") || (len(c.Licenses) == 1) == open {
 			t.Errorf("component %+v", c)
+		}
+	}
+}
+
+// TestSPDX: the same parts in the other form, with what SPDX 2.3 requires of each, and the same bytes each time.
+func TestSPDX(t *testing.T) {
+	info := &buildinfo.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Path: "github.com/tapcheck/tapcheck"}}
+	parts := linked(t, "linux")
+	weights := []modelfile.Model{{Name: modelfile.Recogniser, Title: "SomeFaceNet", Package: "@some/faces", Version: "1.2.3", SHA256: "aa55", Licence: "Apache-2.0", Open: "OPEN: who?"}}
+	made := time.Unix(1764300000, 0)
+	first, err := spdx("1.2.3", info, parts, weights, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, _ := spdx("1.2.3", info, parts, weights, made); string(first) != string(second) {
+		t.Error("not the same bytes")
+	}
+	if other, _ := spdx("1.2.3", info, parts[1:], weights, made); string(other) == string(first) {
+		t.Error("other parts, and the same bytes")
+	}
+	var doc struct {
+		SPDXVersion, DataLicense, SPDXID, Name, DocumentNamespace string
+		CreationInfo                                              struct {
+			Created  time.Time
+			Creators []string
+		}
+		Packages []struct {
+			SPDXID, Name, VersionInfo, DownloadLocation, LicenseConcluded, LicenseDeclared, CopyrightText, Comment string
+			ExternalRefs                                                                                           []struct{ ReferenceCategory, ReferenceType, ReferenceLocator string }
+		}
+		Relationships []struct{ SPDXElementID, RelationshipType, RelatedSPDXElement string }
+	}
+	if err := json.Unmarshal(first, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.SPDXVersion != "SPDX-2.3" || doc.DataLicense != "CC0-1.0" || doc.SPDXID != "SPDXRef-DOCUMENT" || !doc.CreationInfo.Created.Equal(made) || len(doc.CreationInfo.Creators) == 0 || !strings.HasPrefix(doc.DocumentNamespace, "https://") {
+		t.Errorf("%+v", doc.CreationInfo)
+	}
+	if len(doc.Packages) != len(parts)+2 || len(doc.Relationships) != len(doc.Packages) {
+		t.Fatalf("%d packages of %d parts, %d relationships", len(doc.Packages), len(parts), len(doc.Relationships))
+	}
+	id, seen := regexp.MustCompile(`^SPDXRef-[A-Za-z0-9.-]+$`), map[string]bool{}
+	for i, p := range doc.Packages {
+		open := strings.Contains(p.Comment, "OPEN")
+		if !id.MatchString(p.SPDXID) || seen[p.SPDXID] || p.Name == "" || p.DownloadLocation == "" || p.CopyrightText == "" || p.LicenseConcluded != p.LicenseDeclared || p.LicenseDeclared == "NOASSERTION" && !open ||
+			len(p.ExternalRefs) != 1 || !strings.HasPrefix(p.ExternalRefs[0].ReferenceLocator, "pkg:") {
+			t.Errorf("%+v", p)
+		}
+		seen[p.SPDXID] = true
+		if r := doc.Relationships[i]; r.RelatedSPDXElement != p.SPDXID || (r.RelationshipType == "DESCRIBES") != (i == 0) {
+			t.Errorf("%+v", r)
 		}
 	}
 }

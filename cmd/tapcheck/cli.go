@@ -117,7 +117,7 @@ func run(ctx context.Context, args []string, env Env) (code int) {
 	}
 	k, err := p.Parse(args)
 	if err != nil {
-		fmt.Fprintf(env.Stderr, "tapcheck: %v\n", err)
+		fmt.Fprintf(env.Stderr, "tapcheck: %s\n", usageIn(wantedLang(args, lang), err.Error()))
 		return exitUsage
 	}
 	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, named: c.Config != "", data: c.Data, renew: make(chan struct{}, 1)}
@@ -131,7 +131,7 @@ func run(ctx context.Context, args []string, env Env) (code int) {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &wrong):
-		fmt.Fprintf(env.Stderr, "tapcheck: %v\n", err)
+		fmt.Fprintf(env.Stderr, "tapcheck: %s\n", usageIn(a.lang, err.Error()))
 		return exitUsage
 	case errors.As(err, &done):
 		return int(done)

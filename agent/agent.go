@@ -19,6 +19,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/console"
+	"github.com/tapcheck/tapcheck/agent/console/manual"
 	"github.com/tapcheck/tapcheck/agent/diagnostics"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his"
@@ -234,6 +235,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		},
 	}
 	hc.Pages = append(hc.Pages, his.Page{Prefix: reference.Prefix, Handler: reference.Handler(), CSP: reference.CSP})
+	hc.Pages = append(hc.Pages, his.Page{Prefix: manual.Prefix, Handler: manual.Handler(o.Version), CSP: manual.CSP})
 	hc.Pages = append(hc.Pages, his.Page{Prefix: ts.Prefix, Handler: ts.Handler(), Shared: true, CSP: ts.CSP()})
 	if o.Simulation != nil {
 		hc.Simulator = o.Simulation

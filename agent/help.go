@@ -19,9 +19,11 @@ h1{font-size:1.6rem}h2{font-size:1.1rem;margin:1.5rem 0 .2rem;color:#0b5d66}p{ma
 code{color:#52606d}section+section{border-top:1px solid #d5dde3;margin-top:2rem;padding-top:1rem}
 </style>
 <section><h1>{{.Text.VI}}</h1><code>{{.ID}}</code>
-<h2>Làm gì bây giờ</h2><p>{{.Next.VI}}</p><h2>Vì sao</h2><p>{{.Cause.VI}}</p></section>
+<h2>Làm gì bây giờ</h2><p>{{.Next.VI}}</p><h2>Vì sao</h2><p>{{.Cause.VI}}</p>
+<p><a href="/manual/vi/troubleshooting.html#{{.ID}}">Hướng dẫn cho bộ phận CNTT</a></p></section>
 <section lang="en"><h1>{{.Text.EN}}</h1>
-<h2>What to do now</h2><p>{{.Next.EN}}</p><h2>Why</h2><p>{{.Cause.EN}}</p></section>
+<h2>What to do now</h2><p>{{.Next.EN}}</p><h2>Why</h2><p>{{.Cause.EN}}</p>
+<p><a href="/manual/en/troubleshooting.html#{{.ID}}">Manual for IT</a></p></section>
 </html>
 `))
 

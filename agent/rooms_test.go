@@ -61,9 +61,10 @@ var rooms = map[string][]string{
 	"reader/pcsc/pcsctest": {},
 
 	// The server of the desk's own page, and the page.
-	"agent/diagnostics":  {"agent/settings"},
-	"agent/console/page": {}, // files for a browser; of ours it knows only what they ask over the wire
-	"agent/console":      {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings", "insurance"},
+	"agent/diagnostics":    {"agent/settings"},
+	"agent/console/page":   {}, // files for a browser; of ours it knows only what they ask over the wire
+	"agent/console/manual": {"agent/catalog", "agent/health"},
+	"agent/console":        {"agent/catalog", "agent/checkin", "agent/keys", "agent/settings", "insurance"},
 
 	// The unit and its kin, which the packages hold too.
 	"installer/linux":   {},

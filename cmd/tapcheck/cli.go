@@ -74,6 +74,7 @@ type cli struct {
 	Update  updateCmd  `cmd:"" help:"New versions from the hospital's own source. Off until the settings name one."`
 	Machine machineCmd `cmd:"" help:"Whose data this PC has: after a copy, an image of a disk, or a repair."`
 	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
+	Manual  manualCmd  `cmd:"" help:"The manual for IT: where it is served, what an id means, or all of it as files."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this PC and how it is cured."`
 	Support supportCmd `cmd:"" name:"support-bundle" help:"Collect what support needs into one file, without personal data and secrets."`
 	Version versionCmd `cmd:"" help:"Show the version."`

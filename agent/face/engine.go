@@ -20,7 +20,7 @@ var (
 // Options of Load. The zero value is the recogniser that the program carries.
 type Options struct {
 	ModelFile string // descriptor of a recogniser that replaces ours; see Descriptor
-	NoVector  bool   // plain Go even where the processor has AVX2
+	NoVector  bool   // plain Go even where there is vector code
 	Parallel  int    // pictures at the same time; 0 is 2, and never more than there are processors
 }
 
@@ -37,7 +37,11 @@ type worker struct {
 	models *models
 	arena  *nn.Arena
 	out    []float32
+	half   []byte // a smaller picture, while one is sampled
 }
+
+// keptHalf is how large a worker's smaller picture may be to be kept for the next: that of a frame of 1280×960.
+const keptHalf = 3 * 640 * 480
 
 // Load makes an engine: unpacks the weights and lays them out, some 100 ms. The errors are ErrNoModels, those of a descriptor, or
 // the context's.
@@ -78,6 +82,10 @@ func (e *Engine) use(ctx context.Context, m Image, do func(*worker) error) error
 		// What was computed is a picture of a face in other words.
 		w.arena.Wipe()
 		clear(w.out)
+		clear(w.half)
+		if cap(w.half) > keptHalf {
+			w.half = nil
+		}
 		e.workers <- w
 	}()
 	return do(w)
@@ -151,7 +159,7 @@ func (w *worker) embed(ctx context.Context, m Image, f *Face) (Template, error) 
 	for c := range scale {
 		scale[c], shift[c] = float32(r.Scale), float32(-r.Mean[c]*r.Scale)
 	}
-	sample(m, at, r.Input, r.program.Input(w.arena), scale, shift, r.Colour == "bgr", false)
+	w.sample(m, at, r.Input, r.program.Input(w.arena), scale, shift, r.Colour == "bgr", false)
 	if err := r.program.Run(ctx, w.arena); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (w *worker) detect(ctx context.Context, m Image) ([]Face, error) {
 	d := &w.models.detector
 	side := float64(max(m.Width, m.Height))
 	t := square{x: float64(m.Width) / 2, y: float64(m.Height) / 2, side: side}.crop(detectorSide)
-	sample(m, t, detectorSide, d.program.Input(w.arena), same(1/127.5), same(-1), false, false)
+	w.sample(m, t, detectorSide, d.program.Input(w.arena), same(1/127.5), same(-1), false, false)
 	if err := d.program.Run(ctx, w.arena); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (w *worker) detect(ctx context.Context, m Image) ([]Face, error) {
 func (w *worker) mesh(ctx context.Context, m Image, s square, f *Face) (bool, error) {
 	d := &w.models.mesh
 	t := s.crop(meshSide)
-	sample(m, t, meshSide, d.program.Input(w.arena), same(1/255.), same(0), false, true)
+	w.sample(m, t, meshSide, d.program.Input(w.arena), same(1/255.), same(0), false, true)
 	if err := d.program.Run(ctx, w.arena); err != nil {
 		return false, err
 	}

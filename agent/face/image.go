@@ -45,9 +45,12 @@ func (s square) crop(n int) affine {
 // sample fills to (n×n, 3 channels) with what t shows of the picture, each byte v as v*scale[c]+shift[c]. Between pixels it is
 // bilinear; what lies outside is black, or, with stretch, the nearest pixel. A picture that would be made much smaller is halved first, so
 // that no pixel is passed over.
-func sample(m Image, t affine, n int, to []float32, scale, shift [3]float32, bgr, stretch bool) {
+func (w *worker) sample(m Image, t affine, n int, to []float32, scale, shift [3]float32, bgr, stretch bool) {
 	for math.Hypot(t.a, t.d) >= 2 && m.Width >= 2*MinSide && m.Height >= 2*MinSide {
-		m = halved(m)
+		if need := 3 * (m.Width / 2) * (m.Height / 2); cap(w.half) < need {
+			w.half = make([]byte, need)
+		}
+		m = halved(m, w.half)
 		t.a, t.b, t.c, t.d, t.e, t.f = t.a/2, t.b/2, t.c/2, t.d/2, t.e/2, t.f/2
 	}
 	r, b := 0, 2
@@ -99,10 +102,11 @@ func (m Image) value(x, y, c int, stretch bool) float32 {
 	return float32(m.Pix[(y*m.Width+x)*3+c])
 }
 
-// halved is the picture at half the size, each pixel the mean of four.
-func halved(m Image) Image {
+// halved is the picture at half the size, each pixel the mean of four. It lies in to, where the picture itself may lie too: what is written
+// has been read before.
+func halved(m Image, to []byte) Image {
 	h := Image{Width: m.Width / 2, Height: m.Height / 2}
-	h.Pix = make([]byte, 3*h.Width*h.Height)
+	h.Pix = to[:3*h.Width*h.Height]
 	for y := range h.Height {
 		up := m.Pix[2*y*m.Width*3:][:m.Width*3]
 		down := m.Pix[(2*y+1)*m.Width*3:][:m.Width*3]

@@ -8,9 +8,9 @@
 // Graphs come from model files, which are foreign bytes: every method checks shapes against the bounds below and gives ErrGraph
 // or ErrTooLarge instead of a panic.
 //
-// On amd64 with AVX2 and FMA, convolutions run in vector code (see kernels_amd64.s); everywhere else, and with Options.NoVector, in Go.
-// Both add in the same order within one output, but FMA rounds once where Go rounds twice: results agree within 1e-4, not bit
-// by bit. The same way gives the same bits on Windows and on Linux.
+// On amd64, convolutions run in vector code: AVX2 and FMA where the processor has them, else SSE2, which every amd64 has. Everywhere else,
+// and with Options.NoVector, they run in Go. All add in the same order within one output, but FMA rounds once where the others round
+// twice: results agree within 1e-4, not bit by bit. The same way gives the same bits on Windows and on Linux.
 package nn
 
 import (

@@ -4,5 +4,7 @@ package nn
 
 func choose(bool) kernels { return plain{} }
 
-// Vector says whether this machine runs the vector kernels.
+func all() []kernels { return nil }
+
+// Vector says whether this machine runs the widest vector kernels.
 func Vector() bool { return false }

@@ -128,9 +128,9 @@ func reference(g *Graph, input []float32) [][]float64 {
 
 // ways are the ways in which this machine can compute.
 func ways() map[string]Options {
-	w := map[string]Options{"plain": {NoVector: true}}
-	if Vector() {
-		w["vector"] = Options{}
+	w := map[string]Options{"plain": {NoVector: true}, "as chosen": {}}
+	for _, k := range all() {
+		w[fmt.Sprintf("%T", k)] = Options{use: k}
 	}
 	return w
 }

@@ -8,7 +8,9 @@ import (
 
 // Options of a Program.
 type Options struct {
-	NoVector bool // plain Go even where the processor has AVX2
+	NoVector bool // plain Go even where there is vector code
+
+	use kernels // of tests
 }
 
 // Program is a Graph made ready to run: weights packed for the kernels, a place in the arena for each value.
@@ -55,7 +57,10 @@ type step struct {
 
 // Compile makes a program. The graph is not needed afterwards, and may share weights with it.
 func Compile(g *Graph, o Options) (*Program, error) {
-	p := &Program{input: g.Input, outputs: g.Outputs, kernels: choose(o.NoVector)}
+	p := &Program{input: g.Input, outputs: g.Outputs, kernels: o.use}
+	if p.kernels == nil {
+		p.kernels = choose(o.NoVector)
+	}
 	if len(g.Outputs) == 0 {
 		return nil, fmt.Errorf("%w: no output", ErrGraph)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/face"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/mapping"
 	"github.com/tapcheck/tapcheck/agent/portrait"
@@ -363,6 +364,9 @@ func pointed(s settings.Settings) error {
 	if err := compatFiles(s.Compat); err != nil {
 		return err
 	}
+	if err := faceModel(s.Face.ModelFile); err != nil {
+		return err
+	}
 	return codesFile(s.Facility.CodesFile)
 }
 
@@ -472,4 +476,17 @@ type configSampleCmd struct{}
 func (configSampleCmd) Run(a *app) error {
 	a.printf("%s", a.say(settings.SampleVI(), settings.Sample()))
 	return nil
+}
+
+// faceModel says whether the hospital's own recogniser can be used.
+func faceModel(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := face.Load(context.Background(), face.Options{ModelFile: path})
+	switch {
+	case err == nil, errors.Is(err, face.ErrNoModels): // without models nothing compares, whatever the file says: health tells
+		return nil
+	}
+	return &catalog.Error{ID: catalog.ConfigInvalid, Detail: map[string]any{"file": path, "setting": "face.model_file", "problem": err.Error()}, Err: err}
 }

@@ -168,7 +168,7 @@ func (c demoCmd) Run(a *app) error {
 // tokens for it.
 const simulationFolder = "simulation"
 
-var demoRights = []string{keys.RightRead, keys.RightInsurance, keys.RightSimulator}
+var demoRights = []string{keys.RightRead, keys.RightInsurance, keys.RightFace, keys.RightSimulator}
 
 func (c demoCmd) welcome(a *app, at agent.Ready, desktop string, web map[string]string, sim *agent.Simulation) {
 	a.printf("%s\n\n", a.say("Tapcheck mô phỏng: người, thẻ và cổng BHYT đều không có thật.", "Tapcheck, simulated: people, cards and insurance gateway are invented."))

@@ -30,6 +30,7 @@ var Tapcheck = (() => {
     TapcheckError: () => TapcheckError,
     VERSION: () => VERSION,
     clientErrors: () => clientErrors,
+    imageInput: () => imageInput,
     pictureURL: () => pictureURL
   });
 
@@ -662,6 +663,20 @@ var Tapcheck = (() => {
     }
   };
 
+  // src/picture.ts
+  function pictureURL(p) {
+    const { content } = p;
+    if (content) return URL.createObjectURL(new Blob([content], { type: p.mime }));
+    return `data:${p.mime};base64,${p.data ?? ""}`;
+  }
+  async function imageInput(picture) {
+    if (!(picture instanceof Blob)) return picture;
+    const bytes = new Uint8Array(await picture.arrayBuffer());
+    let text = "";
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return { mime: picture.type === "image/png" ? "image/png" : "image/jpeg", data: btoa(text) };
+  }
+
   // src/job.ts
   var Job = class extends Emitter {
     constructor(host, id, begin, signal) {
@@ -703,6 +718,7 @@ var Tapcheck = (() => {
     result;
     accepted = false;
     over = false;
+    frames = 0;
     resolve;
     reject;
     get done() {
@@ -711,6 +727,30 @@ var Tapcheck = (() => {
     /** Answers a need, or brings the key of a job that waits for its card. */
     async provide(p, o) {
       await this.host.request("job.provide", { ...p, jobId: this.id }, o);
+    }
+    /**
+     * What a person said when they were asked for their consent (need "consent"): in the agent's words, or in the hospital's own, whose version is then to be named.
+     */
+    async consent(given, by, o = {}) {
+      const { textVersion = this.need?.consent?.textVersion ?? "unknown", operator, ...request } = o;
+      await this.host.request("consent.record", { jobId: this.id, purpose: "face_verification", textVersion, given, by, ...operator && { operator } }, request);
+    }
+    /**
+     * Sends a live picture (need "live_image") and tells what is wrong with it, what the person is to do next, and whether the attempt is done. Send the next one when this
+     * one is answered. challenge is the one that the person was shown while it was taken.
+     */
+    async frame(picture, challenge, o) {
+      const atMs = Math.round(performance.now());
+      const image = await imageInput(picture);
+      return this.host.request("face.frame", { jobId: this.id, seq: ++this.frames, atMs, image, ...challenge && { challenge: challenge.id } }, o);
+    }
+    /** Compares a single picture: an attempt of its own, and no proof that the person did what was asked. */
+    async verify(picture, o) {
+      return this.host.request("face.verify", { jobId: this.id, image: await imageInput(picture) }, o);
+    }
+    /** A further attempt after one that came to no match, or no (further) one. */
+    async face(action, reason, o) {
+      await this.provide({ face: { action, ...reason && { reason } } }, o);
     }
     /** Ends it. The result then rejects with CANCELLED; a job that is over stays as it is. */
     async cancel(o) {
@@ -1187,12 +1227,5 @@ var Tapcheck = (() => {
       }
     }
   };
-
-  // src/picture.ts
-  function pictureURL(p) {
-    const { content } = p;
-    if (content) return URL.createObjectURL(new Blob([content], { type: p.mime }));
-    return `data:${p.mime};base64,${p.data ?? ""}`;
-  }
   return __toCommonJS(index_exports);
 })();

@@ -1,7 +1,10 @@
 import { agentError, clientError, TapcheckError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import type { RequestOptions } from "./connection.js";
-import type { CheckinStartParams, JobProvideParams, JobStatus, Language, MethodName, Methods, Need, Phase, Progress, Result, State } from "./protocol.js";
+import { imageInput } from "./picture.js";
+import type {
+  CheckinStartParams, ConsentRecordParams, FaceAct, FaceFrameResult, FaceVerifyResult, ImageInput, JobProvideParams, JobStatus, Language, MethodName, Methods, Need, Phase, Progress, Result, State,
+} from "./protocol.js";
 
 /** A check-in to start: means is "chip" and jobId made up where they are left out. */
 export type CheckinRequest = Omit<CheckinStartParams, "jobId" | "means"> & Partial<Pick<CheckinStartParams, "jobId" | "means">>;
@@ -51,6 +54,7 @@ export class Job extends Emitter<JobEvents> {
 
   private accepted = false;
   private over = false;
+  private frames = 0;
   private resolve!: (r: Result) => void;
   private reject!: (e: TapcheckError) => void;
 
@@ -84,6 +88,34 @@ export class Job extends Emitter<JobEvents> {
   /** Answers a need, or brings the key of a job that waits for its card. */
   async provide(p: Provision, o?: RequestOptions): Promise<void> {
     await this.host.request("job.provide", { ...p, jobId: this.id }, o);
+  }
+
+  /**
+   * What a person said when they were asked for their consent (need "consent"): in the agent's words, or in the hospital's own, whose version is then to be named.
+   */
+  async consent(given: boolean, by: ConsentRecordParams["by"], o: { textVersion?: string; operator?: ConsentRecordParams["operator"] } & RequestOptions = {}): Promise<void> {
+    const { textVersion = this.need?.consent?.textVersion ?? "unknown", operator, ...request } = o;
+    await this.host.request("consent.record", { jobId: this.id, purpose: "face_verification", textVersion, given, by, ...(operator && { operator }) }, request);
+  }
+
+  /**
+   * Sends a live picture (need "live_image") and tells what is wrong with it, what the person is to do next, and whether the attempt is done. Send the next one when this
+   * one is answered. challenge is the one that the person was shown while it was taken.
+   */
+  async frame(picture: Blob | ImageInput, challenge?: { id: string }, o?: RequestOptions): Promise<FaceFrameResult> {
+    const atMs = Math.round(performance.now());
+    const image = await imageInput(picture);
+    return this.host.request("face.frame", { jobId: this.id, seq: ++this.frames, atMs, image, ...(challenge && { challenge: challenge.id }) }, o);
+  }
+
+  /** Compares a single picture: an attempt of its own, and no proof that the person did what was asked. */
+  async verify(picture: Blob | ImageInput, o?: RequestOptions): Promise<FaceVerifyResult> {
+    return this.host.request("face.verify", { jobId: this.id, image: await imageInput(picture) }, o);
+  }
+
+  /** A further attempt after one that came to no match, or no (further) one. */
+  async face(action: FaceAct["action"], reason?: FaceAct["reason"], o?: RequestOptions): Promise<void> {
+    await this.provide({ face: { action, ...(reason && { reason }) } }, o);
   }
 
   /** Ends it. The result then rejects with CANCELLED; a job that is over stays as it is. */

@@ -1,4 +1,4 @@
-import type { Picture } from "./protocol.js";
+import type { ImageInput, Picture } from "./protocol.js";
 
 /** A picture of a session with binary pictures. */
 export interface BinaryPicture extends Picture {
@@ -10,4 +10,13 @@ export function pictureURL(p: Picture): string {
   const { content } = p as BinaryPicture;
   if (content) return URL.createObjectURL(new Blob([content], { type: p.mime }));
   return `data:${p.mime};base64,${p.data ?? ""}`;
+}
+
+/** A picture to send: a JPEG or PNG, such as a canvas gives with toBlob. */
+export async function imageInput(picture: Blob | ImageInput): Promise<ImageInput> {
+  if (!(picture instanceof Blob)) return picture;
+  const bytes = new Uint8Array(await picture.arrayBuffer());
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return { mime: picture.type === "image/png" ? "image/png" : "image/jpeg", data: btoa(text) };
 }

@@ -8,6 +8,11 @@ export async function desk(client: Client, stop: AbortSignal): Promise<string> {
   job.on("progress", (p) => p.percent + 1);
   job.on("needs", (n) => (n.need === "key" ? job.provide({ key: { can: "012345" } }) : undefined));
   job.on("partial", (r: Result) => r.portrait && pictureURL(r.portrait));
+  const said = await job.frame(new Blob(), { id: "c1" });
+  if (said.done && said.face?.decision !== "match") await job.face("retry", "other");
+  await job.consent(true, "guardian", { textVersion: "2026-1" });
+  // @ts-expect-error: no such reason
+  await job.face("skip", "bored");
   // @ts-expect-error: no such event
   job.on("finished", () => {});
   // @ts-expect-error: no such means

@@ -12,7 +12,7 @@ export type { ClientErrorId, Entry, Text } from "./errors.js";
 export { Job } from "./job.js";
 export type { CheckinRequest, JobEvents, Provision } from "./job.js";
 export type { Permission } from "./permission.js";
-export { pictureURL } from "./picture.js";
+export { imageInput, pictureURL } from "./picture.js";
 export type { BinaryPicture } from "./picture.js";
 export { BrowserStore } from "./store.js";
 export type { Saved, SavedAgent, Store } from "./store.js";

@@ -1,6 +1,6 @@
 import { Emitter } from "./emitter.js";
 import type { RequestOptions } from "./connection.js";
-import type { CheckinStartParams, JobProvideParams, JobStatus, Language, MethodName, Methods, Need, Phase, Progress, Result, State } from "./protocol.js";
+import type { CheckinStartParams, ConsentRecordParams, FaceAct, FaceFrameResult, FaceVerifyResult, ImageInput, JobProvideParams, JobStatus, Language, MethodName, Methods, Need, Phase, Progress, Result, State } from "./protocol.js";
 /** A check-in to start: means is "chip" and jobId made up where they are left out. */
 export type CheckinRequest = Omit<CheckinStartParams, "jobId" | "means"> & Partial<Pick<CheckinStartParams, "jobId" | "means">>;
 /** The answer to a need. */
@@ -48,6 +48,7 @@ export declare class Job extends Emitter<JobEvents> {
     readonly result: Promise<Result>;
     private accepted;
     private over;
+    private frames;
     private resolve;
     private reject;
     constructor(host: JobHost, id: string, 
@@ -59,6 +60,24 @@ export declare class Job extends Emitter<JobEvents> {
     get done(): boolean;
     /** Answers a need, or brings the key of a job that waits for its card. */
     provide(p: Provision, o?: RequestOptions): Promise<void>;
+    /**
+     * What a person said when they were asked for their consent (need "consent"): in the agent's words, or in the hospital's own, whose version is then to be named.
+     */
+    consent(given: boolean, by: ConsentRecordParams["by"], o?: {
+        textVersion?: string;
+        operator?: ConsentRecordParams["operator"];
+    } & RequestOptions): Promise<void>;
+    /**
+     * Sends a live picture (need "live_image") and tells what is wrong with it, what the person is to do next, and whether the attempt is done. Send the next one when this
+     * one is answered. challenge is the one that the person was shown while it was taken.
+     */
+    frame(picture: Blob | ImageInput, challenge?: {
+        id: string;
+    }, o?: RequestOptions): Promise<FaceFrameResult>;
+    /** Compares a single picture: an attempt of its own, and no proof that the person did what was asked. */
+    verify(picture: Blob | ImageInput, o?: RequestOptions): Promise<FaceVerifyResult>;
+    /** A further attempt after one that came to no match, or no (further) one. */
+    face(action: FaceAct["action"], reason?: FaceAct["reason"], o?: RequestOptions): Promise<void>;
     /** Ends it. The result then rejects with CANCELLED; a job that is over stays as it is. */
     cancel(o?: RequestOptions): Promise<JobStatus>;
     private start;

@@ -27,7 +27,7 @@ func TestManualCommands(t *testing.T) {
 			texts[string(l)+"/"+name] = string(manual.Source(l, name))
 		}
 	}
-	for _, name := range []string{"README.md", "installer/windows/README.md", "installer/windows/CHECKLIST.md"} {
+	for _, name := range []string{"README.md", "README.vi.md", "installer/windows/README.md", "installer/windows/CHECKLIST.md"} {
 		raw, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -166,4 +167,56 @@ func copyFile(from, to string) error {
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
+}
+
+// TestReadmesSayTheSame holds the Vietnamese README to the English one: the same sections, the same blocks to be copied, the same
+// commands, the same exit codes, and the chapters of the manual in its own language.
+func TestReadmesSayTheSame(t *testing.T) {
+	texts := map[string]string{}
+	for _, name := range []string{"README.md", "README.vi.md"} {
+		raw, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(raw)
+	}
+	en, vi := texts["README.md"], texts["README.vi.md"]
+	block := regexp.MustCompile("(?ms)^```.*?^```$|(?:^    [^\n]*\n)+")
+	command := regexp.MustCompile("`((?:tapcheck|make|go|bin/tapcheck) [^`\n]+)`")
+	for what, form := range map[string]*regexp.Regexp{
+		"levels of headings": regexp.MustCompile("(?m)^#+ "), "blocks": block, "commands": command,
+		"rows": regexp.MustCompile(`(?m)^\| \d+ \|`), "list items": regexp.MustCompile(`(?m)^- `), "chapters": regexp.MustCompile(`agent/console/manual/(?:en|vi)/[a-z]+\.md`),
+	} {
+		var found [2][]string
+		for i, text := range []string{en, vi} {
+			if what != "blocks" {
+				text = block.ReplaceAllString(text, "")
+			}
+			found[i] = form.FindAllString(text, -1)
+			switch what {
+			case "commands": // a sentence may be turned round
+				slices.Sort(found[i])
+			case "chapters":
+				for j, at := range found[i] {
+					if _, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(at))); err != nil {
+						t.Error(err)
+					}
+					if wrong := []string{"/vi/", "/en/"}[i]; strings.Contains(at, wrong) {
+						t.Errorf("%s leads to the other language", at)
+					}
+					found[i][j] = filepath.Base(at)
+				}
+			}
+		}
+		if !slices.Equal(found[0], found[1]) {
+			t.Errorf("%s: README.md and README.vi.md differ:\n%s\n\n%s", what, strings.Join(found[0], "\n"), strings.Join(found[1], "\n"))
+		}
+	}
+	for name, text := range texts {
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)[)#]`).FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
 }

@@ -26,7 +26,7 @@ const (
 // table of attacks in the manual.
 const (
 	turnMet      = 13.0  // degrees of parallax
-	turnDepth    = 0.95  // motion.depth
+	turnDepth    = 0.88  // motion.depth
 	turnPlanar   = 0.022 // motion.planar
 	turnContrary = 16.0
 	nodMet       = 8.0

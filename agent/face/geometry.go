@@ -54,6 +54,9 @@ type Pose struct {
 	Roll  float64 // positive: leaning to the person's own left shoulder
 }
 
+// levelPitch is how FaceMesh sees a head that looks level into the camera: chins lie back.
+const levelPitch = 7
+
 // shape is what is measured of a face's mesh.
 type shape struct {
 	rightEye, leftEye Point   // centres
@@ -77,7 +80,7 @@ func measure(f *Face) shape {
 	down := sub3(m[meshChin], m[meshForehead])
 	s.pose.Roll = degrees(math.Atan2(across[1], across[0]))
 	s.pose.Yaw = degrees(math.Atan2(across[2], math.Hypot(across[0], across[1])))
-	s.pose.Pitch = degrees(math.Atan2(down[2], math.Hypot(down[0], down[1])))
+	s.pose.Pitch = degrees(math.Atan2(down[2], math.Hypot(down[0], down[1]))) - levelPitch
 	eyes := func(lids [][2]int, a, b int) float64 {
 		var open float64
 		for _, l := range lids {

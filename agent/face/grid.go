@@ -11,7 +11,7 @@ const gridSize = 128
 
 // gridPeak is how far one frequency stands out of those of its kind in the picture of a screen. Set so that no development
 // picture has it.
-const gridPeak = 9
+const gridPeak = 10
 
 // grid says whether the middle of a face shows a regular fine pattern, as a screen does that is photographed (moiré), or a
 // print. It is a hint: a good screen shows none, and a shirt's weave is no attack.

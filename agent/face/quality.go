@@ -65,7 +65,7 @@ var limits = []limit{
 
 	// Degrees.
 	{HeadPoseYaw, HeadTurned, true, bounds{12, 20}, bounds{15, 30}},
-	{HeadPosePitch, LookUpDown, true, bounds{18, 26}, bounds{20, 30}},
+	{HeadPosePitch, LookUpDown, true, bounds{14, 22}, bounds{18, 28}},
 	{HeadPoseRoll, HeadTilted, true, bounds{15, 30}, bounds{15, 35}},
 
 	// Height over width of the opening of the eyes, as the mesh has it, times how much darker than skin it is there; and of the mouth.

@@ -214,7 +214,7 @@ var AttackReasons = []string{
 	ReasonOtherFace, ReasonChallengeNotMet, ReasonChallengeRunning, ReasonFlatPicture, ReasonFramesRepeated, ReasonTooFewFrames, ReasonCheckOff, ReasonNotReached,
 }
 
-// Report is what there is to say about the chip's photo.
+// Report is what there is to say about one picture.
 type Report struct {
 	Usable   bool // a face can be compared; Findings then are warnings
 	Findings []Finding

@@ -172,26 +172,23 @@ func (v *Verification) Chip(ctx context.Context, img Image) (Report, error) {
 		v.photo, v.photoReason, v.photoReport = nil, reason, Report{Findings: f}
 		return v.photoReport, nil
 	}
-	if !img.Whole() {
+	if img.Check() != nil {
 		return report(ReasonChipPhotoUnreadable, Finding{ID: PictureBroken})
 	}
 	faces, err := v.engine.Find(ctx, img)
 	if err != nil {
 		return Report{}, err
 	}
-	if f, ok := single(faces); !ok {
-		return report(ReasonChipPhotoPoor, f)
-	}
-	findings := assess(img, &faces[0]).findings(chip)
-	if !usable(findings) {
-		return report(ReasonChipPhotoPoor, findings...)
+	r := Assess(img, faces, true)
+	if !r.Usable {
+		return report(ReasonChipPhotoPoor, r.Findings...)
 	}
 	t, err := v.engine.Embed(ctx, img, faces[0])
 	if err != nil {
 		return Report{}, err
 	}
-	v.photo, v.photoReason, v.photoReport = t, "", Report{Usable: true, Findings: findings}
-	return v.photoReport, nil
+	v.photo, v.photoReason, v.photoReport = t, "", r
+	return r, nil
 }
 
 // ChipMissing says that there is no photo to compare with, and why: NO_CHIP_PHOTO, CHIP_PHOTO_UNREADABLE or what else the
@@ -199,6 +196,19 @@ func (v *Verification) Chip(ctx context.Context, img Image) (Report, error) {
 func (v *Verification) ChipMissing(reason string) {
 	clear(v.photo)
 	v.photo, v.photoReason, v.photoReport = nil, reason, Report{}
+}
+
+// Assess says what there is to say about a picture in which Find has found these faces: a chip's photo, or a frame of a camera.
+func Assess(img Image, faces []Face, photo bool) Report {
+	if f, ok := single(faces); !ok {
+		return Report{Findings: []Finding{f}}
+	}
+	of := live
+	if photo {
+		of = chip
+	}
+	f := assess(img, &faces[0]).findings(of)
+	return Report{Usable: usable(f), Findings: f}
 }
 
 // single says what is wrong with the number of faces. People far behind do not count.
@@ -227,7 +237,7 @@ func (v *Verification) Frame(ctx context.Context, f Frame) (Feedback, error) {
 		return v.feedback(nil), nil
 	}
 	v.frames++
-	if !f.Image.Whole() {
+	if f.Image.Check() != nil {
 		return v.feedback([]Finding{{ID: PictureBroken}}), nil
 	}
 	wrong, captured := v.stream.admit(f, now)

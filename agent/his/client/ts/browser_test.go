@@ -324,7 +324,7 @@ func (d *desk) port() int {
 
 func (d *desk) token(origin string) string {
 	d.t.Helper()
-	secret, _, err := d.tokens.Add(keys.TokenRequest{Origin: origin, Rights: []string{keys.RightRead, keys.RightInsurance, keys.RightSimulator}})
+	secret, _, err := d.tokens.Add(keys.TokenRequest{Origin: origin, Rights: []string{keys.RightRead, keys.RightInsurance, keys.RightFace, keys.RightSimulator}})
 	if err != nil {
 		d.t.Fatal(err)
 	}

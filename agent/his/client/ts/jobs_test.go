@@ -358,3 +358,75 @@ func TestAskedTwice(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestFace: consent, frames until the person has done what was asked, a second attempt, and one picture, as a page does it.
+func TestFace(t *testing.T) {
+	d := newDesk(t)
+	b := restricted.open(t, secure, "granted")
+	var got struct {
+		By       []string
+		Frames   int
+		Kinds    []string
+		First    string
+		Second   outcome
+		Late     outcome
+		Face     struct{ Status, Decision string }
+		Attempts int
+		Refused  struct{ Status, Reason string }
+	}
+	b.run(d.options(map[string]any{"token": d.token(secure), "qr": persona(t, "an").QR()}), `
+		const c = make();
+		await c.sim.fault({ face: "no_match" });
+		const canvas = new OffscreenCanvas(64, 64);
+		canvas.getContext("2d").fillRect(0, 0, 64, 64);
+		const job = c.checkin({ key: { qr: defaults.qr }, face: "required" });
+		const out = { frames: 0, kinds: [] };
+		const needs = (what) => until(what, () => job.need?.need === what);
+		await until("the job", () => job.checkinId);
+		await c.sim.insert({ persona: "an" });
+		await needs("consent");
+		out.by = job.need.consent.by;
+		await job.consent(true, "patient");
+		await needs("live_image");
+		out.second = await outcome(job.face("retry"));
+		out.first = (await job.verify(await canvas.convertToBlob({ type: "image/png" }))).face.status;
+		await until("the verdict", () => job.need?.face?.verdict);
+		await c.sim.fault({ face: "match" });
+		await job.cancel().catch(() => {});
+		await job.result.catch(() => {});
+		await c.sim.remove();
+
+		const again = c.checkin({ key: { qr: defaults.qr }, face: "required" });
+		await until("the job", () => again.checkinId);
+		await c.sim.insert({ persona: "an" });
+		await until("consent", () => again.need?.need === "consent");
+		await again.consent(true, "patient");
+		await until("live image", () => again.need?.need === "live_image");
+		let said = {};
+		while (!said.done && out.frames < 50) {
+			said = await again.frame(await canvas.convertToBlob({ type: "image/jpeg" }), said.challenge);
+			if (said.challenge && out.kinds.at(-1) !== said.challenge.kind) out.kinds.push(said.challenge.kind);
+			out.frames++;
+			await new Promise((done) => setTimeout(done, 60));
+		}
+		const r = await again.result;
+		out.face = r.verdicts.face;
+		out.attempts = r.verdicts.face.attempts;
+		out.late = await outcome(again.frame(new Blob([new Uint8Array(3)], { type: "image/png" })));
+		await c.sim.remove();
+		const third = c.checkin({ key: { qr: defaults.qr }, face: "offered" });
+		await until("the job", () => third.checkinId);
+		await third.consent(false, "patient", { textVersion: "2026-1" });
+		await c.sim.insert({ persona: "an" });
+		out.refused = (await third.result).verdicts.face;
+		return out;`, &got)
+	if len(got.By) != 1 || got.By[0] != "patient" || got.First != "failed" || got.Second.ID != "JOB_NOT_WAITING" || got.Late.ID != "JOB_NOT_WAITING" {
+		t.Errorf("%+v", got)
+	}
+	if got.Face.Status != "passed" || got.Face.Decision != "match" || got.Attempts != 1 || got.Frames < 3 || got.Frames == 50 || len(got.Kinds) < 2 {
+		t.Errorf("%+v", got)
+	}
+	if got.Refused.Status != "not_done" || got.Refused.Reason != "CONSENT_REFUSED" {
+		t.Errorf("%+v", got.Refused)
+	}
+}

@@ -164,7 +164,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		err = errors.Join(err, b.close(last))
 	}()
 
-	pictures, err := portrait.New(portrait.Options{})
+	pictures, err := portrait.New(portrait.Options{Streams: maxFaces})
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		Capture: func(ref, session string) (string, time.Time, bool) { return d.console.Capture(ref, session) },
 		Readers: o.Readers, Read: icao.Read, Access: accessOptions(o.Settings), Trust: anchors.get,
 		Facility: facilityOf(o), Codes: codes,
-		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Faces: compares, Face: faceRules(o.Settings.Face), Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
+		Insurer: watched(o.Insurer, state), Portrait: Pictures(pictures), Faces: compares, Face: faceRules(o.Settings.Face), MaxFaces: maxFaces, Book: b, Simulated: o.Simulation != nil, Desk: o.Settings.Desk, Log: log,
 		WaitForCard:   time.Duration(o.Settings.Checkin.WaitForCardMs) * time.Millisecond,
 		WaitForNeed:   time.Duration(o.Settings.Checkin.WaitForNeedMs) * time.Millisecond,
 		InsuranceWait: o.Settings.Insurance.Wait(),

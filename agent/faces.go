@@ -17,6 +17,9 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
+// maxFaces is how many people may be compared at the same time, each with a decoder of their own: the desks of a terminal server.
+const maxFaces = 8
+
 // faceIdle is how long the models are kept when nobody compares faces.
 const faceIdle = 10 * time.Minute
 

@@ -126,6 +126,7 @@ type Config struct {
 
 	LookupsPerMinute int           // asked again at most; 0 is 20
 	MaxJobs          int           // unfinished jobs of all owners; 0 is 64
+	MaxFaces         int           // comparisons of faces at a time, also stuck ones; 0 is 8
 	MaxPerOwner      int           // unfinished jobs of one owner; 0 is 8
 	Retain           time.Duration // how long a finished job answers job.status; 0 is 10 minutes
 	MaxRetained      int           // finished jobs of one owner that are kept; the oldest go first; 0 is 64
@@ -145,7 +146,6 @@ const (
 	bookWait      = time.Second // how long the disk may keep a patient waiting, once per job
 	bookSlots     = 8           // writes at a time, also stuck ones
 	checkSlots    = 32          // look-ups at a time, also stuck ones
-	faceSlots     = 8           // comparisons of faces at a time, also stuck ones
 	maxCatchUp    = 1000        // writes that wait for the disk to come back
 	catchUpEvery  = 15 * time.Second
 	eventBuffer   = 256 // events that an owner's socket may be behind
@@ -242,7 +242,7 @@ func New(c Config) *Engine {
 	for _, n := range []struct {
 		at *int
 		v  int
-	}{{&c.MaxJobs, 64}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}, {&c.MaxKept, 512}, {&c.LookupsPerMinute, 20}} {
+	}{{&c.MaxJobs, 64}, {&c.MaxFaces, 8}, {&c.MaxPerOwner, 8}, {&c.MaxRetained, 64}, {&c.MaxKept, 512}, {&c.LookupsPerMinute, 20}} {
 		if *n.at <= 0 {
 			*n.at = n.v
 		}
@@ -259,7 +259,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		cfg: c, jobs: map[jobKey]*job{}, perOwner: map[Owner]int{}, infos: map[string]reader.Info{}, slots: map[string]*slot{},
 		subs: map[Owner]map[*subscriber]struct{}{}, grace: map[Owner]*time.Timer{}, asking: map[*job]bool{}, changed: make(chan struct{}),
-		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), faces: make(chan struct{}, faceSlots), gone: make(chan struct{}),
+		books: make(chan struct{}, bookSlots), checks: make(chan struct{}, checkSlots), faces: make(chan struct{}, c.MaxFaces), gone: make(chan struct{}),
 	}
 	rand.Read(e.salt[:]) // never fails (crypto/rand)
 	e.settled = time.NewTimer(settleTime)

@@ -722,24 +722,25 @@ func TestFacePressure(t *testing.T) {
 		}
 	})
 
+	const slots = 3
 	many := &faces{}
 	faceBench(t, many, func(cfg *Config, b *bench) {
-		cfg.Face.Consent, cfg.MaxPerOwner, cfg.WaitForNeed = false, 20, 100*time.Second
+		cfg.Face.Consent, cfg.MaxFaces, cfg.MaxPerOwner, cfg.WaitForNeed = false, slots, 20, 100*time.Second
 	}, func(t *testing.T, b *bench, c *client) {
-		for i := range faceSlots + 2 {
+		for i := range slots + 2 {
 			id := fmt.Sprint("j", i)
 			r := faceRequest(id, FaceOffered)
 			r.Insurance = "off"
 			r.Timeouts = &Timeouts{NeedMs: 50_000}
 			c.start(r)
 			b.desk.put("A", an())
-			if i < faceSlots {
+			if i < slots {
 				c.until(id, NeedLiveImage)
 			}
 			time.Sleep(2 * time.Second)
 		}
-		last := c.result(fmt.Sprint("j", faceSlots+1))
-		if v := last.Verdicts.Face; many.most > faceSlots || last.State != Complete || v.Status != lds.NotDone {
+		last := c.result(fmt.Sprint("j", slots+1))
+		if v := last.Verdicts.Face; many.most > slots || last.State != Complete || v.Status != lds.NotDone {
 			t.Errorf("%d at the same time; the last one: %+v", many.most, v)
 		}
 	})

@@ -230,19 +230,45 @@ func (j *job) faceOutcome(doc *icao.Document) (FaceVerdict, error) {
 	if v, err := j.awaitConsent(); v != nil || err != nil {
 		return or(v), err
 	}
-	release, err := j.faceSlot()
-	switch {
-	case errors.Is(err, errExpired):
-		return verdict(lds.NotDone, lds.ReasonFaceBusy), nil
-	case err != nil:
-		return FaceVerdict{}, err
+	if v, err := j.faceSlot(); v != nil || err != nil {
+		return or(v), err
 	}
-	w := &faceWorker{j: j, photo: *doc.Portrait, basis: basis, gone: make(chan struct{}), release: release}
+	w := &faceWorker{j: j, photo: *doc.Portrait, basis: basis, gone: make(chan struct{})}
 	w.ctx, w.stop = context.WithCancel(j.ctx)
 	e.wg.Go(w.run)
 	v, err := j.awaitFace(w)
-	w.stop()
-	return v, err
+	if w.stop(); err != nil {
+		return FaceVerdict{}, err
+	}
+	return j.faceSettled(w, v)
+}
+
+// faceSettled is what the comparison has come to when its worker has ended, which may have come to something in the moment in which
+// it was left out. One that hangs is not waited for long, and not at all where it came to a match.
+func (j *job) faceSettled(w *faceWorker, v *FaceVerdict) (FaceVerdict, error) {
+	hangs := false
+	if v == nil || v.Status != lds.Passed {
+		patience := time.NewTimer(outcomeLimit)
+		defer patience.Stop()
+		select {
+		case <-w.gone:
+		case <-patience.C:
+			hangs = true
+		case <-j.ctx.Done():
+			return FaceVerdict{}, context.Cause(j.ctx)
+		}
+	}
+	j.e.mu.Lock()
+	defer j.e.mu.Unlock()
+	switch s := &j.face; {
+	case s.verdict != nil:
+		return *s.verdict, nil
+	case v != nil:
+		return *v, nil
+	case hangs, s.stage == FaceWaits: // nobody goes on, or it was never ready
+		return verdict(lds.NotVerifiable, lds.ReasonDecoderFailed), nil
+	}
+	return verdict(lds.NotDone, lds.ReasonNoLivePicture), nil
 }
 
 func or(v *FaceVerdict) FaceVerdict {
@@ -331,30 +357,39 @@ func (j *job) needsImage() {
 	}}, s.until)
 }
 
-// faceSlot takes one of the places for comparisons, and waits for one if it must. Errors: errExpired, or why the job ends.
-func (j *job) faceSlot() (release func(), err error) {
-	release = func() { <-j.e.faces }
-	select {
-	case j.e.faces <- struct{}{}:
-		return release, nil
-	default:
+// changeNeed changes what job.status says of the need of a live image. The mutex is held.
+func (j *job) changeNeed(change func(*Need)) {
+	if j.need == nil || j.need.Face == nil || j.face.stage != FaceLive {
+		return
 	}
-	patience := time.NewTimer(j.needLimit())
-	defer patience.Stop()
-	select {
-	case j.e.faces <- struct{}{}:
-		return release, nil
-	case <-patience.C:
-		return nil, errExpired
-	case <-j.ctx.Done():
-		return nil, context.Cause(j.ctx)
-	}
+	n := *j.need // a copy of it may be on its way out
+	n.Face = ptr(*n.Face)
+	change(&n)
+	j.need = &n
 }
 
-// awaitFace waits until the comparison is over.
-func (j *job) awaitFace(w *faceWorker) (FaceVerdict, error) {
-	e := j.e
-	var v *FaceVerdict
+// faceSlot takes one of the places for comparisons, and waits for one if it must. A verdict is why the comparison is not made.
+func (j *job) faceSlot() (v *FaceVerdict, err error) {
+	e, until := j.e, time.Now().Add(j.needLimit())
+	err = j.await(func() time.Time { return until }, func() bool {
+		if v = j.faceStopped(); v != nil {
+			return true
+		}
+		select {
+		case e.faces <- struct{}{}:
+			return true
+		default:
+			return false
+		}
+	})
+	if errors.Is(err, errExpired) {
+		return ptr(verdict(lds.NotDone, lds.ReasonFaceBusy)), nil
+	}
+	return v, err
+}
+
+// awaitFace waits until the comparison is over. Without a verdict nobody goes on with it.
+func (j *job) awaitFace(w *faceWorker) (v *FaceVerdict, err error) {
 	ready := time.Now().Add(readyLimit)
 	until := func() time.Time {
 		if j.face.stage == FaceWaits {
@@ -362,44 +397,20 @@ func (j *job) awaitFace(w *faceWorker) (FaceVerdict, error) {
 		}
 		return j.face.until
 	}
-	err := j.await(until, func() bool {
+	err = j.await(until, func() bool {
 		s := &j.face
-		if v = j.faceStopped(); v != nil {
-			return true
-		}
-		if s.stage == FaceOver {
+		if v = j.faceStopped(); v == nil && s.stage == FaceOver {
 			v = s.verdict
-			return true
 		}
-		j.needsImage()
-		return false
-	})
-	if !errors.Is(err, errExpired) {
-		return or(v), err
-	}
-	// Nobody goes on. An attempt under way comes to what it comes to without more pictures.
-	w.stop()
-	patience := time.NewTimer(outcomeLimit)
-	defer patience.Stop()
-	hangs := false
-	select {
-	case <-w.gone:
-	case <-patience.C:
-		hangs = true
-	case <-j.ctx.Done():
-		return FaceVerdict{}, context.Cause(j.ctx)
-	}
-	e.locked(func() {
-		switch s := &j.face; {
-		case hangs && s.verdict == nil, s.stage == FaceWaits && s.verdict == nil:
-			v = ptr(verdict(lds.NotVerifiable, lds.ReasonDecoderFailed))
-		case s.verdict != nil:
-			v = s.verdict
-		default:
-			v = ptr(verdict(lds.NotDone, lds.ReasonNoLivePicture))
+		if v == nil {
+			j.needsImage()
 		}
+		return v != nil
 	})
-	return *v, nil
+	if errors.Is(err, errExpired) {
+		err = nil
+	}
+	return v, err
 }
 
 func (r FaceRules) check() string {
@@ -419,13 +430,12 @@ func (r FaceRules) passive() string {
 
 // faceWorker has the FaceCheck of a job.
 type faceWorker struct {
-	j       *job
-	photo   lds.Portrait
-	basis   lds.Basis
-	ctx     context.Context // of the step
-	stop    context.CancelFunc
-	gone    chan struct{} // closed at the end
-	release func()
+	j     *job
+	photo lds.Portrait
+	basis lds.Basis
+	ctx   context.Context // of the step
+	stop  context.CancelFunc
+	gone  chan struct{} // closed at the end
 
 	check  FaceCheck // nil: to be begun
 	frames int       // of the attempt under way
@@ -443,8 +453,8 @@ func (w *faceWorker) run() {
 		}
 		clear(now.frame.Data)
 		w.close()
+		<-w.j.e.faces
 		w.over(now)
-		w.release()
 		close(w.gone)
 	}()
 	if !w.begin(w.j.e.cfg.Face.check()) {
@@ -595,6 +605,12 @@ func (w *faceWorker) do(t faceTask) faceAnswer {
 	if w.check == nil && !w.begin(j.e.cfg.Face.check()) {
 		return w.ended(nil)
 	}
+	if w.frames == 0 { // the person's time begins with the first picture
+		j.e.locked(func() {
+			j.face.until = time.Now().Add(j.needLimit())
+			j.changeNeed(func(n *Need) { n.ExpiresAt = j.e.cfg.Now().Add(j.needLimit()) })
+		})
+	}
 	ctx, cancel := context.WithTimeout(w.ctx, frameLimit)
 	f, err := w.check.Frame(ctx, t.frame)
 	cancel()
@@ -624,12 +640,7 @@ func (w *faceWorker) do(t faceTask) faceAnswer {
 		if err == nil {
 			s.challenge, s.progress = j.challengeOf(f.Challenge), max(0, min(f.Progress, 100))
 		}
-		if j.need != nil && j.need.Face != nil && s.stage == FaceLive {
-			n := *j.need // a copy of it may be on its way out
-			n.Face = ptr(*n.Face)
-			n.Face.Challenge = s.challenge
-			j.need = &n
-		}
+		j.changeNeed(func(n *Need) { n.Face.Challenge = s.challenge })
 		a = faceAnswer{hints: f.Findings, challenge: s.challenge, progress: s.progress, attempt: s.attempt}
 	})
 	return a

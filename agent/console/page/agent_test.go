@@ -104,6 +104,10 @@ func TestWithTheAgent(t *testing.T) {
 		p.until(page, "document.querySelector('.admin nav a[aria-current=page]').href.endsWith("+quote(page)+") && !document.querySelector('.notice.tone-bad')")
 		p.look("82-agent-"+page, false)
 	}
+	p.eval("location.hash = '#health'", nil)
+	p.until("the manual's link", "document.querySelector('a[href=\"/manual/vi/index.html\"]')")
+	p.eval("(async () => { window.manual = await (await fetch(document.querySelector('a[href^=\"/manual/\"]').href)).text(); })()", nil)
+	p.until("the manual", "window.manual?.includes('Hướng dẫn cho bộ phận CNTT')")
 	p.eval("location.hash = '#admin/settings'", nil)
 	p.sees("console.idle_ms")
 	p.eval("(() => { const i = [...document.querySelectorAll('.settings .field')].find((f) => f.textContent.includes('console.idle_ms')).querySelector('input'); i.value = '240000'; document.querySelector('.settings').requestSubmit(); })()", nil)

@@ -387,6 +387,7 @@ export default {
 	"health.fix": "What to do",
 	"health.fine": "Everything works.",
 	"health.count": "{n} to look at",
+	"health.manual": "Manual for IT",
 	"severity.down": "Does not work",
 	"severity.degraded": "Needs attention",
 	"severity.note": "Good to know",

@@ -387,6 +387,7 @@ export default {
 	"health.fix": "Cách xử lý",
 	"health.fine": "Mọi thứ đang hoạt động tốt.",
 	"health.count": "{n} việc cần xem",
+	"health.manual": "Hướng dẫn cho bộ phận CNTT",
 	"severity.down": "Ngừng hoạt động",
 	"severity.degraded": "Cần xử lý",
 	"severity.note": "Nên biết",

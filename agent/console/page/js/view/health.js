@@ -1,7 +1,7 @@
 // What is wrong with this PC, why, and how it is cured: the agent's words.
 
 import { h, badge, icon, replace } from "../dom.js";
-import { t, tOr } from "../i18n.js";
+import { t, tOr, language } from "../i18n.js";
 
 const tones = { down: "bad", error: "bad", degraded: "look", warning: "look", note: "calm" };
 
@@ -13,5 +13,7 @@ export function healthView(app) {
 		: h("div", { class: "card empty" }, icon("check"), " ", t("health.fine")));
 	draw(app.watch.state.health);
 	app.watch.addEventListener("change", () => draw(app.watch.state.health), { signal: app.viewSignal });
-	return h("div", { class: "page" }, h("h1", { text: t("health.title"), tabindex: "-1" }), list);
+	return h("div", { class: "page" }, h("h1", { text: t("health.title"), tabindex: "-1" }), list,
+		// A page of its own: this one goes on working beside it.
+		h("p", {}, h("a", { href: `/manual/${language()}/index.html`, target: "_blank", rel: "noopener", text: t("health.manual") })));
 }

@@ -167,6 +167,21 @@ func TestNotReplaced(t *testing.T) {
 	}
 }
 
+// TestManual: the description in the manual is one.
+func TestManual(t *testing.T) {
+	for _, language := range []string{"en", "vi"} {
+		raw, err := os.ReadFile(filepath.Join("..", "console", "manual", language, "face.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := strings.Cut(string(raw), "```\nname = ")
+		text, _, whole := strings.Cut(text, "```")
+		if d, err := parseDescriptor([]byte("name = " + text)); err != nil || !whole || d.Format != "onnx" {
+			t.Errorf("%s: %v", language, err)
+		}
+	}
+}
+
 func FuzzDescriptor(f *testing.F) {
 	f.Add([]byte(own))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -42,7 +42,7 @@ func TestInABrowser(t *testing.T) {
 	if err := os.MkdirAll(shots, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range []string{"vi/index", "vi/windows", "en/settings", "vi/protection", "vi/troubleshooting"} {
+	for _, page := range []string{"vi/index", "vi/windows", "en/settings", "vi/shared", "vi/troubleshooting"} {
 		for name, width := range map[string]int64{"laptop": 1366, "phone": 400} {
 			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 768), chromedp.Navigate(server.URL+Prefix+page+".html")); err != nil {
 				t.Fatalf("%s: %v", page, err)

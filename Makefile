@@ -33,8 +33,14 @@ build: $(MODELS) ## bin/tapcheck for this machine
 	$(GO) build -trimpath -buildvcs=false -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o bin/tapcheck ./cmd/tapcheck
 
 .PHONY: build-windows
-build-windows: $(MODELS) ## bin/tapcheck.exe
-	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/tapcheck.exe ./cmd/tapcheck
+build-windows: $(MODELS) bin/go-winres ## bin/tapcheck.exe
+	@# Its version and manifest as Windows reads them: an object that the linker takes from the program's folder, for this build only.
+	bin/go-winres make --in installer/windows/winres.json --arch amd64 --product-version "$(VERSION)" --file-version "$(VERSION)" --out cmd/tapcheck/rsrc
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/tapcheck.exe ./cmd/tapcheck; \
+		built=$$?; rm -f cmd/tapcheck/rsrc_windows_amd64.syso; exit $$built
+
+bin/go-winres: installer/tools/go.mod
+	$(GO) build -modfile=installer/tools/go.mod -o $@ github.com/tc-hib/go-winres
 
 bin/nfpm: installer/tools/go.mod
 	$(GO) build -modfile=installer/tools/go.mod -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
@@ -164,10 +170,12 @@ test-windows: wine build-windows ## under Wine: the Windows program reads a card
 .PHONY: msi
 msi: build-windows ## bin/tapcheck-VERSION.msi; says whether it is signed
 	@installer/setup.sh windows
-	@installer/windows/msi.sh $(VERSION) bin/tapcheck.exe bin/tapcheck-$(VERSION).msi
+	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
+	@installer/windows/msi.sh $(VERSION) bin/tapcheck.exe bin/packages/supply-windows bin/tapcheck-$(VERSION).msi
 
 .PHONY: test-msi
 test-msi: wine build-windows ## under Wine: install with every property, repair, upgrade, refused downgrade, uninstall
+	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
 	$(GO) test -count=1 -timeout 9m -tags msi -v ./installer/windows
 
 .PHONY: bench

@@ -75,6 +75,8 @@ type Options struct {
 	// Service is set where nobody sits in front of the program: where all ports are taken the agent comes up all the same, says
 	// so in its health, and serves as soon as one is free.
 	Service bool
+	// Moments tells what happens to the PC; nil: nothing does.
+	Moments <-chan Moment
 	// Pulse is told every few seconds where the agent serves (host:port, "" while it has no port) and what is wrong. Every part
 	// has been asked before, so an agent that hangs gives no sign of life. The first call comes once the ports have been tried.
 	Pulse func(addr string, wrong []health.Warning)
@@ -203,6 +205,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		o.updateHealth(state)
 		state.Set(health.MachineCopied, len(keys.Aside(o.DataDir)) > 0)
 		d.look(state)
+		state.Set(health.RemoteDesktop, his.RemoteDesktop())
 		state.Set(health.NoClient, !anyLive(tokens))
 		items := healthItems(state, l)
 		for i, item := range items {
@@ -273,6 +276,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	tasks.Go(func() { d.console.Run(running) })
 	tasks.Go(func() { renewed.run(running, o.Renew) })
+	tasks.Go(func() { d.watchMoments(running, o.Moments, log) })
 	served := make(chan string, 1) // where, once it is known
 	if ready := err == nil; o.Pulse != nil {
 		tasks.Go(func() {

@@ -167,6 +167,15 @@ func (k *Console) Renew(s settings.Settings) {
 	k.hub.bump()
 }
 
+// LockAbsent locks the logins in sessions of the operating system where nobody is present any more, and gives how many it were.
+func (k *Console) LockAbsent(present func(session string) bool) int {
+	n := k.sessions.lockIf(func(one session) bool { return !present(one.os) })
+	if n > 0 {
+		k.hub.bump()
+	}
+	return n
+}
+
 // Run tells the pages what happens, and locks who is idle, until ctx ends.
 func (k *Console) Run(ctx context.Context) {
 	queue := k.c.Engine.QueueWatch(ctx)

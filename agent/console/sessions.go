@@ -210,6 +210,20 @@ func (s *sessions) unlock(id string) {
 
 func (s *sessions) end(id string) { s.with(id, s.drop) }
 
+// lockIf locks the sessions that fit, and gives how many it were.
+func (s *sessions) lockIf(fits func(one session) bool) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.judge(s.now())
+	for _, one := range s.list {
+		if !one.locked && fits(*one) {
+			s.shut(one)
+			n++
+		}
+	}
+	return n
+}
+
 // endIf ends the sessions that fit.
 func (s *sessions) endIf(fits func(one session) bool) {
 	s.mu.Lock()

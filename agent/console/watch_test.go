@@ -375,6 +375,23 @@ func TestSettingsAPI(t *testing.T) {
 	}
 }
 
+// TestWhoHasLeftIsLocked: a login in a session where nobody is present any more is locked, and no other.
+func TestWhoHasLeftIsLocked(t *testing.T) {
+	d := newDesk(t)
+	admin := d.admin("trưởng")
+	state := func() int { return d.do(request{method: "GET", path: "/settings", token: admin}).status }
+	if n := d.k.LockAbsent(func(string) bool { return true }); n != 0 || state() != 200 {
+		t.Errorf("%d are locked while somebody is present: %d", n, state())
+	}
+	var asked []string
+	if n := d.k.LockAbsent(func(session string) bool { asked = append(asked, session); return session != home }); n != 1 || state() == 200 {
+		t.Errorf("%d are locked: %d (asked for %q)", n, state(), asked)
+	}
+	if n := d.k.LockAbsent(func(string) bool { return false }); n != 0 {
+		t.Errorf("%d are locked once more", n)
+	}
+}
+
 // TestSettingsThatAPolicyDecides are shown with their place, locked, and are not changed here.
 func TestSettingsThatAPolicyDecides(t *testing.T) {
 	var saved []settings.Loaded

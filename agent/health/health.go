@@ -50,6 +50,7 @@ const (
 	TrustStale          Code = "TRUST_STALE"
 	BrowserAsks         Code = "BROWSER_POLICY_ABSENT"
 	ServiceDown         Code = "SERVICE_NOT_RUNNING"
+	RemoteDesktop       Code = "REMOTE_DESKTOP"
 	NoCSCAForIDCards    Code = "NO_ID_CARD_ANCHOR"
 	DriverPackageAbsent Code = "CARD_DRIVER_ABSENT"
 	ScannerAbsent       Code = "SCANNER_ABSENT"
@@ -228,6 +229,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Trình duyệt sẽ hỏi người dùng trước khi cho trang của bệnh viện kết nối tới máy này.", EN: "A browser will ask its user before the hospital's page may reach this PC."},
 		catalog.Text{VI: "Chưa có chính sách trình duyệt cho các trang ghi ở his.origins, hoặc cho trang của quầy dùng camera.", EN: "No browser policy names the pages of his.origins, or lets the desk's page use the camera."},
 		catalog.Text{VI: "Quản trị viên chạy tapcheck setup --browsers, hoặc đặt chính sách nhóm; mở lại trình duyệt.", EN: "An administrator runs tapcheck setup --browsers, or sets it by group policy; start the browser anew."}},
+	RemoteDesktop: {Note,
+		catalog.Text{VI: "Có người đang làm việc trên máy này từ xa (Remote Desktop).", EN: "Somebody works on this PC from afar (remote desktop)."},
+		catalog.Text{VI: "Dịch vụ chỉ thấy đầu đọc và máy quét cắm vào chính máy này, không thấy đầu đọc ở chỗ người đó ngồi. Các phiên vẫn tách riêng: không ai thấy lượt của người khác.", EN: "The service sees readers and scanners of this PC alone, not those where that person sits. Sessions stay apart: nobody sees another's check-ins."},
+		catalog.Text{VI: "Cài Tapcheck trên máy có đầu đọc và mở phần mềm bệnh viện ở đó; từ xa thì tiếp nhận bằng số, không dùng thẻ.", EN: "Install Tapcheck on the PC that has the reader and open the HIS there; from afar check in by number, without a card."}},
 	ServiceDown: {Down,
 		catalog.Text{VI: "Dịch vụ Tapcheck đã cài nhưng không chạy.", EN: "Tapcheck's service is installed and does not run."},
 		catalog.Text{VI: "Dịch vụ bị dừng, bị tắt, hoặc kết thúc ngay vì cấu hình hay thư mục dữ liệu.", EN: "It was stopped or disabled, or ended at once because of its settings or data folder."},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -35,3 +36,38 @@ func seatUser(r io.Reader) (session string, ok bool) {
 	}
 	return "", false
 }
+
+// sessionFiles are what systemd-logind says of each session (sd_session_is_remote(3)): readable by everybody.
+const sessionFiles = "/run/systemd/sessions/*"
+
+// RemoteDesktop says whether anybody works here from afar, on a desktop: a terminal over ssh is none.
+func RemoteDesktop() bool {
+	files, _ := filepath.Glob(sessionFiles)
+	for _, file := range files[:min(len(files), 1000)] {
+		f, err := os.Open(file)
+		if err != nil {
+			continue
+		}
+		remote := remoteDesktop(io.LimitReader(f, 64<<10))
+		_ = f.Close()
+		if remote {
+			return true
+		}
+	}
+	return false
+}
+
+// remoteDesktop reads one session's file.
+func remoteDesktop(r io.Reader) bool {
+	is := map[string]string{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), "=")
+		is[name] = value
+	}
+	graphical := is["TYPE"] == "x11" || is["TYPE"] == "wayland"
+	return is["CLASS"] == "user" && is["STATE"] != "closing" && (is["REMOTE"] == "1" && graphical || strings.HasPrefix(is["SERVICE"], "xrdp"))
+}
+
+// SessionPresent is not asked on Linux: nobody tells the service of a change.
+func SessionPresent(string) bool { return true }

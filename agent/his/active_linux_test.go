@@ -21,3 +21,19 @@ func TestSeatUser(t *testing.T) {
 		}
 	}
 }
+
+func TestRemoteDesktop(t *testing.T) {
+	for file, want := range map[string]bool{
+		"# This is private data. Do not parse.\nUID=1000\nCLASS=user\nTYPE=x11\nREMOTE=1\nSTATE=active\n": true,
+		"CLASS=user\nTYPE=x11\nREMOTE=0\nSERVICE=xrdp-sesman\nSTATE=online\n":                             true,
+		"CLASS=user\nTYPE=wayland\nREMOTE=0\nSERVICE=gdm-password\nSTATE=active\n":                        false,
+		"CLASS=user\nTYPE=tty\nREMOTE=1\nSERVICE=sshd\nSTATE=active\n":                                    false,
+		"CLASS=greeter\nTYPE=x11\nREMOTE=1\nSTATE=active\n":                                               false,
+		"CLASS=user\nTYPE=x11\nREMOTE=1\nSTATE=closing\n":                                                 false,
+		"": false,
+	} {
+		if got := remoteDesktop(strings.NewReader(file)); got != want {
+			t.Errorf("%q: %v", file, got)
+		}
+	}
+}

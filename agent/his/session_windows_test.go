@@ -93,3 +93,15 @@ func TestSessionAccount(t *testing.T) {
 		t.Errorf("SessionUser: %q", got)
 	}
 }
+
+func TestRemoteStation(t *testing.T) {
+	for name, want := range map[string]bool{"Console": false, "Services": false, "": false, "RDP-Tcp#3": true, "rdp-tcp 1": true, "ICA-CGP#1": true} {
+		if remoteStation(name) != want {
+			t.Errorf("%q is taken for %v", name, !want)
+		}
+	}
+	_ = RemoteDesktop() // and Windows can be asked
+	if !SessionPresent("no session") {
+		t.Error("where it cannot be told, somebody is present")
+	}
+}

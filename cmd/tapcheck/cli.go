@@ -17,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/face"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -43,7 +44,10 @@ type app struct {
 	named  bool // somebody named the settings file, so it must be there
 	data   string
 	// renew has a word in it when somebody asks for the settings to be read again.
-	renew chan struct{}
+	renew   chan struct{}
+	moments chan agent.Moment // what happens to the PC; nobody need listen
+	// report leaves a text where an administrator looks for services' troubles; nil: standard error is that place.
+	report func(text string)
 }
 
 // reload asks for the settings to be read again.
@@ -122,7 +126,7 @@ func run(ctx context.Context, args []string, env Env) (code int) {
 		fmt.Fprintf(env.Stderr, "tapcheck: %s\n", usageIn(wantedLang(args, lang), err.Error()))
 		return exitUsage
 	}
-	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, named: c.Config != "", data: c.Data, renew: make(chan struct{}, 1)}
+	a := &app{Env: env, ctx: ctx, lang: catalog.Lang(c.Lang), config: c.Config, named: c.Config != "", data: c.Data, renew: make(chan struct{}, 1), moments: make(chan agent.Moment, 8)}
 	if a.config == "" {
 		a.config = defaultConfig()
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/health"
+	"github.com/tapcheck/tapcheck/agent/his"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/icao/trust"
@@ -65,7 +66,7 @@ func (a *app) examine() []finding {
 		}
 	}
 	readers, seen := a.checkPCSC()
-	findings = append(findings, a.checkService(), readers, a.checkSharing(readers), checkDriver(seen), a.checkData(), a.checkDisk(), a.checkClients(s), a.checkPorts(s), a.checkBrowsers(s))
+	findings = append(findings, a.checkService(), readers, a.checkSharing(readers), checkDriver(seen), a.checkData(), a.checkDisk(), a.checkClients(s), a.checkPorts(s), a.checkBrowsers(s), checkSessions())
 	findings = append(findings, checkTrust(s)...)
 	insurance, date := a.checkInsurance(s)
 	findings = append(findings, insurance, a.checkClock(date), checkZone(s))
@@ -402,6 +403,15 @@ func lastWritten(dir string) (last time.Time) {
 		}
 	}
 	return last
+}
+
+// checkSessions says whether somebody works here from afar.
+func checkSessions() finding {
+	f := finding{Check: "sessions"}
+	if his.RemoteDesktop() {
+		f.Code = health.RemoteDesktop
+	}
+	return f
 }
 
 // checkZone says where a desk of Vietnam counts its days by another country's clock.

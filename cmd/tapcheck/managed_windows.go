@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
+
+	"github.com/tapcheck/tapcheck/agent"
 )
 
 // managed runs what a service does under the service control manager, which has to be answered before anything else. Where it
@@ -29,16 +31,23 @@ type service struct {
 	err error
 }
 
+// Kinds of a power event (winuser.h, PBT_…).
+const (
+	pbtSuspend         = 0x04
+	pbtResumeAutomatic = 0x12
+)
+
 // stopHint is what the manager is told that stopping takes at most.
 const stopHint = 5 * time.Second
 
 // Execute implements svc.Handler. It is running at once: whatever is missing is said by the agent's health, and a start that
 // failed would undo an installation.
 func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (specific bool, code uint32) {
-	const accepts = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown | svc.AcceptParamChange
+	const accepts = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPreShutdown | svc.AcceptParamChange | svc.AcceptSessionChange | svc.AcceptPowerEvent
 	ctx, stop := context.WithCancel(s.a.ctx)
 	defer stop()
 	s.a.ctx = ctx
+	s.a.report = func(text string) { toEventLog(func(l *eventlog.Log) error { return l.Warning(eventWarning, text) }) }
 	done := make(chan error, 1)
 	go func() { done <- s.run(true) }()
 	status <- svc.Status{State: svc.Running, Accepts: accepts}
@@ -56,6 +65,15 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 				status <- r.CurrentStatus
 			case svc.ParamChange:
 				s.a.reload()
+			case svc.SessionChange: // whose it was would stand in EventData, which is gone by now
+				s.a.tell(agent.SessionsChanged)
+			case svc.PowerEvent:
+				switch r.EventType {
+				case pbtSuspend:
+					s.a.tell(agent.PCSleeps)
+				case pbtResumeAutomatic: // always comes; the one for a person's return does not
+					s.a.tell(agent.PCWoke)
+				}
 			case svc.Stop, svc.Shutdown, svc.PreShutdown:
 				status <- svc.Status{State: svc.StopPending, WaitHint: uint32(stopHint.Milliseconds())}
 				stop()
@@ -71,15 +89,35 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 	}
 }
 
+// Ids of what is left in the event log: of a warning, and of what ended the service. EventCreate.exe, which is registered for
+// them, shows the text as it is.
+const (
+	eventError   = 1
+	eventWarning = 2
+)
+
 // complain leaves in the event log why the service ended, in the words that a terminal would show.
 func (s *service) complain() {
 	s.a.complain(s.err)
-	log, err := eventlog.Open(serviceName)
+	toEventLog(func(l *eventlog.Log) error { return l.Error(eventError, s.a.inWords(s.err)) })
+}
+
+// toEventLog writes to the event log; where there is none, the log file has it.
+func toEventLog(write func(*eventlog.Log) error) {
+	l, err := eventlog.Open(serviceName)
 	if err != nil {
 		return
 	}
-	defer log.Close()
-	_ = log.Error(1, s.a.inWords(s.err))
+	defer l.Close()
+	_ = write(l)
+}
+
+// tell passes on what happens to the PC. Who listens looks at what is, so one that finds no place is not missed.
+func (a *app) tell(m agent.Moment) {
+	select {
+	case a.moments <- m:
+	default:
+	}
 }
 
 // onHangup has nothing to do: Windows has no such signal, and the service is asked by the SCM.

@@ -71,6 +71,9 @@ func (c runCmd) serve(a *app) error {
 	logger := zerolog.New(levelled{a.Stderr, level}).With().Timestamp().Logger()
 	if l.Wrong != nil {
 		a.complain(a.settingsError(l.Wrong))
+		if a.report != nil {
+			a.report(a.say("Đang dùng cấu hình đúng gần nhất, vì:\n", "The last good settings are in use, because:\n") + a.inWords(a.settingsError(l.Wrong)))
+		}
 		logger.Warn().Msg("settings.last_good") // health says it too, for as long as it is so
 	}
 	insurer, err := insurer(s.Insurance, func(event string, fields map[string]any) {
@@ -94,7 +97,7 @@ func (c runCmd) serve(a *app) error {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
-		SettingsFile: a.config, SettingsOver: a.sources().Over, SettingsWrong: l.Wrong != nil, PortFiles: a.portFiles(dir), Service: c.Service,
+		SettingsFile: a.config, SettingsOver: a.sources().Over, SettingsWrong: l.Wrong != nil, PortFiles: a.portFiles(dir), Service: c.Service, Moments: a.moments,
 		Renewed: func(l settings.Loaded) {
 			level.set(l.Settings.Log.Level)
 			keep(l, dir, logger)

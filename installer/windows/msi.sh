@@ -1,5 +1,7 @@
 #!/bin/sh
-# Makes the Windows installer: installer/windows/msi.sh VERSION EXE MSI
+# Makes the Windows installer: installer/windows/msi.sh VERSION EXE SUPPLY MSI
+#
+# SUPPLY is the folder with what installer/supply says of the program: licences of its parts, bills of materials.
 #
 # Signed where TAPCHECK_SIGN_CERT and TAPCHECK_SIGN_KEY name a certificate and its key (PEM); TAPCHECK_SIGN_TSA names a server for
 # the time stamp. Where they are not set it says that the installer is not signed.
@@ -7,7 +9,8 @@
 # A later version must have a higher number in its first three parts. The program's bytes are reproducible, the MSI's are not:
 # wixl gives each a code and a time of its own.
 set -eu
-version=$1 exe=$2 msi=$3
+[ $# = 4 ] || { echo "usage: installer/windows/msi.sh VERSION EXE SUPPLY MSI" >&2; exit 2; }
+version=$1 exe=$2 supply=$3 msi=$4
 here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -24,11 +27,16 @@ sign() { # FILE, in place
 # The exe that is in the MSI is signed, too.
 cp "$exe" "$tmp/tapcheck.exe"
 sign "$tmp/tapcheck.exe"
+cp "$supply/THIRD-PARTY.txt" "$supply/tapcheck.cdx.json" "$supply/tapcheck.spdx.json" "$tmp/"
+sed 's/$/\r/' "$here/../../LICENSE" >"$tmp/LICENSE.txt" # for Notepad
 
 out="$tmp/tapcheck.msi"
 # wixl takes files of its own folder.
 (cd "$tmp" && wixl -a x64 -D "Version=$version" -D Exe=tapcheck.exe -o "$out" "$here/tapcheck.wxs")
 sql() { msibuild "$out" -q "$1"; }
+
+# Windows keeps a file with a version in place of one without: the program's own stands in its resources (make build-windows).
+sql "UPDATE \`File\` SET \`Version\`='$version.0', \`Language\`='1033' WHERE \`File\`='TapcheckExe'"
 
 # Properties of the command line reach the part that runs as SYSTEM only by being named.
 sql "UPDATE \`Property\` SET \`Value\`='HISORIGINS;HISKEYFILE;PORTS;DESK;FACILITY;GATEWAYFILE;TRUSTFOLDER;DATAFOLDER;SERVICEACCOUNT;BROWSERPOLICIES;REMOVEDATA;WIX_UPGRADE_DETECTED;WIX_DOWNGRADE_DETECTED' WHERE \`Property\`='SecureCustomProperties'"

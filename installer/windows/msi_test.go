@@ -11,16 +11,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 )
 
 const (
-	home = "../../.tapcheck/wine"
-	exe  = "../../bin/tapcheck.exe"
-	port = 28480
+	home   = "../../.tapcheck/wine"
+	exe    = "../../bin/tapcheck.exe"
+	papers = "../../bin/packages/supply-windows"
+	port   = 28480
 )
 
 // pc is the Windows that Wine plays.
@@ -115,7 +118,7 @@ func (p pc) value(key, name string) string {
 func build(t *testing.T, version string) string {
 	t.Helper()
 	msi := filepath.Join(home, "prefix/drive_c/msi", "tapcheck-"+version+".msi")
-	out, err := exec.Command("./msi.sh", version, exe, msi).CombinedOutput()
+	out, err := exec.Command("./msi.sh", version, exe, papers, msi).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -147,6 +150,36 @@ func TestSequence(t *testing.T) {
 				t.Errorf("%s stands at %d: want %v, have %v", a, at[a], order, at)
 			}
 		}
+	}
+}
+
+// TestProgramHasItsVersion: Windows decides by it which of two files is newer, and shows it. The installer's table must say the same.
+func TestProgramHasItsVersion(t *testing.T) {
+	raw, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := os.ReadFile("../VERSION")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimSpace(string(version))
+	wide := func(s string) []byte {
+		var b []byte
+		for _, u := range utf16.Encode([]rune(s)) {
+			b = append(b, byte(u), byte(u>>8))
+		}
+		return b
+	}
+	for _, name := range []string{"FileVersion", "ProductVersion"} {
+		_, after, found := bytes.Cut(raw, wide(name))
+		if !found || !bytes.HasPrefix(bytes.TrimLeft(after, "\x00"), wide(want)) {
+			t.Errorf("%s is not %s", name, want)
+		}
+	}
+	out, err := exec.Command("msiinfo", "export", build(t, want), "File").Output()
+	if err != nil || !regexp.MustCompile(`(?m)^TapcheckExe\t.*\t`+regexp.QuoteMeta(want)+`\.0\t1033\t`).Match(out) {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
@@ -218,6 +251,35 @@ func TestLife(t *testing.T) {
 	if !p.shortcut() {
 		t.Error("no shortcut in the start menu")
 	}
+	for _, paper := range []string{"THIRD-PARTY.txt", "LICENSE.txt", "tapcheck.cdx.json", "tapcheck.spdx.json"} {
+		if !p.there(`C:\Program Files\Tapcheck\` + paper) {
+			t.Errorf("the installer brings no %s", paper)
+		}
+	}
+	log := func() string {
+		text, _ := os.ReadFile(p.path(data + `\log\tapcheck.log`))
+		return string(text)
+	}
+	if !strings.Contains(log(), `"agent.ready"`) {
+		t.Errorf("the service has no log: %s", log())
+	}
+	// A policy outweighs the file, and counts when the service is told to look.
+	const policies = `HKLM\SOFTWARE\Policies\Tapcheck`
+	_, _ = p.run("reg", "add", policies, "/v", "desk", "/d", "reception 9", "/f")
+	_, _ = p.run("reg", "add", policies+`\console`, "/v", "idle_ms", "/t", "REG_DWORD", "/d", "60000", "/f")
+	if out, _ := p.run(program, "--lang", "en", "config", "show"); !strings.Contains(out, `"reception 9"`) || !strings.Contains(out, `policy HKLM\SOFTWARE\Policies\Tapcheck\console\idle_ms`) {
+		t.Errorf("config show under a policy: %s", out)
+	}
+	if out, code := p.run(program, "service", "reload"); code != 0 {
+		t.Errorf("reload: %d %s", code, out)
+	}
+	for try := 0; !strings.Contains(log(), `"restart":["desk"]`); try++ {
+		if try == 100 {
+			t.Fatalf("the service has not taken the policy: %s", log())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	_, _ = p.run("reg", "delete", policies, "/f")
 
 	if err := os.Remove(p.path(program)); err == nil { // as a careless clean-up does; a real Windows would not let go of it
 		p.msiexec("repair", 0, "/i", one, "REINSTALL=ALL", "REINSTALLMODE=amus")

@@ -132,6 +132,7 @@ type tfjs struct {
 }
 
 func (r *tfjs) weights(data []byte) error {
+	total := 0
 	for _, m := range r.file.WeightsManifest {
 		for _, w := range m.Weights {
 			n, err := elements(w.Shape)
@@ -145,6 +146,9 @@ func (r *tfjs) weights(data []byte) error {
 			width := map[string]int{"float32": 4, "int32": 4, "float16": 2, "uint16": 2, "uint8": 1}[stored]
 			if width == 0 || w.Dtype != "float32" && w.Dtype != "int32" || w.Dtype == "int32" && (stored != "int32" || n > 64) || w.Dtype == "float32" && stored == "int32" {
 				return unsupported("weights of type %s", stored)
+			}
+			if total += n; total > nn.MaxWeights {
+				return ErrTooLarge
 			}
 			if n*width > len(data) {
 				return broken("weights end in %.60q", w.Name)

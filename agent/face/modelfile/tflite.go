@@ -113,6 +113,7 @@ type tflite struct {
 	buffers []int       // tables
 	values  map[int]int // tensor to value
 	made    map[int]tensor
+	total   int // numbers in made
 }
 
 const maxTensors = 16384
@@ -223,6 +224,9 @@ func (r *tflite) constOf(i int) (c tensor, ok bool, err error) {
 	if err != nil {
 		return tensor{}, false, err
 	}
+	if r.total += n; r.total > nn.MaxWeights { // tensors may share a buffer
+		return tensor{}, false, ErrTooLarge
+	}
 	c = tensor{dims: dims}
 	width := map[int]int{0: 4, 1: 2, 2: 4}[typ]
 	if width == 0 {
@@ -242,6 +246,7 @@ func (r *tflite) constOf(i int) (c tensor, ok bool, err error) {
 			c.ints = append(c.ints, int(int32(binary.LittleEndian.Uint32(raw[4*j:]))))
 		}
 	}
+	r.made[i] = c
 	return c, true, nil
 }
 

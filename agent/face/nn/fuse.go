@@ -77,9 +77,9 @@ func (f *fuser) replace(old, by int) {
 	}
 }
 
-// once does the first thing that can be done.
+// once does one thing that can be done. From the end, so that factors come together before they go into a convolution, whose weights are many.
 func (f *fuser) once() bool {
-	for i := range f.g.Nodes {
+	for i := len(f.g.Nodes) - 1; i >= 0; i-- {
 		v, n := i+1, &f.g.Nodes[i]
 		if f.uses[v] == 0 {
 			continue

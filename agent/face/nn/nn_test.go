@@ -272,6 +272,9 @@ func TestFuse(t *testing.T) {
 	conv := func(in int) Node {
 		return Node{Op: OpConv, In: []int{in}, Window: one(3, 1).Same(s), Weights: random(r, 9*s.C*s.C), Bias: random(r, s.C)}
 	}
+	factor := func(in int) Node {
+		return Node{Op: OpScale, In: []int{in}, Weights: random(r, s.C), Bias: random(r, s.C)}
+	}
 	half, alpha := make([]float32, s.C), random(r, s.C)
 	for i := range half {
 		half[i] = 0.5
@@ -291,6 +294,7 @@ func TestFuse(t *testing.T) {
 		"PReLU in six nodes":      {append([]Node{conv(0)}, prelu(1)...), 1},
 		"of the input":            {prelu(0), 1},
 		"norm and activation":     {[]Node{conv(0), {Op: OpScale, In: []int{1}, Weights: random(r, s.C), Bias: random(r, s.C)}, {Op: OpCopy, In: []int{2}, Act: ActRelu}}, 1},
+		"factors in a row":        {[]Node{conv(0), factor(1), factor(2), factor(3), {Op: OpCopy, In: []int{4}, Act: ActRelu}}, 1},
 		"block with a short cut":  {[]Node{conv(0), conv(1), {Op: OpAdd, In: []int{1, 2}}, {Op: OpCopy, In: []int{3}, Act: ActPRelu, Slope: alpha}}, 2},
 		"read twice, so kept":     {[]Node{conv(0), {Op: OpCopy, In: []int{1}, Act: ActRelu}, {Op: OpAdd, In: []int{1, 2}}}, 3},
 		"short cut of the input":  {[]Node{conv(0), {Op: OpAdd, In: []int{0, 1}}}, 2},

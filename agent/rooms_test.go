@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"icao/cccd":                   {"icao/lds"},
 	"icao":                        {"icao/lds", "icao/access", "icao/trust", "icao/cccd"},
 	"icao/chip":                   {},
+	"icao/chip/people":            {}, // faces for tests and for vendors
 	"insurance":                   {},
 	"insurance/bhyt":              {"insurance"},
 	"insurance/claim":             {"insurance"},

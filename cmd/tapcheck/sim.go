@@ -16,6 +16,7 @@ import (
 type simCmd struct {
 	Card    simCardCmd    `cmd:"" default:"withargs" help:"Plug a simulated card into a virtual reader, or list what can be simulated (the default)."`
 	Gateway simGatewayCmd `cmd:"" help:"Be an insurance gateway on this PC, for who writes a HIS."`
+	Face    simFaceCmd    `cmd:"" help:"Draw an invented patient as a camera sees one: pictures, or a film that a browser takes for its camera."`
 }
 
 type simCardCmd struct {

@@ -43,7 +43,7 @@ var (
 //	standard = { match = 0.60, review = 0.50 }
 //	high = { match = 0.65, review = 0.55 }
 //
-// For tfjs, file is model.json, and weights and weights_sha256 name its one weights file.
+// For tfjs, file is model.json, and weights and weights_sha256 name the file with its weights; several shards are put into one, in order.
 type Descriptor struct {
 	Name          string              `toml:"name"`
 	File          string              `toml:"file"`
@@ -183,8 +183,8 @@ func (d Descriptor) with(g *nn.Graph, o nn.Options) (recogniser, error) {
 	return recogniser{Descriptor: d, program: p}, nil
 }
 
-// ReadDescriptor reads and checks a descriptor, without the model.
-func ReadDescriptor(file string) (Descriptor, error) {
+// readDescriptor reads and checks a descriptor, without the model.
+func readDescriptor(file string) (Descriptor, error) {
 	raw, err := readBounded(file, maxDescriptor)
 	if err != nil {
 		return Descriptor{}, err
@@ -203,7 +203,7 @@ func parseDescriptor(raw []byte) (d Descriptor, err error) {
 
 // replaced loads the recogniser that a descriptor names.
 func replaced(file string, o nn.Options) (recogniser, error) {
-	d, err := ReadDescriptor(file)
+	d, err := readDescriptor(file)
 	if err != nil {
 		return recogniser{}, err
 	}

@@ -240,15 +240,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestTFJSWeights: which files belong to a model.
-func TestTFJSWeights(t *testing.T) {
-	model, _ := modelfiletest.TFJS(small(t))
-	names, err := modelfile.TFJSWeights(model)
-	if err != nil || len(names) != 1 || names[0] != "weights.bin" {
-		t.Errorf("%v, %v", names, err)
-	}
-}
-
 // TestBundle: a bundle is the same bytes each time, names its parts, and finds out what was changed.
 func TestBundle(t *testing.T) {
 	b := modelfile.Bundle{Models: []modelfile.Model{

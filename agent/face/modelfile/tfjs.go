@@ -14,7 +14,8 @@ import (
 // maxTopology bounds the JSON part of a TensorFlow.js model.
 const maxTopology = 4 << 20
 
-// TFJS reads a TensorFlow.js graph model: model.json, and its weights files one after the other in the manifest's order. Outputs are named as
+// TFJS reads a TensorFlow.js graph model: model.json, and its weights, of which several files (shards) come one after the other in the
+// manifest's order. Outputs are named as
 // in the model's signature, in the order of their names.
 func TFJS(model, weights []byte) (*nn.Graph, error) {
 	if len(model) > maxTopology || len(weights) > MaxBytes {
@@ -33,22 +34,6 @@ func TFJS(model, weights []byte) (*nn.Graph, error) {
 	return r.g, nil
 }
 
-// TFJSWeights names the files with the weights of a TensorFlow.js model, in order.
-func TFJSWeights(model []byte) ([]string, error) {
-	if len(model) > maxTopology {
-		return nil, ErrTooLarge
-	}
-	var file tfjsFile
-	if err := json.Unmarshal(model, &file); err != nil {
-		return nil, broken("model.json: %v", err)
-	}
-	var names []string
-	for _, m := range file.WeightsManifest {
-		names = append(names, m.Paths...)
-	}
-	return names, nil
-}
-
 type tfjsSignature struct {
 	Outputs map[string]struct {
 		Name string `json:"name"`
@@ -65,7 +50,6 @@ type tfjsFile struct {
 		Node []*tfjsNode `json:"node"`
 	} `json:"modelTopology"`
 	WeightsManifest []struct {
-		Paths   []string `json:"paths"`
 		Weights []struct {
 			Name         string `json:"name"`
 			Shape        []int  `json:"shape"`

@@ -84,6 +84,11 @@ test-packages: bin/nfpm $(MODELS) ## deb and rpm from installation to purge, in 
 demo: build ## the agent with virtual readers, a card and a local insurance gateway
 	bin/tapcheck demo
 
+.PHONY: bench-face
+bench-face: build ## error rates, times and memory of the face check: DATA=folder with pairs.tsv, OUT=folder for the curve, ATTACKS=so many people
+	@test -n "$(DATA)" || { echo "make bench-face DATA=DIR: a folder with pairs.tsv and pictures; see the manual's chapter on figures of the face check"; exit 1; }
+	bin/tapcheck face bench "$(DATA)" --out "$(or $(OUT),.tapcheck/bench-face)" --attacks $(or $(ATTACKS),0)
+
 .PHONY: setup
 setup: $(MODELS) ## what the tests need from the system
 	@installer/setup.sh test

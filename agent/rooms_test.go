@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"insurance/fhir/fhirtest":     {}, // an insurer's server, for tests
 	"agent/portrait":              {},
 	"agent/face":                  {"agent/face/modelfile", "agent/face/nn"},
+	"agent/face/trial":            {"agent/face"},    // what it is worth, measured
 	"agent/face/modelfile":        {"agent/face/nn"}, // foreign model files
 	"agent/face/nn":               {},                // networks, and nothing of faces
 	"agent/journal":               {},

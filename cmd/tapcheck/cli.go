@@ -69,6 +69,7 @@ type cli struct {
 	Inspect inspectCmd `cmd:"" help:"Judge the files of a chip that read --raw has saved."`
 	Readers readersCmd `cmd:"" help:"List card readers."`
 	Sim     simCmd     `cmd:"" help:"Simulate a card, or the insurance gateway; list what can be simulated."`
+	Face    faceCmd    `cmd:"" help:"The face check: measure it on pictures."`
 	Trust   trustCmd   `cmd:"" help:"Whose signatures count: root certificates, lists, pinned signers."`
 	Token   tokenCmd   `cmd:"" help:"Tokens of the programs that may use the agent."`
 	Console consoleCmd `cmd:"" help:"The desk's own page: its address and who may log in."`

@@ -209,7 +209,11 @@ func TestReadmesSayTheSame(t *testing.T) {
 			}
 		}
 		if !slices.Equal(found[0], found[1]) {
-			t.Errorf("%s: README.md and README.vi.md differ:\n%s\n\n%s", what, strings.Join(found[0], "\n"), strings.Join(found[1], "\n"))
+			i := 0
+			for i < len(found[0]) && i < len(found[1]) && found[0][i] == found[1][i] {
+				i++
+			}
+			t.Errorf("%s: what is in one README belongs into the other too; they differ from here on:\nREADME.md: %q\nREADME.vi.md: %q", what, found[0][i:], found[1][i:])
 		}
 	}
 	for name, text := range texts {

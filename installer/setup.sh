@@ -100,14 +100,14 @@ fhir_schema() {
 
 # The face models: which files of which packages, and their checksums, stand in installer/models.
 models() {
-	list=$(go run ./installer/models list) || return 1
+	list=$("${GO:-go}" run ./installer/models list) || return 1
 	while read -r package version file sum name; do
 		fetched "$package" "$version" "$file" "$sum" "models/$name" </dev/null || return 1
 	done <<-END
 		$list
 	END
 	# Touched, so that make sees that it is newer than what it was made with, also where it is the same.
-	go run ./installer/models make .tapcheck/models agent/face/models/face.zip && touch agent/face/models/face.zip
+	"${GO:-go}" run ./installer/models make .tapcheck/models agent/face/models/face.zip && touch agent/face/models/face.zip
 }
 
 case "${1:-}" in

@@ -5,6 +5,7 @@ go 1.26.0
 toolchain go1.26.8
 
 require (
+	filippo.io/age v1.2.1
 	github.com/aead/cmac v0.0.0-20160719120800-7af84192f0b1
 	github.com/ajroetker/go-jpeg2000 v0.0.2
 	github.com/alecthomas/kong v1.17.0

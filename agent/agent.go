@@ -66,6 +66,8 @@ type Options struct {
 	Renewed func(settings.Loaded)
 	// Machine is the PC, for tests; nil is the one that this runs on.
 	Machine *keys.Machine
+	// Free says how much room a disk has; nil: nobody knows.
+	Free func(dir string) (bytes uint64, known bool)
 	// Updates says how the last update went, for health; nil: there is no updater.
 	Updates func() (update.State, error)
 	// PortFiles are where the port in use is published. Their folders must be writable by nobody else.
@@ -94,7 +96,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "dumps.possible": true, "face.models_missing": true, "face.model_unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "dumps.possible": true, "face.models_missing": true, "face.model_unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true, "backup.failed": true}
 
 // stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
 const stopWithin = 4 * time.Second
@@ -275,6 +277,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		tasks.Go(func() { hc.Access.Run(running) })
 	}
 	tasks.Go(func() { d.console.Run(running) })
+	if o.Simulation == nil {
+		tasks.Go(func() { o.backups(b, state, log).run(running) })
+	}
 	tasks.Go(func() { renewed.run(running, o.Renew) })
 	tasks.Go(func() { d.watchMoments(running, o.Moments, log) })
 	served := make(chan string, 1) // where, once it is known

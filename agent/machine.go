@@ -2,6 +2,7 @@ package agent
 
 import (
 	"slices"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -25,4 +26,16 @@ func (o *Options) machine() keys.Machine {
 		return *o.Machine
 	}
 	return keys.ThisMachine()
+}
+
+// backups makes the desk's backups.
+func (o *Options) backups(b *book, state *health.Tracker, log func(string, map[string]any)) *backups {
+	free := o.Free
+	if free == nil {
+		free = func(string) (uint64, bool) { return 0, false }
+	}
+	return &backups{
+		s: o.Settings.Backup, now: time.Now, began: time.Now(), log: log, health: state, free: free,
+		source: BackupSource{Dir: o.DataDir, SettingsFile: o.SettingsFile, Version: o.Version, Desk: o.Settings.Desk, Snapshot: b.snapshot, Machine: o.machine()},
+	}
 }

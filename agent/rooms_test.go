@@ -47,6 +47,7 @@ var rooms = map[string][]string{
 	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "insurance/fhir", "insurance/claim", "reader"},
 	"agent/scanner":               {},
 	"agent/update":                {},
+	"agent/backup":                {},
 	"agent/compat":                {"agent/catalog", "agent/checkin", "agent/mapping", "icao/lds", "insurance/claim", "reader"},
 	"agent/mapping":               {"agent/checkin", "agent/settings", "icao/lds", "insurance", "insurance/claim"},
 	"agent/his":                   {"agent/catalog", "agent/checkin", "agent/keys", "reader"},

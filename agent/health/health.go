@@ -64,6 +64,7 @@ const (
 	UpdateTakenBack     Code = "UPDATE_TAKEN_BACK"
 	UpdateFailing       Code = "UPDATE_FAILING"
 	MachineCopied       Code = "MACHINE_COPIED"
+	BackupFailing       Code = "BACKUP_FAILING"
 )
 
 // Severity of a warning, explicit because it goes over the wire.
@@ -245,6 +246,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Dữ liệu trên máy này do một máy khác tạo ra; máy đã nhận định danh mới.", EN: "The data on this PC were made on another one; it has been given an identity of its own."},
 		catalog.Text{VI: "Thư mục dữ liệu được chép sang, máy được nhân bản từ ảnh đĩa đã chạy Tapcheck, hoặc bo mạch chủ vừa thay. Sổ và token cũ nằm trong thư mục copied-… của thư mục dữ liệu.", EN: "The data folder was copied, the PC comes from an image of a disk on which Tapcheck had run, or its mainboard was replaced. The old journal and tokens lie in the folder copied-… of the data folder."},
 		catalog.Text{VI: "Vẫn tiếp nhận được; phần mềm bệnh viện phải ghép nối lại. Quản trị viên chạy tapcheck machine forget nếu đây là máy khác, tapcheck machine keep nếu vẫn là máy cũ vừa sửa.", EN: "Go on admitting; the HIS must be paired again. An administrator runs tapcheck machine forget if this is another PC, tapcheck machine keep if it is the same one, repaired."}},
+	BackupFailing: {Degraded,
+		catalog.Text{VI: "Không sao lưu được dữ liệu của quầy.", EN: "The desk's data cannot be backed up."},
+		catalog.Text{VI: "Thư mục ghi ở backup.folder không ghi được, ổ đĩa đầy, hoặc đã ba ngày không có bản sao lưu nào.", EN: "The folder of backup.folder cannot be written to, a disk is full, or there was no backup for three days."},
+		catalog.Text{VI: "Vẫn tiếp nhận bình thường. Quản trị viên xem tapcheck backup status.", EN: "Go on admitting. An administrator looks at tapcheck backup status."}},
 	UpdateTakenBack: {Note,
 		catalog.Text{VI: "Bản mới không chạy được trên máy này; đã trở lại bản cũ.", EN: "A new version did not do its work on this PC; the old one is back."},
 		catalog.Text{VI: "Sau khi cài, dịch vụ không chạy ổn định trong một phút, hoặc không cài được.", EN: "After its installation the service was not healthy within a minute, or it could not be installed."},

@@ -97,7 +97,7 @@ type Journal struct {
 // job is one piece of work for the goroutine that owns the connection.
 type job struct {
 	ctx  context.Context
-	work func(*conn) error
+	work func(*store) error
 	done chan error // buffered, so that the worker never waits for a caller that left
 }
 
@@ -134,6 +134,11 @@ func (j *Journal) Close() error {
 
 // do runs work on the connection, in turn. It comes back when ctx ends, whatever the disk does.
 func (j *Journal) do(ctx context.Context, work func(*conn) error) error {
+	return j.with(ctx, func(s *store) error { return work(s.db) })
+}
+
+// with is do for work that asks about the store too.
+func (j *Journal) with(ctx context.Context, work func(*store) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

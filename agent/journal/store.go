@@ -102,7 +102,7 @@ func (s *store) close() error {
 
 // run does one job on an open connection. A fault of the disk or of SQLite closes the connection, because what it holds in memory
 // can no longer be trusted (after a failed flush nobody knows what is on the disk): the next job opens a new one, which recovers.
-func (s *store) run(ctx context.Context, work func(*conn) error) (err error) {
+func (s *store) run(ctx context.Context, work func(*store) error) (err error) {
 	defer func() {
 		// A bug in SQLite's translated code must cost this job, not the agent. The value is not shown: it may hold data.
 		if recover() != nil {
@@ -119,7 +119,7 @@ func (s *store) run(ctx context.Context, work func(*conn) error) (err error) {
 		}
 	}
 	s.db.SetInterrupt(ctx)
-	err = work(s.db)
+	err = work(s)
 	s.db.SetInterrupt(context.Background())
 	if broken(err) {
 		_ = s.db.close()

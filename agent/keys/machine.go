@@ -294,3 +294,60 @@ func boardOf(id string) string {
 	}
 	return digits
 }
+
+// Adopt makes the keys of a workstation that takes over the work of another one, whose PC is dead: new ones of its own, but for the database's,
+// by which the other one's journal is read. former are the workstations whose signatures are to be found in it. Errors: *FileError, which unwraps to
+// fs.ErrExist where there are keys already.
+func Adopt(dir string, database []byte, former []Former, m Machine) (*Keys, error) {
+	if err := makePrivateDir(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, FileName)
+	if len(database) != 32 {
+		return nil, &FileError{Path: path, Err: ErrMalformed}
+	}
+	c, err := fresh()
+	if err != nil {
+		return nil, err
+	}
+	c.Database, c.Former, c.Machine = database, former, m.mark(c.InstanceID)
+	raw, err := c.encode()
+	if err != nil {
+		return nil, err
+	}
+	if err := writePrivate(path, raw, false); err != nil {
+		return nil, err
+	}
+	return OpenOn(dir, m)
+}
+
+// Own gives a file of the data folder, that an administrator's command has made, to the folder's owner, alone. Error: *FileError.
+func Own(path string) error {
+	f, err := openPrivate(path, os.O_RDWR)
+	if err != nil {
+		return &FileError{Path: path, Err: err}
+	}
+	defer f.Close()
+	if err := errors.Join(adoptOwner(f, filepath.Dir(path)), f.Sync()); err != nil {
+		return &FileError{Path: path, Err: err}
+	}
+	return nil
+}
+
+// SetAsideAll moves what makes a workstation itself into a folder of the data folder, for another one's that takes its place, and names it. Error:
+// *FileError.
+func SetAsideAll(dir, name string) (string, error) {
+	to := filepath.Join(dir, name)
+	if err := makePrivateDir(to); err != nil {
+		return "", err
+	}
+	if err := adoptFolder(to, dir); err != nil {
+		return "", &FileError{Path: to, Err: err}
+	}
+	for _, file := range copied {
+		if err := os.Rename(filepath.Join(dir, file), filepath.Join(to, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", &FileError{Path: filepath.Join(dir, file), Err: err}
+		}
+	}
+	return name, errors.Join(syncDir(to), syncDir(dir))
+}

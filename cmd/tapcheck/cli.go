@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tapcheck/tapcheck/agent"
+	"github.com/tapcheck/tapcheck/agent/backup"
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/face"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -78,6 +79,8 @@ type cli struct {
 	Service serviceCmd `cmd:"" help:"The service of this PC: install, start, stop, status."`
 	Secret  secretCmd  `cmd:"" help:"Secrets that this PC keeps encrypted for the service."`
 	Update  updateCmd  `cmd:"" help:"New versions from the hospital's own source. Off until the settings name one."`
+	Backup  backupCmd  `cmd:"" help:"Encrypted backups of this desk's data."`
+	Restore restoreCmd `cmd:"" help:"Put a desk's backup onto this PC, which takes over its work."`
 	Machine machineCmd `cmd:"" help:"Whose data this PC has: after a copy, an image of a disk, or a repair."`
 	Setup   setupCmd   `cmd:"" help:"Set what an installer is told, such as the HIS's origins. Windows' installer runs it."`
 	Manual  manualCmd  `cmd:"" help:"The manual for IT: where it is served, what an id means, or all of it as files."`
@@ -346,6 +349,9 @@ func (configCheckCmd) Run(a *app) error {
 	s := l.Settings
 	if err := pointed(s); err != nil {
 		return err
+	}
+	if s.Backup.Recipient != "" && backup.CheckRecipient(s.Backup.Recipient) != nil {
+		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "backup.recipient", "problem": "is no key that tapcheck backup key has printed"})
 	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
 	by := map[settings.Kind]int{}

@@ -22,6 +22,10 @@ const (
 	exitUpdate      = 11 // a release cannot be had, or is refused
 	exitTakenBack   = 12 // the new version did not do its work, and the old one is back
 	exitDegraded    = 13 // doctor: the agent works, and something that it needs does not
+	exitRecovery    = 14 // the recovery key is none, or not the backup's
+	exitBackup      = 15 // the backup is damaged
+	exitNewer       = 16 // a newer version has made it
+	exitDisk        = 17 // a disk is full, or a folder cannot be written to
 	exitInterrupted = 130
 )
 

@@ -74,7 +74,7 @@ func TestReadmeExitCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, code := range []int{exitOK, exitFailed, exitUsage, exitSettings, exitNoReader, exitNoCard, exitKey, exitKeyRejected, exitCard, exitVerdict, exitPort, exitUpdate, exitTakenBack, exitDegraded, exitInterrupted} {
+	for _, code := range []int{exitOK, exitFailed, exitUsage, exitSettings, exitNoReader, exitNoCard, exitKey, exitKeyRejected, exitCard, exitVerdict, exitPort, exitUpdate, exitTakenBack, exitDegraded, exitRecovery, exitBackup, exitNewer, exitDisk, exitInterrupted} {
 		if !strings.Contains(string(readme), fmt.Sprintf("\n| %d | ", code)) {
 			t.Errorf("exit code %d is not in the README", code)
 		}

@@ -43,7 +43,7 @@ var files embed.FS
 // chapters in the order of the menu: the names of their files, the same in both languages.
 var chapters = []string{
 	"index", "needs", "windows", "linux", "first", "settings", "his", "browsers", "trust", "insurance", "night", "face",
-	"data", "update", "protection", "shared", "doctor", "uninstall", "troubleshooting",
+	"data", "update", "backup", "protection", "shared", "doctor", "uninstall", "troubleshooting",
 }
 
 // idChapter is the chapter that says of each id what it means.

@@ -68,15 +68,17 @@ var readmePromises = map[string]string{
 	"bin/tapcheck config sample":      "front desk",
 }
 
-// TestReadmeExitCodes holds the table in the README against the constants.
+// TestReadmeExitCodes holds the tables in the READMEs and in the manual against the constants.
 func TestReadmeExitCodes(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, code := range []int{exitOK, exitFailed, exitUsage, exitSettings, exitNoReader, exitNoCard, exitKey, exitKeyRejected, exitCard, exitVerdict, exitPort, exitUpdate, exitTakenBack, exitDegraded, exitRecovery, exitBackup, exitNewer, exitDisk, exitInterrupted} {
-		if !strings.Contains(string(readme), fmt.Sprintf("\n| %d | ", code)) {
-			t.Errorf("exit code %d is not in the README", code)
+	for _, name := range []string{"README.md", "README.vi.md", "agent/console/manual/en/troubleshooting.md", "agent/console/manual/vi/troubleshooting.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range []int{exitOK, exitFailed, exitUsage, exitSettings, exitNoReader, exitNoCard, exitKey, exitKeyRejected, exitCard, exitVerdict, exitPort, exitUpdate, exitTakenBack, exitDegraded, exitRecovery, exitBackup, exitNewer, exitDisk, exitInterrupted} {
+			if !strings.Contains(string(text), fmt.Sprintf("\n| %d | ", code)) {
+				t.Errorf("exit code %d is not in %s", code, name)
+			}
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -332,5 +333,41 @@ func TestSave(t *testing.T) {
 	}
 	if _, err := Save(dir, "1.2.3", catalog.EN); err == nil {
 		t.Error("files were overwritten")
+	}
+}
+
+// TestThePagesWords: what the manual calls a page, a list or a button of the desk's page is what stands there.
+func TestThePagesWords(t *testing.T) {
+	named := regexp.MustCompile(`(?m)(?:^|[^*])\*([^*\n]+)\*(?:[^*]|$)`)
+	looked := 0
+	for _, l := range languages {
+		raw, err := os.ReadFile(filepath.Join("..", "page", "js", "lang", string(l)+".js"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := []string{"Tapcheck", "Domain Computers"}
+		for _, m := range regexp.MustCompile(`(?m)^\t"[^"]+": "(.*)",?$`).FindAllStringSubmatch(string(raw), -1) {
+			there = append(there, m[1])
+		}
+		for _, name := range chapters {
+			for _, s := range sections(string(Source(l, name))) {
+				there = append(there, s.title) // a section may be named too
+			}
+		}
+		for _, name := range chapters {
+			for _, m := range named.FindAllStringSubmatch(fence.ReplaceAllString(string(Source(l, name)), ""), -1) {
+				if first := []rune(m[1])[0]; !unicode.IsUpper(first) {
+					continue // a word that is said loudly
+				}
+				for part := range strings.SplitSeq(m[1], " › ") {
+					if looked++; !slices.Contains(there, part) {
+						t.Errorf("%s/%s: nothing on the page is called %q", l, name, part)
+					}
+				}
+			}
+		}
+	}
+	if looked < 40 {
+		t.Errorf("only %d names were looked at", looked)
 	}
 }

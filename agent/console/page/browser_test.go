@@ -67,12 +67,17 @@ func chromium(t *testing.T) context.Context {
 			browserErr = err
 			return
 		}
+		camera := filepath.Join(profile, "camera.y4m")
+		if err := writeCamera(camera); err != nil {
+			browserErr = err
+			return
+		}
 		options := []chromedp.ExecAllocatorOption{
 			chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU, chromedp.UserDataDir(profile),
 			chromedp.WindowSize(1366, 768), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-background-timer-throttling", true),
 			chromedp.Flag("disable-renderer-backgrounding", true), chromedp.Flag("disable-backgrounding-occluded-windows", true), chromedp.Flag("mute-audio", true),
-			chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+			chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", camera), chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
 		}
 		alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
 		ctx, stop := chromedp.NewContext(alloc)
@@ -214,8 +219,13 @@ func (p *tab) eval(expression string, into any) {
 // until waits for an expression to become true.
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
+	p.waits(10*time.Second, what, expression)
+}
+
+func (p *tab) waits(patience time.Duration, what, expression string) {
+	p.t.Helper()
 	var ok bool
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(15 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(15 * time.Millisecond) {
 		if p.eval("Boolean("+expression+")", &ok); ok {
 			return
 		}

@@ -249,11 +249,11 @@ func TestNoCamera(t *testing.T) {
 	job := start(f, p)
 	f.event("job.progress", object{"jobId": job, "seq": 1, "phase": "face", "percent": 98})
 	f.event("job.needs", object{"jobId": job, "seq": 2, "need": "live_image", "face": live(1, nil)})
-	p.sees("Trình duyệt chưa cho dùng máy ảnh")
+	p.sees("Trình duyệt chưa cho dùng camera")
 	p.look("78-face-no-camera", true)
 	p.key("F4")
 	p.until("the reasons", "document.querySelector('dialog .choices')")
-	p.eval("[...document.querySelectorAll('dialog .choices button')].find((b) => b.textContent === 'Máy ảnh không dùng được').click()", nil)
+	p.eval("[...document.querySelectorAll('dialog .choices button')].find((b) => b.textContent === 'Camera không dùng được').click()", nil)
 	if got, _ := f.called("job.provide")["face"].(object); got["action"] != "skip" || got["reason"] != "camera_missing" {
 		t.Errorf("job.provide got %v", got)
 	}

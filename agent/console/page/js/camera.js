@@ -35,15 +35,26 @@ export class Camera {
 		this.#video.srcObject = null;
 	}
 
+	// next waits for a picture that has not been taken yet: the same one twice looks like a camera that stands still. A window that
+	// nobody sees is told of none; then a while has to do.
+	#next() {
+		return new Promise((done) => {
+			const timer = setTimeout(done, 250);
+			if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(() => { clearTimeout(timer); done(); });
+		});
+	}
+
 	// picture gives what the camera sees now: a JPEG of 640 pixels' width, which is enough for a face and quick to send. null: nothing
 	// yet.
 	async picture() {
 		const v = this.#video;
+		await this.#next();
 		if (!this.#stream || !v.videoWidth) return null;
+		const at = performance.now();
 		this.#canvas.width = Math.min(v.videoWidth, 640);
 		this.#canvas.height = Math.round((this.#canvas.width * v.videoHeight) / v.videoWidth);
 		this.#canvas.getContext("2d").drawImage(v, 0, 0, this.#canvas.width, this.#canvas.height);
 		const blob = await new Promise((r) => this.#canvas.toBlob(r, "image/jpeg", .88));
-		return blob && { mime: "image/jpeg", bytes: new Uint8Array(await blob.arrayBuffer()) };
+		return blob && { at, mime: "image/jpeg", bytes: new Uint8Array(await blob.arrayBuffer()) };
 	}
 }

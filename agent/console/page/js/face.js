@@ -53,6 +53,7 @@ export class Face extends EventTarget {
 	}
 
 	get matched() { return Boolean(this.verdict) && this.verdict.decision === "match" && this.verdict.status === "passed"; }
+	get photo() { return ""; } // the chip's, for whoever compares by eye
 	get blocking() { return this.findings.filter((f) => !f.warning); }
 }
 
@@ -86,6 +87,11 @@ export class JobFace extends Face {
 			if (settled) this.verdict = known;
 			this.see(settled || this.#job.final || this.#job.phase !== "face" ? "over" : "waiting");
 		}
+	}
+
+	get photo() {
+		const p = this.#job.portrait;
+		return p && /^image\/(jpeg|png)$/.test(p.mime) ? `data:${p.mime};base64,${p.data}` : "";
 	}
 
 	send({ seq, atMs, mime, bytes, challenge }) {

@@ -480,7 +480,7 @@ export default {
 	"diagnostics.saved": "Downloaded, {kb} kB.",
 
 	"capture.title": "Live picture",
-	"capture.text": "Ask the patient to look straight into the camera, the face within the frame.",
+	"capture.text": "Look straight at the camera.",
 	"capture.preview": "Picture of the camera",
 	"capture.starting": "Opening the camera…",
 	"capture.good": "The picture is good.",

@@ -14,6 +14,7 @@ import { clientName } from "./desk.js";
 const frameGap = 100; // ms between two pictures at least; the agent looks at five to ten a second
 const calmFor = 700; // ms that words stand before others take their place
 const matchShown = 1400; // ms
+const windowShown = 6000; // of what came of it, where a program waits behind the window
 const kinds = new Set(["look_straight", "turn_left", "turn_right", "nod", "blink", "come_closer"]);
 export const skipReasons = ["compared_by_eye", "patient_cannot", "patient_refuses", "camera_missing", "no_time", "other"];
 
@@ -157,7 +158,8 @@ function livePart(face, parts, { camera, onClose, root }) {
 		const wrong = face.blocking[0];
 		if (wrong) say(wrong.text, face.challenge && face.challenge.kind, "look");
 		else if (face.challenge) say(face.challenge.text, face.challenge.kind, "task");
-		else say(face.progress > 0 ? t("capture.good") : t("capture.text"), "", "good");
+		else if (face.progress > 0) say(t("capture.good"), "", "good");
+		else say(t("capture.text"), "look_straight", "task");
 		const hint = face.findings.find((f) => f.warning && f.id !== "FRAME_DROPPED");
 		note.hidden = !hint;
 		replace(note, hint && [icon("look"), h("span", { text: hint.text })]);
@@ -189,7 +191,7 @@ function livePart(face, parts, { camera, onClose, root }) {
 			const picture = await c.picture();
 			if (picture && camera.on === c) {
 				try {
-					await face.frame({ ...picture, at: began });
+					await face.frame(picture);
 					if (faults) replace(trouble);
 					faults = 0;
 				} catch (err) {
@@ -246,6 +248,7 @@ function resultPart(face, parts, { onClose }) {
 	const close = !open && onClose && button(t("close"), onClose, { kind: "primary" });
 	if (close) close.dataset.first = "";
 	return h("div", { class: "face-card", data: { verdict: id, tone } }, h("div", { class: `mark tone-${tone}`, "aria-hidden": "true" }, icon(toneIcon[tone])),
+		tone === "look" && face.photo && h("img", { class: "photo", src: face.photo, alt: t("portrait.alt") }),
 		h("div", { class: "stack" }, heading(t(`face.${id}`)),
 			v && v.reason && h("p", { class: "lead", text: reasonText(v.reason) }),
 			id !== "match" && h("p", { class: "lead", text: tone === "look" ? stepText("COMPARE_FACE_BY_EYE", t("face.byEye")) : t("face.care") }),
@@ -275,7 +278,7 @@ export async function faceDialog(app, job) {
 // captureWindow is the window for another program's check-in.
 export function captureWindow(root, face, app) {
 	const done = new AbortController();
-	const view = faceView(face, { framed: false, onOver: () => done.abort(), onClose: () => { done.abort(); view.stop(); window.close(); } });
+	const view = faceView(face, { framed: false, onOver: () => { done.abort(); setTimeout(() => window.close(), windowShown); }, onClose: () => { done.abort(); view.stop(); window.close(); } });
 	const strip = h("header", { class: "strip" }, h("span", { class: "wordmark" }, icon("mark", ""), h("span", { text: "Tapcheck" })),
 		face.client && h("span", { class: "soft" }, `${t("capture.for")} `, value(app(face.client) ? t("client.console") : clientName(face.client))), face.simulated && h("span", { class: "badge simulated", text: t("simulated.badge") }));
 	replace(root, h("div", { class: "window" }, strip, view));

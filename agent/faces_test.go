@@ -145,9 +145,14 @@ func (d *faceDesk) verdict(job string) (v checkin.FaceVerdict) {
 	return v
 }
 
-func (d *faceDesk) frame(job string, seq int, picture []byte, challenge string) (r checkin.FaceFrameResult) {
+func (d *faceDesk) frame(job string, seq int, picture []byte, challenge string) checkin.FaceFrameResult {
 	d.t.Helper()
-	p := map[string]any{"jobId": job, "seq": seq, "atMs": 100 * seq, "image": map[string]any{"mime": "image/jpeg", "data": picture}}
+	return d.frameAt(job, seq, time.Duration(seq)*100*time.Millisecond, picture, challenge)
+}
+
+func (d *faceDesk) frameAt(job string, seq int, at time.Duration, picture []byte, challenge string) (r checkin.FaceFrameResult) {
+	d.t.Helper()
+	p := map[string]any{"jobId": job, "seq": seq, "atMs": at.Milliseconds(), "image": map[string]any{"mime": "image/jpeg", "data": picture}}
 	if challenge != "" {
 		p["challenge"] = challenge
 	}

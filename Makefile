@@ -71,14 +71,24 @@ release: packages build-windows ## all that is given away, with checksums, in bi
 	$(GO) run ./installer/supply sums bin/release $(RELEASE_KEY)
 	@echo "bin/release is whole. $(if $(RELEASE_KEY),It is signed as an update$(comma) and so are its checksums; packages and programs in it are not signed by themselves.,Nothing in it is signed.)"
 
-.PHONY: test-packages
-test-packages: bin/nfpm $(MODELS) ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)
+# Packages of two versions, for what is proved with them.
+.PHONY: two-packages
+two-packages: bin/nfpm $(MODELS)
 	@installer/setup.sh packages
 	@rm -rf bin/test-packages
 	for v in 0.0.1 0.0.2; do $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$$v" -o bin/test-packages/tapcheck ./cmd/tapcheck && \
 		$(GO) run ./installer/supply bin/test-packages/tapcheck bin/test-packages/supply $$v && \
 		installer/packages.sh bin/test-packages/tapcheck bin/test-packages/supply bin/test-packages $$v || exit 1; done
-	TAPCHECK_PACKAGES=$(CURDIR)/bin/test-packages TAPCHECK_BASE=$(CURDIR)/.tapcheck/base $(GO) test -tags packages -count=1 -timeout 20m -v -run LifeCycle ./cmd/tapcheck
+
+IN_CONTAINER = TAPCHECK_PACKAGES=$(CURDIR)/bin/test-packages TAPCHECK_BASE=$(CURDIR)/.tapcheck/base $(GO) test -tags packages -count=1 -timeout 40m -v
+
+.PHONY: test-packages
+test-packages: two-packages ## deb and rpm from installation to purge, in a container that systemd boots (root; some minutes)
+	$(IN_CONTAINER) -run LifeCycle ./cmd/tapcheck
+
+.PHONY: bench-service
+bench-service: two-packages ## 100 starts and 50 upgrades of the service in that container: times, memory, what is left behind (root; some minutes)
+	TAPCHECK_BENCH=1 $(IN_CONTAINER) -run TestBenchService ./cmd/tapcheck
 
 .PHONY: demo
 demo: build ## the agent with virtual readers, a card and a local insurance gateway

@@ -209,6 +209,9 @@ func (k *Console) Run(ctx context.Context) {
 func (k *Console) sweep() {
 	k.dismiss()
 	k.closePairing()
+	if !k.sessions.any() { // whoever comes asks for the state first, and then hears of what changes
+		return
+	}
 	var ids []string
 	for _, h := range k.c.Health(catalog.EN) {
 		ids = append(ids, h.ID)

@@ -224,6 +224,13 @@ func (s *sessions) lockIf(fits func(one session) bool) (n int) {
 	return n
 }
 
+// any says whether there is any login that is live.
+func (s *sessions) any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.list, func(one *session) bool { return !one.locked })
+}
+
 // endIf ends the sessions that fit.
 func (s *sessions) endIf(fits func(one session) bool) {
 	s.mu.Lock()

@@ -123,35 +123,32 @@ func (f *faces) rest() {
 	})
 }
 
-// get waits for the models.
-func (f *faces) get(ctx context.Context) (*face.Engine, error) {
+// get waits for the models. Whoever has them, or waits for them, keeps them from being let go until done.
+func (f *faces) get(ctx context.Context) (engine *face.Engine, err error) {
 	f.mu.Lock()
-	engine, loading := f.load()
-	if engine != nil {
-		f.open++
-	}
-	f.mu.Unlock()
-	switch {
-	case engine != nil:
-		return engine, nil
-	case loading == nil:
-		return nil, f.ctx.Err()
-	}
-	select {
-	case <-loading:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.engine == nil {
-		return nil, cmp.Or(f.err, f.ctx.Err(), errReleased)
-	}
 	f.open++
-	return f.engine, nil
+	engine, loading := f.load()
+	f.mu.Unlock()
+	defer func() {
+		if engine == nil {
+			f.done()
+		}
+	}()
+	if loading != nil {
+		select {
+		case <-loading:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		f.mu.Lock()
+		engine, err = f.engine, f.err
+		f.mu.Unlock()
+	}
+	if engine == nil {
+		return nil, cmp.Or(err, f.ctx.Err())
+	}
+	return engine, nil
 }
-
-var errReleased = errors.New("the face models were let go at once")
 
 func (f *faces) done() {
 	f.mu.Lock()

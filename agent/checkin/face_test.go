@@ -884,8 +884,11 @@ func TestFaceIsAsked(t *testing.T) {
 		}
 		c.act("j1", "skip", "patient_cannot")
 		r := c.result("j1")
-		if less, cut := (func() (Result, bool) { return r.Within(Rights{Read: true, Fields: all.Fields}) })(); !cut || less.Eligibility != nil {
-			t.Error("Within")
+		// A session of the same owner without the right learns that, and no more.
+		r.Verdicts.Face = FaceVerdict{Status: lds.Failed, Reason: lds.ReasonNoMatch, Decision: "no_match", Score: 0.2, Model: "m/1"}
+		less, cut := r.Within(Rights{Read: true, Insurance: true, Fields: all.Fields})
+		if !cut || less.Verdicts.Face != (FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}) || r.Verdicts.Face.Decision == "" {
+			t.Errorf("%+v", less.Verdicts.Face)
 		}
 	})
 }

@@ -102,18 +102,19 @@ func (p *tab) obey() {
 			canvas.width = 480;
 			canvas.height = 360;
 			const c = canvas.getContext("2d");
-			let doing = "", plan = [], tick = 0;
+			let doing = "", plan = [], tick = 0, began = 0;
 			const timer = setInterval(() => {
 				tick++;
 				const sign = document.querySelector(".sign .do");
 				const asked = sign ? (/do-(\w+)/.exec(sign.getAttribute("class")) || ["", ""])[1] : "";
-				if (asked !== doing) {
+				if (asked !== doing || plan.length === 0 && tick - began > 100) { // and once more, where nobody has seen it
 					doing = asked;
+					began = tick;
 					(window.asked = window.asked || []).push(asked + "@" + Math.round(performance.now()));
 					plan = [];
 					if (shots[asked] && asked !== "look_straight") {
 						const steps = shots[asked].flatMap((s) => [s, s, s]);
-						const held = Array(12).fill(steps[steps.length - 1]);
+						const held = Array(20).fill(steps[steps.length - 1]);
 						plan = [...Array(10).fill(null), ...steps, ...held, ...steps.toReversed()];
 					}
 				}

@@ -219,7 +219,9 @@ func TestFaceWithTheAgent(t *testing.T) {
 	w.look("98-agent-capture-match", true)
 	var r struct {
 		State    string
-		Verdicts struct{ Face struct{ Status, Decision string } }
+		Verdicts struct {
+			Face struct{ Status, Decision string }
+		}
 	}
 	hear("job.result", &r)
 	if r.State != "complete" || r.Verdicts.Face.Status != "passed" || r.Verdicts.Face.Decision != "match" {

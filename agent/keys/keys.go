@@ -121,6 +121,24 @@ func (c content) encode() ([]byte, error) {
 	return json.MarshalIndent(c, "", "  ")
 }
 
+// unseal has the operating system decrypt what encode had it encrypt. Errors: ErrSealed, ErrMalformed.
+func (c *content) unseal() error {
+	if c.Sealed == nil {
+		return nil
+	}
+	raw, err := unseal(c.Sealed)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSealed, err)
+	}
+	defer clear(raw)
+	var s secrets
+	if json.Unmarshal(raw, &s) != nil {
+		return fmt.Errorf("%w: sealed keys", ErrMalformed)
+	}
+	c.Database, c.Signing, c.Sealed = s.Database, s.Signing, nil
+	return nil
+}
+
 // ErrSealed says that the operating system does not decrypt the keys: it did not encrypt them.
 var ErrSealed = errors.New("its keys were encrypted on another PC")
 
@@ -211,18 +229,8 @@ func parse(path string, raw []byte) (*Keys, error) {
 	if !instanceForm(c.InstanceID) {
 		return nil, bad("instance id")
 	}
-	if c.Sealed != nil {
-		open, err := unseal(c.Sealed)
-		if err != nil {
-			return nil, &FileError{Path: path, Err: fmt.Errorf("%w: %w", ErrSealed, err), Cure: "tapcheck restore, from a backup of this desk"}
-		}
-		var s secrets
-		err = json.Unmarshal(open, &s)
-		clear(open)
-		if err != nil {
-			return nil, bad("sealed keys")
-		}
-		c.Database, c.Signing = s.Database, s.Signing
+	if err := c.unseal(); err != nil {
+		return nil, &FileError{Path: path, Err: err, Cure: "tapcheck restore, from a backup of this desk"}
 	}
 	if len(c.Database) != 32 {
 		return nil, bad("database key")

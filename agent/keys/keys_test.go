@@ -125,6 +125,9 @@ func TestKeyFileIsRefused(t *testing.T) {
 			if err := json.Unmarshal(raw, &c); err != nil {
 				t.Fatal(err)
 			}
+			if err := c.unseal(); err != nil {
+				t.Fatal(err)
+			}
 			f(&c)
 			raw, _ = json.Marshal(c)
 			if err := os.WriteFile(path, raw, 0o600); err != nil {

@@ -97,6 +97,7 @@ func replace(path string, fill func(io.Writer) error, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
+	defer f.Close() // again, which does nothing; for a fill that does not come back
 	err = fill(f)
 	if err == nil {
 		err = f.Chmod(mode)

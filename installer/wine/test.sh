@@ -9,11 +9,11 @@
 set -eu
 home=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- ./reader/... ./icao/lds ./icao/cccd ./insurance ./agent/keys ./agent/journal ./agent/settings ./agent/health \
+[ $# -gt 0 ] || set -- ./reader/... ./icao/lds ./icao/cccd ./insurance ./agent/keys ./agent/update ./agent/backup ./agent/journal ./agent/settings ./agent/health \
 	./agent/scanner ./agent/face/... ./agent/checkin ./agent/his ./agent/console ./agent
 trap '"$home/wine" --stop >/dev/null 2>&1 || true' EXIT
 # One at a time: all of them share one Windows. Windows' own tests of the rest of the tree compile, which `make test-builds` shows.
 CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -p 1 -timeout 9m -exec "$home/wine" \
 	-skip '^(TestRooms|TestWSS)$|^TestPeerSessionIsTheSessionAtTheOtherEnd$/IPv6' "$@"
 # Of the program itself, what is Windows' own: the rest runs as a whole (TestWine).
-CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -timeout 5m -exec "$home/wine" -run '^(TestPortIsInTheRegistry|TestPolicyOfTheRegistry|TestLogFileIsBounded|TestDoctorOnThe.*|TestServiceAnswersTheManager)$' ./cmd/tapcheck
+CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -timeout 5m -exec "$home/wine" -run '^(TestPortIsInTheRegistry|TestPolicyOfTheRegistry|TestLogFileIsBounded|TestDoctorOnThe.*|TestServiceAnswersTheManager|TestMachineCommands|TestRestoreRefuses)$' ./cmd/tapcheck

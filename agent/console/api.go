@@ -34,6 +34,7 @@ func (k *Console) table() []route {
 		{"GET", "/watch", operator, k.watch},
 		{"GET", "/health", operator, k.healthList},
 		{"POST", "/jobs/provide", operator, k.provide},
+		{"POST", "/jobs/capture", operator, k.captureForJob},
 		{"POST", "/copy", operator, k.copyTexts},
 		{"GET", "/proofs", operator, k.papers},
 		{"POST", "/proofs", operator, k.makeProof},

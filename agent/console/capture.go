@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -161,6 +162,37 @@ func (k *Console) Capture(ref, session string) (url string, until time.Time, ok 
 		return "", time.Time{}, false
 	}
 	return fmt.Sprintf("http://127.0.0.1:%d/console/#capture=%s", port, ticket), until, true
+}
+
+// captureForJob makes a window for a job of another program, for the desk to open.
+func (k *Console) captureForJob(ctx context.Context, q *call) (any, error) {
+	var p struct {
+		Ref string `json:"ref"`
+	}
+	if k.c.Faces == nil {
+		return nil, catalog.New(catalog.NotAvailable, nil)
+	}
+	if err := q.decode(&p); err != nil {
+		return nil, err
+	}
+	if p.Ref == "" || len(p.Ref) > 100 {
+		return nil, badField("ref")
+	}
+	// A job of somebody else's session is none.
+	if !slices.ContainsFunc(k.queue(q.os), func(j checkin.Queued) bool { return j.Ref == p.Ref }) {
+		return nil, catalog.New(catalog.JobUnknown, nil)
+	}
+	if _, err := k.c.Faces.FaceStateByRef(ctx, p.Ref); err != nil {
+		return nil, err
+	}
+	url, until, ok := k.Capture(p.Ref, q.os)
+	if !ok {
+		return nil, catalog.New(catalog.NotAvailable, nil)
+	}
+	return struct {
+		URL       string    `json:"url"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}{url, until}, nil
 }
 
 // captureWire is how the step of a window's job stands.

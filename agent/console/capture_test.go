@@ -265,3 +265,29 @@ func TestNoCaptureWindow(t *testing.T) {
 		t.Error(fmt.Sprint(url, ok))
 	}
 }
+
+// The desk opens a window for another program's job: its own session's, and one that compares a face.
+func TestCaptureByTheDesk(t *testing.T) {
+	d, _ := newCapture(t)
+	token := d.operator("lt.hoa", home)
+	r := d.post("/jobs/capture", token, m{"ref": "r1"})
+	ticket := strings.TrimPrefix(r.text("url"), "http://127.0.0.1:27480/console/#capture=")
+	if r.status != http.StatusOK || len(ticket) != 26 {
+		t.Fatalf("%d %s", r.status, r.raw)
+	}
+	if r := d.post("/capture", "", m{"ticket": ticket}); r.status != http.StatusOK || r.text("client") != "https://his.example" {
+		t.Errorf("%d %s", r.status, r.raw)
+	}
+	for name, tt := range map[string]struct {
+		token string
+		ref   any
+		want  catalog.ID
+	}{
+		"another session's": {token, "r2", catalog.JobUnknown}, "none": {token, "r9", catalog.JobUnknown}, "empty": {token, "", catalog.BadRequest}, "long": {token, strings.Repeat("r", 101), catalog.BadRequest},
+		"a number": {token, 7, catalog.BadRequest}, "nobody": {"", "r1", catalog.ConsoleSessionEnded},
+	} {
+		if r := d.post("/jobs/capture", tt.token, m{"ref": tt.ref}); r.id != tt.want {
+			t.Errorf("%s: %d %s", name, r.status, r.raw)
+		}
+	}
+}

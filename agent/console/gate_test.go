@@ -40,6 +40,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		"GET /watch":                {operatorNeed, 200, ""},
 		"GET /health":               {operatorNeed, 200, ""},
 		"POST /jobs/provide":        {operatorNeed, 400, catalog.BadRequest},
+		"POST /jobs/capture":        {operatorNeed, 404, catalog.NotAvailable},
 		"POST /copy":                {operatorNeed, 400, catalog.BadRequest},
 		"GET /proofs":               {operatorNeed, 404, catalog.NotAvailable},
 		"POST /proofs":              {operatorNeed, 404, catalog.NotAvailable},

@@ -1078,6 +1078,17 @@ func TestGiveKey(t *testing.T) {
 	if got := f.posted("jobs/provide"); got["ref"] != "q1" || got["key"].(object)["can"] != "012345" {
 		t.Errorf("jobs/provide got %v", got)
 	}
+	// One that compares a face gets a window from here.
+	f.set(func() { f.answers["POST jobs/capture"] = object{"url": f.srv.URL + "/console/#capture=ticket.9"} })
+	f.tell(object{"queue": []object{{"ref": "q3", "client": "desktop:t2", "state": "needs", "phase": "face", "percent": 98, "need": "consent", "since": "2026-11-28T08:15:00+07:00"}}})
+	p.sees("Chờ ghi nhận đồng ý")
+	p.eval("(window.open = (url) => { window.opened = url; }, true)", nil)
+	p.eval("[...document.querySelectorAll('.side button')].find((b) => b.textContent === 'Mở camera').click()", nil)
+	p.until("the window", "(window.opened || '').endsWith('#capture=ticket.9')")
+	if got := f.posted("jobs/capture"); got["ref"] != "q3" {
+		t.Errorf("jobs/capture got %v", got)
+	}
+	p.look("62-open-camera", true)
 }
 
 // TestMotion: things move where that is wanted, and only there.

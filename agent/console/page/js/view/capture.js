@@ -39,7 +39,10 @@ function oval() {
 	const arrows = Object.entries({ turn_left: "M84 91l-30 30 30 30", turn_right: "M316 91l30 30-30 30", nod: "M346 62l18-18 18 18M364 46v150M346 180l18 18 18-18" })
 		.map(([kind, d]) => [kind, shape("path", { d, class: "toward", fill: "none", stroke: "#ffc66b", "stroke-width": 10, "stroke-linecap": "round", "stroke-linejoin": "round" })]);
 	svg.toward = (kind) => { for (const [k, arrow] of arrows) if (k === kind) svg.append(arrow); else arrow.remove(); };
-	svg.progress = (percent) => ring.setAttribute("stroke-dasharray", `${Math.max(0, Math.min(100, percent))} 100`);
+	svg.progress = (percent) => {
+		ring.setAttribute("stroke-dasharray", `${Math.max(0, Math.min(100, percent))} 100`);
+		ring.setAttribute("visibility", percent > 0 ? "visible" : "hidden"); // its round end would be a dot
+	};
 	return svg;
 }
 
@@ -177,10 +180,12 @@ function livePart(face, parts, { camera, onClose, root }) {
 			await c.start();
 		} catch (err) {
 			const why = err instanceof CameraError ? err.why : "none";
-			replace(words, "");
-			replace(trouble, notice("look", t(`camera.${why}`), t(`camera.${why}.next`), h("div", { class: "row" }, button(t("again"), () => { replace(trouble); begin(); }, { kind: "small" }))));
+			said.hidden = true;
+			replace(trouble, h("div", { class: "stack" }, notice("look", t(`camera.${why}`), t(`camera.${why}.next`)),
+				button(t("camera.again"), () => { replace(trouble); begin(); }, { iconName: "camera" })));
 			return;
 		}
+		said.hidden = false;
 		if (camera.on !== c) { // somebody was quicker
 			c.stop();
 			return;

@@ -11,7 +11,7 @@ import { copy, onClipboard } from "../copy.js";
 import { startForm, keyEntry } from "./forms.js";
 import { showReasons } from "./reasons.js";
 import { decide, link, voidCheckin } from "./amend.js";
-import { provideKey } from "./queue.js";
+import { provideKey, openCapture } from "./queue.js";
 import { simulateCard } from "./simulate.js";
 import { faceDialog, verdictOf } from "./capture.js";
 import { showCoverage, hasMore } from "./coverage.js";
@@ -97,7 +97,8 @@ function drawQueueList(app, box) {
 	replace(box, h("h2", { id: "queue", text: t("queue.title") }), list.length
 		? h("ul", {}, list.slice(0, 3).map((w) => h("li", {}, icon("dots"), h("span", { class: "name" }, value(clientName(w.client))), h("span", {}),
 			h("span", { class: "state row" }, h("span", { text: w.need ? tOr(`need.${w.need}`, w.need) : tOr(`state.${w.state}`, w.state) }),
-				w.wantsKey && button(t("queue.give"), () => provideKey(app, w), { kind: "small" })))))
+				w.wantsKey && button(t("queue.give"), () => provideKey(app, w), { kind: "small" }),
+				(w.need === "live_image" || w.need === "consent") && button(t("queue.camera"), () => openCapture(app, w), { kind: "small" })))))
 		: h("p", { class: "soft", text: t("queue.empty") }));
 }
 

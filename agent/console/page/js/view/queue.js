@@ -1,10 +1,21 @@
-// Giving a key to another program's check-in: that program has none, and its window may be on top of this one.
+// What this desk does for another program's check-in: give it a key where it has none, and a camera.
 
 import { h, button, dialog, toast } from "../dom.js";
 import { t } from "../i18n.js";
 import { value } from "../format.js";
 import { keyEntry, keyFromScan } from "./forms.js";
 import { clientName } from "./desk.js";
+
+// openCapture opens the window in which another program's check-in compares the face: for a program that cannot open it itself, or
+// whose window was closed.
+export async function openCapture(app, waiting) {
+	try {
+		const { url } = await app.api.post("jobs/capture", { ref: waiting.ref });
+		window.open(url, "_blank", "noopener");
+	} catch (err) {
+		toast(err.text || t("offline.title"));
+	}
+}
 
 export async function provideKey(app, waiting) {
 	const before = app.onScan;

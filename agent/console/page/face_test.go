@@ -320,6 +320,18 @@ func TestCapture(t *testing.T) {
 		t.Error("the camera stays on")
 	}
 
+	// It speaks the language of the program that has opened it, and keeps no language for the desk.
+	f.set(func() {
+		english := object{"key": "k2", "client": "desktop:t2", "lang": "en", "simulated": true, "stage": "consent", "consent": object{"purpose": "face_verification", "textVersion": "v", "text": catalog.FaceConsentText.EN, "by": []string{"guardian", "patient"}}}
+		f.answers["POST capture"], f.answers["POST capture/state"] = english, english
+	})
+	p.open("?en#capture=ticket.4")
+	p.sees("May the face be compared?")
+	p.look("63-capture-consent-en", true)
+	if p.eval("localStorage.getItem('tapcheck.language') || ''", &address); address != "" {
+		t.Errorf("the window keeps the language %q", address)
+	}
+
 	// A ticket that was used, or is none: nothing is taken, and it is said what to do.
 	p.allow("404")
 	f.set(func() { f.fail["capture"] = catalog.New(catalog.JobUnknown, nil) })

@@ -23,7 +23,8 @@ const (
 	policyLoopback = "LoopbackNetworkAllowedForUrls"
 	policyLocal    = "LocalNetworkAccessAllowedForUrls"
 	policyCamera   = "VideoCaptureAllowedUrls"
-	policySkip     = "LocalNetworkAccess/SkipDomains" // Firefox
+	policyInsecure = "OverrideSecurityRestrictionsOnInsecureOrigin" // of a HIS on plain http, beside the others
+	policySkip     = "LocalNetworkAccess/SkipDomains"               // Firefox
 )
 
 // checkBrowsers says which browsers of this PC would ask their users.
@@ -68,6 +69,7 @@ func (b browser) lacks(origins []string, ports []int) (names []string) {
 	}
 	want(policyLoopback, origins...)
 	want(policyLocal, origins...)
+	want(policyInsecure, insecureOrigins(origins)...)
 	for _, p := range ports {
 		before := len(names)
 		if want(policyCamera, "http://127.0.0.1:"+strconv.Itoa(p)); len(names) > before {

@@ -15,8 +15,8 @@ import (
 	"github.com/tapcheck/tapcheck/agent/health"
 )
 
-// doctorRoot is the root of the file system that doctor looks at; tests have one of their own.
-var doctorRoot = "/"
+// systemRoot is the root of the file system that doctor looks at; tests have one of their own.
+var systemRoot = "/"
 
 func freeBytes(dir string) (uint64, bool) {
 	var s syscall.Statfs_t
@@ -31,7 +31,7 @@ func freeBytes(dir string) (uint64, bool) {
 func checkDriver(seen int) finding {
 	f := finding{Check: "driver", Code: health.DriverPackageAbsent}
 	for _, dir := range []string{"usr/lib/pcsc/drivers/ifd-ccid.bundle", "usr/lib64/pcsc/drivers/ifd-ccid.bundle", "usr/lib64/readers/libifd-ccid.bundle"} {
-		if _, err := os.Stat(filepath.Join(doctorRoot, dir)); err == nil {
+		if _, err := os.Stat(filepath.Join(systemRoot, dir)); err == nil {
 			f.Code = ""
 		}
 	}
@@ -43,7 +43,7 @@ func checkDriver(seen int) finding {
 
 // usbReaders are the devices on USB that say they are readers (class 0B of the USB's own list), by their products' names.
 func usbReaders() (names []string) {
-	list, _ := filepath.Glob(filepath.Join(doctorRoot, "sys/bus/usb/devices/*/bInterfaceClass"))
+	list, _ := filepath.Glob(filepath.Join(systemRoot, "sys/bus/usb/devices/*/bInterfaceClass"))
 	for _, file := range list {
 		class, err := os.ReadFile(file)
 		if err != nil || strings.TrimSpace(string(class)) != "0b" {
@@ -76,7 +76,7 @@ var rivals = []string{"scdaemon", "opensc-notify", "pcsc_scan", "pkcs11-register
 
 // cardPrograms are those of them that run.
 func cardPrograms() (names []string) {
-	list, _ := filepath.Glob(filepath.Join(doctorRoot, "proc/[0-9]*/comm"))
+	list, _ := filepath.Glob(filepath.Join(systemRoot, "proc/[0-9]*/comm"))
 	for _, file := range list {
 		if comm, err := os.ReadFile(file); err == nil && slices.Contains(rivals, strings.TrimSpace(string(comm))) {
 			names = append(names, strings.TrimSpace(string(comm)))
@@ -90,7 +90,7 @@ func cardPrograms() (names []string) {
 func portHolder(port int) string {
 	inodes := map[string]bool{}
 	for _, table := range []string{"proc/net/tcp", "proc/net/tcp6"} {
-		f, err := os.Open(filepath.Join(doctorRoot, table))
+		f, err := os.Open(filepath.Join(systemRoot, table))
 		if err != nil {
 			continue
 		}
@@ -107,7 +107,7 @@ func portHolder(port int) string {
 	if len(inodes) == 0 {
 		return ""
 	}
-	list, _ := filepath.Glob(filepath.Join(doctorRoot, "proc/[0-9]*/fd/*"))
+	list, _ := filepath.Glob(filepath.Join(systemRoot, "proc/[0-9]*/fd/*"))
 	for _, fd := range list {
 		if to, err := os.Readlink(fd); err == nil && inodes[to] {
 			process := filepath.Dir(filepath.Dir(fd))
@@ -129,8 +129,11 @@ var chromiums = []struct {
 	{"Edge", "etc/opt/edge/policies/managed", []string{"opt/microsoft/msedge/msedge"}},
 }
 
+// firefoxes are where Firefox is installed.
+var firefoxes = []string{"usr/bin/firefox", "usr/bin/firefox-esr", "usr/lib/firefox/firefox", "snap/bin/firefox"}
+
 func there(paths ...string) bool {
-	return slices.ContainsFunc(paths, func(p string) bool { _, err := os.Stat(filepath.Join(doctorRoot, p)); return err == nil })
+	return slices.ContainsFunc(paths, func(p string) bool { _, err := os.Stat(filepath.Join(systemRoot, p)); return err == nil })
 }
 
 // installedBrowsers are the browsers of this PC with what their policy files say.
@@ -140,13 +143,13 @@ func installedBrowsers() (list []browser) {
 			continue
 		}
 		b := browser{c.name, map[string][]string{}}
-		files, _ := filepath.Glob(filepath.Join(doctorRoot, c.policies, "*.json"))
+		files, _ := filepath.Glob(filepath.Join(systemRoot, c.policies, "*.json"))
 		for _, file := range files {
 			var all map[string]json.RawMessage
 			if readJSON(file, &all) != nil {
 				continue
 			}
-			for _, name := range []string{policyLoopback, policyLocal, policyCamera} {
+			for _, name := range []string{policyLoopback, policyLocal, policyCamera, policyInsecure} {
 				var urls []string
 				if json.Unmarshal(all[name], &urls) == nil {
 					b.Lists[name] = append(b.Lists[name], urls...)
@@ -155,21 +158,27 @@ func installedBrowsers() (list []browser) {
 		}
 		list = append(list, b)
 	}
-	if there("usr/bin/firefox", "usr/bin/firefox-esr", "usr/lib/firefox/firefox", "snap/bin/firefox") {
+	if there(firefoxes...) {
 		b := browser{"Firefox", map[string][]string{}}
-		for _, file := range []string{"etc/firefox/policies/policies.json", "usr/lib/firefox/distribution/policies.json", "usr/lib/firefox-esr/distribution/policies.json"} {
-			var p struct {
-				Policies struct {
-					LocalNetworkAccess struct{ SkipDomains []string }
-				} `json:"policies"`
-			}
-			if readJSON(filepath.Join(doctorRoot, file), &p) == nil {
-				b.Lists[policySkip] = append(b.Lists[policySkip], p.Policies.LocalNetworkAccess.SkipDomains...)
-			}
+		for _, file := range []string{firefoxPolicies, "usr/lib/firefox/distribution/policies.json", "usr/lib/firefox-esr/distribution/policies.json"} {
+			b.Lists[policySkip] = append(b.Lists[policySkip], skipDomains(filepath.Join(systemRoot, file))...)
 		}
 		list = append(list, b)
 	}
 	return list
+}
+
+// skipDomains are those of a policy file of Firefox.
+func skipDomains(file string) []string {
+	var p struct {
+		Policies struct {
+			LocalNetworkAccess struct{ SkipDomains []string }
+		} `json:"policies"`
+	}
+	if readJSON(file, &p) != nil {
+		return nil
+	}
+	return p.Policies.LocalNetworkAccess.SkipDomains
 }
 
 func readJSON(file string, v any) error {
@@ -201,7 +210,7 @@ func (a *app) systemPackages() map[string]string {
 
 // osName is the system's own name for itself.
 func osName() string {
-	raw, err := os.ReadFile(filepath.Join(doctorRoot, "etc/os-release"))
+	raw, err := os.ReadFile(filepath.Join(systemRoot, "etc/os-release"))
 	if err != nil {
 		return ""
 	}

@@ -16,11 +16,11 @@ import (
 // pc is a machine in a folder, for what doctor looks at.
 func pc(t *testing.T, files map[string]string) *app {
 	t.Helper()
-	old := doctorRoot
-	doctorRoot = t.TempDir()
-	t.Cleanup(func() { doctorRoot = old })
+	old := systemRoot
+	systemRoot = t.TempDir()
+	t.Cleanup(func() { systemRoot = old })
 	for name, text := range files {
-		path := filepath.Join(doctorRoot, name)
+		path := filepath.Join(systemRoot, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -104,7 +104,7 @@ func installedBrowsers() (list []browser) {
 			continue
 		}
 		b := browser{c.name, map[string][]string{}}
-		for _, name := range []string{policyLoopback, policyLocal, policyCamera} {
+		for _, name := range []string{policyLoopback, policyLocal, policyCamera, policyInsecure} {
 			b.Lists[name] = policyList(c.key + `\` + name)
 		}
 		list = append(list, b)

@@ -25,17 +25,14 @@ const firefox = `SOFTWARE\Policies\Mozilla\Firefox`
 // The three ways to allow loopback belong to different versions (agent/his/reference/page/browsers.html); a page on plain http is
 // no secure context, and needs the fourth beside them.
 func browserPolicies(origins []string, ports []int) []policy {
-	var insecure, hosts, own []string
+	var hosts, own []string
+	insecure := insecureOrigins(origins)
 	for _, o := range origins {
 		u, err := url.Parse(o)
 		if err != nil {
 			continue // the settings would not have taken it
 		}
-		host := u.Hostname()
-		if u.Scheme == "http" && host != "localhost" && host != "127.0.0.1" && host != "::1" {
-			insecure = append(insecure, o)
-		}
-		if !slices.Contains(hosts, host) {
+		if host := u.Hostname(); !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 		}
 	}
@@ -52,6 +49,20 @@ func browserPolicies(origins []string, ports []int) []policy {
 		)
 	}
 	return append(all, policy{firefox + `\LocalNetworkAccess\SkipDomains`, hosts})
+}
+
+// insecureOrigins are those on plain http that are not on this PC.
+func insecureOrigins(origins []string) (insecure []string) {
+	for _, o := range origins {
+		u, err := url.Parse(o)
+		if err != nil {
+			continue
+		}
+		if host := u.Hostname(); u.Scheme == "http" && host != "localhost" && host != "127.0.0.1" && host != "::1" {
+			insecure = append(insecure, o)
+		}
+	}
+	return insecure
 }
 
 // The browsers read the values of a list in the order of their numbers, and others may have put theirs there too. Ours begin

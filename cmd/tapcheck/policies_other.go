@@ -10,9 +10,6 @@ func openPage(page string) error { return exec.Command("xdg-open", page).Run() }
 // tellUser has nothing to do: the terminal has said it.
 func tellUser(string) {}
 
-// setPolicies has nothing to do: on Linux the packages' files are copied by whoever administers the browsers.
-func setPolicies([]policy) error { return nil }
-
 // protectSettings has nothing to do: the package's folder is root's.
 func protectSettings(string, bool) error { return nil }
 

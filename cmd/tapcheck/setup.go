@@ -25,7 +25,7 @@ type setupCmd struct {
 	Facility string `help:"The facility's own code, as insurance cards name it." placeholder:"CODE"`
 	Gateway  string `help:"File with the account at the insurance gateway: username, password, staff_name, staff_number and, where it is another, url, as TOML." placeholder:"FILE"`
 	Trust    string `help:"Folder of the hospital's own root certificates and lists." placeholder:"DIR"`
-	Browsers bool   `help:"Windows: let the browsers' policies allow the HIS's pages to reach this PC, and the desk's page to use the camera."`
+	Browsers bool   `help:"Let the browsers' policies allow the HIS's pages to reach this PC, and the desk's page to use the camera."`
 
 	Remove bool `help:"Take back what setup has done outside of the data folder."`
 	Purge  bool `help:"With --remove: the data folder and the settings too. They cannot be had back."`
@@ -111,6 +111,9 @@ func (c setupCmd) Run(a *app) error {
 		}
 	}
 	if c.Browsers {
+		if s, err = a.settings(); err != nil { // a policy may say which origins
+			return err
+		}
 		return setPolicies(browserPolicies(s.HIS.Origins, s.HIS.Ports))
 	}
 	return nil

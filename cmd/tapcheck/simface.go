@@ -116,7 +116,7 @@ func (c simFaceCmd) Run(a *app) error {
 	return nil
 }
 
-// viewOf takes apart WxH. The person fills as much of a wide picture as of a narrow one.
+// viewOf takes apart WxH.
 func viewOf(size string) (people.View, error) {
 	ws, hs, _ := strings.Cut(size, "x")
 	w, errW := strconv.Atoi(ws)
@@ -124,7 +124,7 @@ func viewOf(size string) (people.View, error) {
 	if errW != nil || errH != nil || w < 64 || h < 64 || w > 1920 || h > 1920 || w%2 != 0 || h%2 != 0 {
 		return people.View{}, usage("--size is like 640x480: even numbers from 64 to 1920")
 	}
-	return people.View{Width: w, Height: h}, nil
+	return people.View{Width: w, Height: h, Distance: 50}, nil // as near as a face check wants it
 }
 
 // writeY4M writes one picture of a YUV4MPEG2 stream, with a head before the first: a plane of brightness, and two of colour with

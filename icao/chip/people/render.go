@@ -65,9 +65,10 @@ type scene struct {
 type screenPoint struct{ x, y, inv float64 }
 
 const (
-	oversample = 2
-	shadowSide = 360
-	shadowSpan = 64.0 // cm
+	oversample    = 2
+	usualDistance = 60.0
+	shadowSide    = 360
+	shadowSpan    = 64.0 // cm
 )
 
 // Model is a person ready to be drawn. It is safe for concurrent use.
@@ -107,7 +108,7 @@ func (m *Model) Render(v View) *image.RGBA {
 			*x = d
 		}
 	}
-	def(&v.Distance, 60)
+	def(&v.Distance, usualDistance)
 	def(&v.Angle, 46)
 	def(&v.LightY, 30)
 	def(&v.Light, 1)

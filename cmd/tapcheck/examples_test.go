@@ -38,7 +38,7 @@ type foreign struct {
 	window []string // the command of its form, where it has one
 }
 
-func build(t *testing.T, name string, args ...string) {
+func compile(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
@@ -63,7 +63,7 @@ func sources(t *testing.T, dir, suffix string) []string {
 func csharp(t *testing.T) foreign {
 	dir, out := clients+"csharp/", t.TempDir()+"/"
 	library := out + "Tapcheck.Client.dll"
-	mcs := func(args ...string) { build(t, "mcs", append([]string{"-langversion:7", "-warnaserror"}, args...)...) }
+	mcs := func(args ...string) { compile(t, "mcs", append([]string{"-langversion:7", "-warnaserror"}, args...)...) }
 	mcs(append([]string{"-target:library", "-out:" + library, "-r:System.Net.Http.dll", "-r:System.Numerics.dll", "-r:System.Runtime.Serialization.dll", "-r:System.Xml.dll"},
 		sources(t, dir+"Tapcheck.Client", ".cs")...)...)
 	mcs("-out:"+out+"ConsoleSample.exe", "-r:"+library, dir+"Sample/ConsoleSample.cs")
@@ -74,7 +74,7 @@ func csharp(t *testing.T) foreign {
 
 func java(t *testing.T) foreign {
 	out := t.TempDir()
-	build(t, "javac", append([]string{"--release", "11", "-Xlint:all", "-Werror", "-d", out}, sources(t, clients+"java", ".java")...)...)
+	compile(t, "javac", append([]string{"--release", "11", "-Xlint:all", "-Werror", "-d", out}, sources(t, clients+"java", ".java")...)...)
 	return foreign{name: "Java", sample: []string{"java", "-cp", out, "Sample"}, check: []string{"java", "-cp", out, "Check"}}
 }
 

@@ -55,6 +55,12 @@ var usagePairs = []struct{ en, vi string }{
 	{"--ring: %q is neither now, never nor a time such as 2026-12-01T01:00:00+07:00", "--ring: %q không phải now, never hay thời điểm như 2026-12-01T01:00:00+07:00"},
 	{"--ring: ring %d would take it and an earlier one never", "--ring: nhóm %d được cài mà một nhóm trước đó thì không bao giờ"},
 	{"--out or --of", "cần --out hoặc --of"},
+	{"--key: %s holds no key", "--key: %s không chứa khóa nào"},
+	{"no persona %q with a face: there are %s", "không có nhân vật %q có khuôn mặt: có %s"},
+	{"say where it goes: --out DIR, --mjpeg FILE or --y4m FILE", "nêu nơi ghi: --out THƯ_MỤC, --mjpeg TỆP hoặc --y4m TỆP"},
+	{"--fps is 1 to 60", "--fps từ 1 đến 60"},
+	{"%d pictures, and %d are the most", "%d ảnh, mà nhiều nhất là %d"},
+	{"--size is like 640x480: even numbers from 64 to 1920", "--size có dạng 640x480: số chẵn từ 64 đến 1920"},
 }
 
 var usageVerb = regexp.MustCompile(`%[sqvd]`)

@@ -101,8 +101,11 @@ var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "b
 // stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
 const stopWithin = 4 * time.Second
 
-// pulseEvery is the time between two signs of life.
-const pulseEvery = 5 * time.Second
+// pulseEvery is the time between two signs of life where nothing changes, and pulsePause the one between two where something does.
+const (
+	pulseEvery = 5 * time.Second
+	pulsePause = 200 * time.Millisecond
+)
 
 // Run starts an agent and serves until ctx ends; then every job is answered and everything is closed, within 5 s. Errors before
 // that: of the catalogue, DATA_FOLDER and, but for a service, PORT_TAKEN.
@@ -285,7 +288,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	served := make(chan string, 1) // where, once it is known
 	if ready := err == nil; o.Pulse != nil {
 		tasks.Go(func() {
-			o.pulse(running, served, ready, func() []health.Warning {
+			o.pulse(running, served, ready, state.Changes(), func() []health.Warning {
 				_ = healthNow(catalog.EN) // asks every part
 				return state.List(catalog.EN)
 			})
@@ -354,8 +357,9 @@ func listenLater(ctx context.Context, ports []int) ([]net.Listener, int, error) 
 	}
 }
 
-// pulse gives signs of life until ctx ends. ready says that the address comes at once, and is worth waiting for.
-func (o *Options) pulse(ctx context.Context, served <-chan string, ready bool, wrong func() []health.Warning) {
+// pulse gives signs of life until ctx ends, and one more when something changes. ready says that the address comes at once, and is
+// worth waiting for.
+func (o *Options) pulse(ctx context.Context, served <-chan string, ready bool, changed <-chan struct{}, wrong func() []health.Warning) {
 	addr := ""
 	t := time.NewTicker(pulseEvery)
 	defer t.Stop()
@@ -363,11 +367,22 @@ func (o *Options) pulse(ctx context.Context, served <-chan string, ready bool, w
 		if !first {
 			o.Pulse(addr, wrong())
 		}
+		listen := changed
+		if first {
+			listen = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case addr = <-served:
 		case <-t.C:
+		case <-listen:
+			// What changes together is told together, and what flutters is no flood.
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pulsePause):
+			}
 		}
 	}
 }

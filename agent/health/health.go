@@ -302,8 +302,20 @@ func In(c Code, l catalog.Lang, since time.Time) Warning {
 type Tracker struct {
 	Now func() time.Time // nil is time.Now
 
-	mu    sync.Mutex
-	since map[Code]time.Time
+	mu      sync.Mutex
+	since   map[Code]time.Time
+	changed chan struct{}
+}
+
+// Changes gives a channel that has a value after something has become wrong, or right; what comes while it lies there coalesces
+// with it. There is one, for one listener.
+func (t *Tracker) Changes() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.changed == nil {
+		t.changed = make(chan struct{}, 1)
+	}
+	return t.changed
 }
 
 // Set says whether something is wrong.
@@ -327,6 +339,10 @@ func (t *Tracker) Set(c Code, wrong bool) {
 		t.since[c] = now()
 	} else {
 		delete(t.since, c)
+	}
+	select {
+	case t.changed <- struct{}{}: // never, where nobody listens
+	default:
 	}
 }
 

@@ -46,3 +46,30 @@ func TestTracker(t *testing.T) {
 		t.Errorf("after the cure: %+v", list)
 	}
 }
+
+// TestChanges: whoever listens hears of a change, once, and of nothing where there is none.
+func TestChanges(t *testing.T) {
+	var tr Tracker
+	tr.Set(NoReader, true) // before anybody listens
+	changes := tr.Changes()
+	heard := func() bool {
+		select {
+		case <-changes:
+			return true
+		default:
+			return false
+		}
+	}
+	if heard() {
+		t.Error("of what was before")
+	}
+	tr.Set(NoReader, true)
+	if heard() {
+		t.Error("of nothing")
+	}
+	tr.Set(PCSCStopped, true)
+	tr.Set(NoReader, false)
+	if !heard() || heard() {
+		t.Error("of two changes not once")
+	}
+}

@@ -30,7 +30,8 @@ import (
 // go wrong with them, at the most talkative log level. Then it looks for every persona's data in what the program wrote, in
 // its data folder and in its temporary folder: plain, without diacritics, in base64, in hexadecimal and URL-escaped.
 func TestNothingPersonalIsLogged(t *testing.T) {
-	p := start(t, nil, "demo", "--json", "--no-tap", "--latency", "0", "--log", "debug")
+	t.Parallel() // with TestReadmeCommands
+	p := start(t, hurried(t), "demo", "--json", "--no-tap", "--latency", "0", "--log", "debug")
 	token := p.token("--desktop", "--rights", "read,insurance,history,simulator")
 	s := p.open("", token)
 	other := p.open("", p.token("--desktop"))

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 	"github.com/tapcheck/tapcheck/agent/his/schema/schematest"
+	"github.com/tapcheck/tapcheck/agent/keys"
 )
 
 // program is the real binary, running.
@@ -246,4 +248,18 @@ func (p *program) lines() []string {
 		list = append(list, in.Text())
 	}
 	return list
+}
+
+// hurried lets clients of a demo ask faster than any desk does, and gives the insurer one second, so that a test need not wait. It
+// goes into start's before.
+func hurried(t *testing.T) func(*exec.Cmd) {
+	return func(c *exec.Cmd) {
+		t.Helper()
+		dir := filepath.Join(c.Args[2], simulationFolder) // behind --data
+		err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, keys.SimulationFile), nil, 0o600),
+			os.WriteFile(filepath.Join(dir, "tapcheck.toml"), []byte("[his]\nrequests_per_second = 1000\n[insurance]\nwait_ms = 1000\n"), 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -26,6 +26,7 @@ func TestReadmeCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program anew")
 	}
+	t.Parallel() // it waits for the compiler, and TestNothingPersonalIsLogged for the agent; no others, for the agent's ports are few
 	root := copyTree(t)
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {

@@ -70,7 +70,7 @@ var limits = []limit{
 
 	// Height over width of the opening of the eyes, as the mesh has it, times how much darker than skin it is there; and of the mouth.
 	// Narrow eyes are open too. Closed ones are told only roughly, so they keep no picture from being compared.
-	{EyesOpen, EyesClosed, false, bounds{0.155, none}, bounds{0.145, none}},
+	{EyesOpen, EyesClosed, false, bounds{0.165, none}, bounds{0.165, none}},
 	{MouthClosed, MouthOpen, true, bounds{0.35, 0.6}, bounds{0.4, none}},
 
 	// How much of the fine detail that a face has is there; see sharpness.
@@ -528,17 +528,23 @@ func (p *patch) eyes() float64 {
 	return eyes / (cheeks + 1)
 }
 
-// mask is how far the colour of the lower face is from that of the forehead, if mouth and chin look the same, which lips
-// and skin do not: a mask. 0 otherwise.
+// mask is how far the colour of the lower face is from that of the upper one, if mouth and chin look the same, which lips and skin do
+// not: a mask. 0 otherwise. The upper face is the forehead or, under a fringe, the root of the nose or what lies below the eyes: whichever is more alike.
 func (p *patch) mask() float64 {
-	fy, fb, fr := p.spot(meshBrow, 6)
-	var far, lips, tone float64
 	my, mb, mr := p.spot(meshLipTop, 3)
-	for _, k := range []int{meshUnderLip, meshChinFront, 205, 425} {
-		y, b, r := p.spot(k, 4)
-		far += math.Hypot(b-fb, r-fr)/4 + 0.15*math.Abs(y-fy)/4
-		lips += math.Hypot(b-mb, r-mr) / 4
-		tone += math.Abs(y-my) / 4
+	var lips, tone float64
+	far := math.Inf(1)
+	for _, upper := range []int{meshBrow, meshNoseRoot, 119, 348} {
+		uy, ub, ur := p.spot(upper, 4)
+		var off float64
+		lips, tone = 0, 0
+		for _, k := range []int{meshUnderLip, meshChinFront, 205, 425} {
+			y, b, r := p.spot(k, 4)
+			off += math.Hypot(b-ub, r-ur)/4 + 0.15*math.Abs(y-uy)/4
+			lips += math.Hypot(b-mb, r-mr) / 4
+			tone += math.Abs(y-my) / 4
+		}
+		far = math.Min(far, off)
 	}
 	if lips > 8 || tone > 40 {
 		return 0

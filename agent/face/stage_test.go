@@ -178,7 +178,8 @@ func (s *stage) shoot(p person, h held) Image {
 	blob([3]float64{0, 1.12, -0.05}, 0.36*scale, 0.05*scale, 0.6)
 	s.seen[key] = []Face{f}
 	for range p.twin {
-		g := f
+		g := f // beside it
+		g.Box.X0, g.Box.X1 = g.Box.X0+150, g.Box.X1+150
 		s.seen[key] = append(s.seen[key], g)
 	}
 	return img

@@ -211,11 +211,15 @@ func Assess(img Image, faces []Face, photo bool) Report {
 	return Report{Usable: usable(f), Findings: f}
 }
 
-// single says what is wrong with the number of faces. People far behind do not count.
+// single says what is wrong with the number of faces. People far behind do not count, nor does a face that is found once more within the first
+// one, as happens when it fills the picture.
 func single(faces []Face) (Finding, bool) {
 	n := 0
-	for _, f := range faces {
-		if n == 0 || f.Presence >= 0.5 && f.Box.X1-f.Box.X0 >= background*(faces[0].Box.X1-faces[0].Box.X0) {
+	for i, f := range faces {
+		b, first := f.Box, faces[0].Box
+		x, y := (b.X0+b.X1)/2, (b.Y0+b.Y1)/2
+		within := x > first.X0 && x < first.X1 && y > first.Y0 && y < first.Y1
+		if i == 0 || f.Presence >= 0.5 && !within && b.X1-b.X0 >= background*(first.X1-first.X0) {
 			n++
 		}
 	}

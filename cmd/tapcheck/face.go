@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/tapcheck/tapcheck/agent/face"
 	"github.com/tapcheck/tapcheck/agent/face/trial"
 	"github.com/tapcheck/tapcheck/agent/portrait"
+	"github.com/tapcheck/tapcheck/icao/chip/people"
 )
 
 type faceCmd struct {
@@ -283,7 +285,7 @@ func (c faceBenchCmd) attacks(a *app, e *face.Engine, decode trial.Decode, files
 	a.printf("\n%s\n", a.say("Kiểm tra giả mạo (active_challenge), tất cả đều mô phỏng", "Attack checks (active_challenge), all of it simulated"))
 	const form = "%-66s %4v %7v %7v %8v %9v %6v %7v  %s\n"
 	a.printf(form, "", "n", a.say("đạt", "passed"), a.say("hỏng", "failed"), a.say("chưa rõ", "unclear"), a.say("không làm", "not done"), a.say("khớp", "match"), a.say("nghi MH", "screen?"), "")
-	_, err := trial.Campaign(a.ctx, e, subjects, nil, func(r trial.Row) {
+	_, err := trial.Campaign(a.ctx, e, subjects, doubles(), func(r trial.Row) {
 		var why []string
 		for reason, n := range r.Reasons {
 			why = append(why, fmt.Sprintf("%s %d", reason, n))
@@ -296,4 +298,30 @@ func (c faceBenchCmd) attacks(a *app, e *face.Engine, decode trial.Decode, files
 		a.printf(form, name, r.Performed, r.Passed, r.Failed, r.Unknown, r.NotDone, r.Matched, r.Hints, strings.Join(why, ", "))
 	})
 	return err
+}
+
+// doubles are the personas, drawn before a webcam: heads that turn, nod, blink and come closer.
+func doubles() []trial.Double {
+	var all []trial.Double
+	for _, id := range people.IDs() {
+		p, _ := people.Named(id)
+		m := people.New(p)
+		all = append(all, trial.Double{Photo: rgb(m.Render(people.Portrait())), Draw: func(q trial.Pose) face.Image {
+			// The trial measures in millimetres, downwards, and leans to the left shoulder.
+			return rgb(m.Render(people.View{Yaw: q.Yaw, Pitch: q.Pitch, Roll: -q.Roll, Blink: q.Blink, Distance: 52 / (1 + q.Near), X: q.X / 10, Y: -q.Y / 10}))
+		}})
+	}
+	return all
+}
+
+// rgb is a drawn picture as the face check takes it.
+func rgb(m *image.RGBA) face.Image {
+	b := m.Bounds()
+	out := face.Image{Width: b.Dx(), Height: b.Dy(), Pix: make([]byte, 0, 3*b.Dx()*b.Dy())}
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for k := m.PixOffset(b.Min.X, y); k < m.PixOffset(b.Max.X, y); k += 4 {
+			out.Pix = append(out.Pix, m.Pix[k], m.Pix[k+1], m.Pix[k+2])
+		}
+	}
+	return out
 }

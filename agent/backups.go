@@ -56,6 +56,11 @@ type BackupState struct {
 	Refused string    `json:"refused,omitempty"`
 }
 
+// Trouble says whether somebody should see to the daily backups: the last try failed, or there was none for days.
+func (s BackupState) Trouble(now time.Time) bool {
+	return s.Problem != "" || !s.Done.IsZero() && now.Sub(s.Done) > backupLate
+}
+
 // BackupRequest asks a running agent for a backup. It is left in backupHere.
 type BackupRequest struct {
 	ID        string `json:"id"`
@@ -185,7 +190,7 @@ func WriteBackup(ctx context.Context, path, recipient string, s BackupSource) (e
 	}
 	var more []backup.File
 	for _, suffix := range []string{"", "-wal"} {
-		j, err := os.Open(filepath.Join(s.Dir, JournalFile+suffix))
+		j, err := keys.OpenPrivate(filepath.Join(s.Dir, JournalFile+suffix))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -236,7 +241,7 @@ func backupPrefix(instance string) string {
 // PlaceBackup copies a backup into a folder, where it appears whole, and removes the oldest of this desk beyond keep (0: none). Errors: the
 // file system's, and ctx's.
 func PlaceBackup(ctx context.Context, path, folder, name, instance string, keep int) error {
-	in, err := os.Open(path)
+	in, err := keys.OpenPrivate(path)
 	if err != nil {
 		return err
 	}
@@ -345,9 +350,8 @@ func (b *backups) run(ctx context.Context) {
 }
 
 func (b *backups) tell() {
-	late := !b.state.Done.IsZero() && b.now().Sub(b.state.Done) > backupLate
 	stuck := b.placed != nil && b.now().Sub(b.state.Tried) > 2*backupTime // a share that does not answer
-	b.health.Set(health.BackupFailing, b.s.Folder != "" && (b.state.Problem != "" || late || stuck))
+	b.health.Set(health.BackupFailing, b.s.Folder != "" && (b.state.Trouble(b.now()) || stuck))
 }
 
 // due says whether the day's backup is to be made: none since the last time that the clock showed the hour.

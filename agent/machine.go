@@ -15,9 +15,16 @@ func (o *Options) updateHealth(state *health.Tracker) {
 		return
 	}
 	s, err := o.Updates()
-	back := s.Finished != nil && s.Finished.Result != update.Installed && slices.Contains(s.Refused, s.Finished.To) || s.Step != "" && s.Why != ""
+	back, failing := UpdateTrouble(s, err)
 	state.Set(health.UpdateTakenBack, back)
-	state.Set(health.UpdateFailing, err != nil || s.Problem != "")
+	state.Set(health.UpdateFailing, failing)
+}
+
+// UpdateTrouble says what of an updater's state, or of reading it, somebody should see to: a version that was taken back, and versions that
+// cannot be had.
+func UpdateTrouble(s update.State, err error) (takenBack, failing bool) {
+	takenBack = s.Finished != nil && s.Finished.Result != update.Installed && slices.Contains(s.Refused, s.Finished.To) || s.Step != "" && s.Why != ""
+	return takenBack, err != nil || s.Problem != ""
 }
 
 // machine is the PC that the keys belong to.

@@ -37,6 +37,19 @@ func ReadPrivate(ref string) ([]byte, error) {
 	return readChecked(ref, true)
 }
 
+// OpenPrivate opens a file of the data folder for reading, under the same rules and however long it is. Errors: *FileError.
+func OpenPrivate(path string) (*os.File, error) {
+	f, err := openPrivate(path, os.O_RDONLY) // refuses links
+	if err != nil {
+		return nil, &FileError{Path: path, Err: err}
+	}
+	if err := checkOpen(f, path, true); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // readPrivate reads a file that only its owner may read. A missing file is fs.ErrNotExist.
 //
 // It does not ask for a single name: where two programs make the same file at once, renameNew gives it two for a moment,

@@ -126,7 +126,7 @@ func fileIdentity(info fs.FileInfo) uint64 {
 
 // adoptFolder gives a folder that root made to the owner of the folder above it.
 func adoptFolder(dir, above string) error {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}

@@ -174,11 +174,27 @@ func setAside(dir, instance string) (string, error) {
 		if _, err := os.Lstat(filepath.Join(to, file)); err == nil {
 			continue // moved before this was broken off; what has taken its place is ours
 		}
-		if err := os.Rename(filepath.Join(dir, file), filepath.Join(to, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", &FileError{Path: filepath.Join(dir, file), Err: err}
+		if err := move(dir, "", name, file); err != nil {
+			return "", err
 		}
 	}
 	return name, errors.Join(syncDir(to), syncDir(dir))
+}
+
+// move moves files between folders of a data folder, as far as they are there. It leaves the data folder by no link: an administrator's command works in
+// the folder of a lesser user.
+func move(dir, from, to string, files ...string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return &FileError{Path: dir, Err: err}
+	}
+	defer root.Close()
+	for _, file := range files {
+		if err := root.Rename(filepath.Join(from, file), filepath.Join(to, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &FileError{Path: filepath.Join(dir, from, file), Err: err}
+		}
+	}
+	return nil
 }
 
 // keepPublicKeys makes a store of those tokens that are no secret of the other PC.
@@ -235,12 +251,11 @@ func KeepAside(dir, name string, m Machine) (since string, err error) {
 	if err := adoptFolder(filepath.Join(dir, since), dir); err != nil {
 		return "", &FileError{Path: dir, Err: err}
 	}
-	for _, move := range [][2]string{{dir, filepath.Join(dir, since)}, {from, dir}} {
-		for _, file := range copied {
-			if err := os.Rename(filepath.Join(move[0], file), filepath.Join(move[1], file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return "", &FileError{Path: filepath.Join(move[0], file), Err: err}
-			}
-		}
+	if err := move(dir, "", since, copied...); err != nil {
+		return "", err
+	}
+	if err := move(dir, name, "", copied...); err != nil {
+		return "", err
 	}
 	if err := writePrivate(filepath.Join(dir, FileName), raw, true); err != nil {
 		return "", err
@@ -328,6 +343,9 @@ func Own(path string) error {
 		return &FileError{Path: path, Err: err}
 	}
 	defer f.Close()
+	if err := checkOpen(f, path, true); err != nil { // not a file of the administrator's that the folder's owner has put there
+		return err
+	}
 	if err := errors.Join(adoptOwner(f, filepath.Dir(path)), f.Sync()); err != nil {
 		return &FileError{Path: path, Err: err}
 	}
@@ -344,10 +362,8 @@ func SetAsideAll(dir, name string) (string, error) {
 	if err := adoptFolder(to, dir); err != nil {
 		return "", &FileError{Path: to, Err: err}
 	}
-	for _, file := range copied {
-		if err := os.Rename(filepath.Join(dir, file), filepath.Join(to, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", &FileError{Path: filepath.Join(dir, file), Err: err}
-		}
+	if err := move(dir, "", name, copied...); err != nil {
+		return "", err
 	}
 	return name, errors.Join(syncDir(to), syncDir(dir))
 }

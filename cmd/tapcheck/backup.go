@@ -11,12 +11,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/backup"
 	"github.com/tapcheck/tapcheck/agent/console"
+	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
@@ -245,12 +247,7 @@ func (c restoreCmd) Run(a *app) error {
 			"máy này đã có dữ liệu riêng ("+dir+"): thêm --replace để cất chúng sang một thư mục con",
 			"this PC has data of its own ("+dir+"): --replace sets them aside in a folder there")
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".restoring-*")); left != nil { // by a restore that was broken off
-		for _, l := range left {
-			_ = os.RemoveAll(l)
-		}
-	}
-	stage, err := os.MkdirTemp(dir, ".restoring-*")
+	stage, err := stageBeside(dir)
 	if err != nil {
 		return backupError(err)
 	}
@@ -281,7 +278,13 @@ func (c restoreCmd) Run(a *app) error {
 		for _, suffix := range []string{"-wal", "-journal"} { // of a journal that is no more
 			_ = os.Remove(to + suffix)
 		}
-		if err := errors.Join(os.Rename(filepath.Join(stage, agent.JournalFile), to), keys.Own(to)); err != nil {
+		from := filepath.Join(stage, agent.JournalFile)
+		if err := os.Rename(from, to); err != nil { // a data folder that is a disk of its own
+			if err := copyDurably(from, to, 0o600); err != nil {
+				return backupError(err)
+			}
+		}
+		if err := keys.Own(to); err != nil {
 			return backupError(err)
 		}
 	}
@@ -299,6 +302,26 @@ func (c restoreCmd) Run(a *app) error {
 		"Đã phục hồi. Chạy dịch vụ (tapcheck service start), đổi khóa công khai của máy trong phần mềm bệnh viện nếu có kiểm tra (tapcheck token key), tạo lại chứng thư wss nếu dùng (tapcheck wss renew). Máy cũ nếu còn chạy thì phải gỡ Tapcheck: hai máy sẽ cùng hỏi lại một hàng chờ.",
 		"Restored. Start the service (tapcheck service start), give the HIS this PC's public key if it checks that (tapcheck token key), and make the certificate of wss anew if it is used (tapcheck wss renew). If the old PC still runs, take Tapcheck off it: both would ask for the same waiting look-ups."))
 	return nil
+}
+
+// stageBeside makes a folder on the disk of the data folder, beside it where that can be: in it the service, whose folder it is, could meddle. What a
+// restore that was broken off has left is removed.
+func stageBeside(dir string) (string, error) {
+	const pattern = ".tapcheck-restoring-*"
+	places := []string{filepath.Dir(filepath.Clean(dir)), dir}
+	if runtime.GOOS == "windows" {
+		places = places[1:] // a file keeps the access list of where it was made, and only here that is the data folder's
+	}
+	for _, at := range places {
+		left, _ := filepath.Glob(filepath.Join(at, pattern))
+		for _, l := range left {
+			_ = os.RemoveAll(l)
+		}
+		if stage, err := os.MkdirTemp(at, pattern); err == nil || at == dir {
+			return stage, err
+		}
+	}
+	return "", os.ErrInvalid
 }
 
 // restored is what of a backup has been read and proved.
@@ -411,4 +434,27 @@ func (c restoreCmd) settings(a *app, raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// checkBackups says how the daily backups go.
+func (a *app) checkBackups(s settings.Settings) finding {
+	f := finding{Check: "backup"}
+	dir, err := a.dataFolder()
+	if err != nil || s.Backup.Folder == "" {
+		return f
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return f // the agent makes it; doctor changes nothing
+	}
+	state, err := agent.ReadBackupState(dir)
+	switch {
+	case errors.Is(err, fs.ErrPermission): // who may not look cannot tell
+	case err != nil:
+		f.Code, f.Detail = health.BackupFailing, err.Error()
+	case state.Trouble(time.Now()):
+		f.Code, f.Detail = health.BackupFailing, state.Problem
+	default:
+		f.Detail = state.File
+	}
+	return f
 }

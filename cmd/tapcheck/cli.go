@@ -350,9 +350,6 @@ func (configCheckCmd) Run(a *app) error {
 	if err := pointed(s); err != nil {
 		return err
 	}
-	if s.Backup.Recipient != "" && backup.CheckRecipient(s.Backup.Recipient) != nil {
-		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "backup.recipient", "problem": "is no key that tapcheck backup key has printed"})
-	}
 	a.printf("%s: %s\n", a.config, a.say("không có lỗi.", "no mistakes."))
 	by := map[settings.Kind]int{}
 	for _, from := range l.From {
@@ -377,6 +374,9 @@ func pointed(s settings.Settings) error {
 	}
 	if err := faceModel(s.Face.ModelFile); err != nil {
 		return err
+	}
+	if s.Backup.Recipient != "" && backup.CheckRecipient(s.Backup.Recipient) != nil {
+		return catalog.New(catalog.ConfigInvalid, map[string]any{"setting": "backup.recipient", "problem": "is no key that tapcheck backup key has printed"})
 	}
 	return codesFile(s.Facility.CodesFile)
 }

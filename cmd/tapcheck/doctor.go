@@ -69,7 +69,7 @@ func (a *app) examine() []finding {
 	findings = append(findings, a.checkService(), readers, a.checkSharing(readers), checkDriver(seen), a.checkData(), a.checkDisk(), a.checkClients(s), a.checkPorts(s), a.checkBrowsers(s), checkSessions())
 	findings = append(findings, checkTrust(s)...)
 	insurance, date := a.checkInsurance(s)
-	findings = append(findings, insurance, a.checkClock(date), checkZone(s))
+	findings = append(findings, insurance, a.checkClock(date), checkZone(s), checkUpdates(s), a.checkBackups(s))
 	for i, f := range findings {
 		if f.Code != "" {
 			findings[i].Severity = health.In(f.Code, a.lang, time.Time{}).Severity

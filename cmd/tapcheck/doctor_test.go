@@ -250,7 +250,7 @@ func TestDoctorsExitCode(t *testing.T) {
 	if code != worst {
 		t.Errorf("exit %d, and the worst is %d:\n%s", code, worst, out)
 	}
-	for _, c := range []string{"settings", "service", "readers", "sharing", "driver", "data", "disk", "clients", "port", "browsers", "sessions", "trust", "insurance", "clock", "timezone"} {
+	for _, c := range []string{"settings", "service", "readers", "sharing", "driver", "data", "disk", "clients", "port", "browsers", "sessions", "trust", "insurance", "clock", "timezone", "update", "backup"} {
 		if !checks[c] {
 			t.Errorf("doctor does not check %s", c)
 		}

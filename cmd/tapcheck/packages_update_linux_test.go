@@ -110,6 +110,32 @@ func TestDebUpdateLifeCycle(t *testing.T) {
 	}
 	log("refused", "%s", s.Problem)
 	card.stop()
+
+	// A backup by the service, which alone has the journal open, and the restore of it by root, in the service's folder.
+	m.must("mkdir", "-p", "/srv/backup")
+	recipient, _, _ := strings.Cut(m.must("tapcheck", "backup", "key", "--out", "/opt/recovery.key"), "\n")
+	file := strings.TrimSpace(m.must("tapcheck", "backup", "now", "--to", "/srv/backup", "--recipient", recipient))
+	if out, err := m.run("tapcheck", "restore", file, "--key", "/opt/recovery.key"); err == nil || !strings.Contains(out, "stop it first") {
+		t.Errorf("restore while it runs: %s", out)
+	}
+	m.must("systemctl", "stop", "tapcheck")
+	m.must("tapcheck", "restore", file, "--key", "/opt/recovery.key", "--replace")
+	if owners := m.must("sh", "-c", "cd /var/lib/tapcheck && find . -name before-restore-* -prune -o -printf '%u %m %y\n' | sort -u; ls -A /var/lib | grep restoring; true"); owners != "tapcheck 600 f\ntapcheck 700 d\n" {
+		t.Errorf("in the data folder: %s", owners)
+	}
+	m.must("systemctl", "start", "tapcheck")
+	m.serves()
+	if m.instance() == instance {
+		t.Error("restored, it goes by its old name")
+	}
+	if status := m.show("StatusText"); strings.Contains(status, "JOURNAL") || strings.Contains(status, "MACHINE") {
+		t.Errorf("restored: %s", status)
+	}
+	card = m.start("tapcheck", "sim", "--persona", "an", "--vpcd", "127.0.0.1:35963")
+	defer card.stop()
+	log("restored", "a backup of the service at work, by root: %s", checkinThere(t, m.must("/opt/tapcheck-desk", "checkin", token)))
+	card.stop()
+	m.must("rm", "-r", "/srv/backup")
 	m.must("dpkg", "-P", "tapcheck")
 	m.must("test", "!", "-e", "/var/lib/tapcheck-update", "-a", "!", "-e", "/etc/tapcheck-update")
 }

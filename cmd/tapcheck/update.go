@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tapcheck/tapcheck/agent"
+	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/agent/update"
@@ -442,4 +444,23 @@ func copyDurably(from, to string, mode os.FileMode) error {
 func probe(ctx context.Context, port int) (version string, ok bool) {
 	d, ok := discover(ctx, fmt.Sprintf("127.0.0.1:%d", port))
 	return d.Agent.Version, ok && !d.Simulator
+}
+
+// checkUpdates says how the last update went.
+func checkUpdates(s settings.Settings) finding {
+	f := finding{Check: "update"}
+	state, err := update.ReadState(updatePlaces().work)
+	back, failing := agent.UpdateTrouble(state, err)
+	switch {
+	case back:
+		f.Code = health.UpdateTakenBack
+		if state.Finished != nil {
+			f.Detail = state.Finished.To + ": " + state.Finished.Why
+		}
+	case failing && s.Update.Source != "":
+		f.Code, f.Detail = health.UpdateFailing, state.Problem
+	case state.Finished != nil:
+		f.Detail = state.Finished.From + " → " + state.Finished.To
+	}
+	return f
 }

@@ -16,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his/client"
+	"github.com/tapcheck/tapcheck/agent/settings"
 	"github.com/tapcheck/tapcheck/agent/update"
 )
 
@@ -439,6 +441,25 @@ func TestUpdateCommands(t *testing.T) {
 	}
 	expect(exitUpdate, "not the one that was signed", "update", "apply")
 	expect(exitOK, "there is 0.2.0", "update", "status")
+
+	if f := checkUpdates(settings.Settings{Update: settings.Update{Source: source}}); f.Code != health.UpdateFailing || !strings.Contains(f.Detail, "tapcheck-0.2.0") {
+		t.Errorf("doctor: %+v", f)
+	}
+
+	// The build's own key counts without any file.
+	half, code := tapcheck("update", "key", "--of", key)
+	if code != exitOK {
+		t.Fatal(half)
+	}
+	releaseKey = strings.TrimSpace(half)
+	t.Cleanup(func() { releaseKey = "" })
+	if err := os.Remove(public); err != nil {
+		t.Fatal(err)
+	}
+	expect(exitOK, "Version 0.2.0 is there", "update", "check")
+	releaseKey = "AAAA"
+	expect(exitUpdate, "malformed", "update", "check")
+	releaseKey = strings.TrimSpace(half)
 
 	// An address is asked, and only the one that the administrator named gets the credential.
 	set("[update]\nsource = 'https://" + l.Addr().String() + "/r'\n")

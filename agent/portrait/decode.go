@@ -420,7 +420,7 @@ func checkCodestream(b []byte) error {
 		}
 		marker := b[1]
 		if marker == 0x90 { // SOT
-			return nil
+			return checkTileParts(b)
 		}
 		n := int(binary.BigEndian.Uint16(b[2:]))
 		if n < 2 || n > len(b)-2 {
@@ -446,6 +446,47 @@ func checkCodestream(b []byte) error {
 		}
 		b = b[2+n:]
 	}
+}
+
+// checkTileParts looks through the headers of the tile-parts (A.4.2): a style of coding or of quantization of their own, which was
+// not judged, is no photo's.
+func checkTileParts(b []byte) error {
+	broken := func(why string) error { return fmt.Errorf("%w: JPEG 2000 %s", ErrBroken, why) }
+	for len(b) >= 2 && (b[0] != 0xFF || b[1] != 0xD9) { // EOC
+		if len(b) < 12 || b[0] != 0xFF || b[1] != 0x90 {
+			return broken("with something else than tiles")
+		}
+		part := b
+		switch n := uint64(binary.BigEndian.Uint32(b[6:])); {
+		case n == 0: // to the end
+			b = nil
+		case n < 14 || n > uint64(len(b)):
+			return broken("with a tile that passes the end")
+		default:
+			part, b = b[:n], b[n:]
+		}
+		for part = part[12:]; ; {
+			if len(part) < 2 || part[0] != 0xFF {
+				return broken("with a tile without data")
+			}
+			if part[1] == 0x93 { // SOD
+				break
+			}
+			if len(part) < 4 {
+				return broken("with a tile without data")
+			}
+			n := int(binary.BigEndian.Uint16(part[2:]))
+			if n < 2 || n > len(part)-2 {
+				return broken("with a segment that passes the end")
+			}
+			switch part[1] {
+			case 0x52, 0x53, 0x5C, 0x5D, 0x5E, 0x5F: // COD, COC, QCD, QCC, RGN, POC
+				return fmt.Errorf("%w: JPEG 2000 whose tiles are not coded alike", ErrUnsupported)
+			}
+			part = part[2+n:]
+		}
+	}
+	return nil
 }
 
 // possible judges the levels and the code blocks of a coding style (Table A.15, A.18): the exponents are given less 2, and a

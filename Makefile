@@ -55,21 +55,24 @@ packages: build bin/nfpm ## deb and rpm, in bin/packages
 	$(GO) run ./installer/supply bin/tapcheck bin/packages/supply $(VERSION)
 	installer/packages.sh bin/tapcheck bin/packages/supply bin/packages $(VERSION)
 
-# What is given away: packages, the Windows program, licences of all parts, bills of materials, checksums; with RELEASE_KEY, signed as an update.
+# What is given away: packages, the Windows installer and program, the template for group policy, licences of all parts, bills of materials, checksums; with RELEASE_KEY, signed as an update.
 .PHONY: release
-release: packages build-windows ## all that is given away, with checksums, in bin/release
+release: packages msi ## all that is given away, with checksums, in bin/release
 	@rm -rf bin/release && mkdir -p bin/release
-	cp bin/packages/tapcheck_$(VERSION)-*.deb bin/packages/tapcheck-$(VERSION)-*.rpm bin/tapcheck.exe bin/release/
+	cp bin/packages/tapcheck_$(VERSION)-*.deb bin/packages/tapcheck-$(VERSION)-*.rpm bin/tapcheck-$(VERSION).msi bin/release/
+	cp bin/tapcheck.exe bin/release/tapcheck-$(VERSION)-windows-amd64.exe
+	cp installer/windows/policy/tapcheck.admx bin/release/
+	cp installer/windows/policy/vi-VN/tapcheck.adml bin/release/tapcheck.vi-VN.adml
+	cp installer/windows/policy/en-US/tapcheck.adml bin/release/tapcheck.en-US.adml
 	cp bin/packages/supply/THIRD-PARTY.txt bin/release/THIRD-PARTY-linux.txt
 	cp bin/packages/supply/tapcheck.cdx.json bin/release/tapcheck-linux.cdx.json
 	cp bin/packages/supply/tapcheck.spdx.json bin/release/tapcheck-linux.spdx.json
-	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
 	cp bin/packages/supply-windows/THIRD-PARTY.txt bin/release/THIRD-PARTY-windows.txt
 	cp bin/packages/supply-windows/tapcheck.cdx.json bin/release/tapcheck-windows.cdx.json
 	cp bin/packages/supply-windows/tapcheck.spdx.json bin/release/tapcheck-windows.spdx.json
 	$(if $(RELEASE_KEY),bin/tapcheck update sign bin/release --key "$(RELEASE_KEY)" --version $(VERSION))
 	$(GO) run ./installer/supply sums bin/release $(RELEASE_KEY)
-	@echo "bin/release is whole. $(if $(RELEASE_KEY),It is signed as an update$(comma) and so are its checksums; packages and programs in it are not signed by themselves.,Nothing in it is signed.)"
+	@echo "bin/release is whole. $(if $(RELEASE_KEY),Signed: the update's manifest and the checksums.,Its checksums are not signed.) $(if $(TAPCHECK_SIGN_CERT),Signed with a certificate: the MSI.,MSI$(comma) packages and programs are not signed by themselves.)"
 
 # Packages of two versions, for what is proved with them.
 .PHONY: two-packages
@@ -184,7 +187,7 @@ test-windows: wine build-windows ## under Wine: the Windows program reads a card
 
 .PHONY: msi
 msi: build-windows ## bin/tapcheck-VERSION.msi; says whether it is signed
-	@installer/setup.sh windows
+	@installer/setup.sh msi
 	$(GO) run ./installer/supply bin/tapcheck.exe bin/packages/supply-windows $(VERSION)
 	@installer/windows/msi.sh $(VERSION) bin/tapcheck.exe bin/packages/supply-windows bin/tapcheck-$(VERSION).msi
 

@@ -9,6 +9,7 @@
 #                              says so on standard error. `models needed` ends with 1 instead.
 #   installer/setup.sh packages  what boots a container with a real systemd in it, and rpm.
 #   installer/setup.sh examples  the compilers and runtimes of the C# and Java clients.
+#   installer/setup.sh msi     the tools that make, change and sign an MSI.
 #   installer/setup.sh windows also Wine, the compiler for what Wine lacks, and the tools that make, change and sign an MSI.
 #   installer/setup.sh tags    prints the build tags that fit this machine, and installs nothing.
 set -eu
@@ -148,12 +149,16 @@ examples)
 	install mono-mcs mono-runtime libmono-system-net-http4.0-cil libmono-system-numerics4.0-cil libmono-system-runtime-serialization4.0-cil \
 		libmono-system-windows-forms4.0-cil xvfb xauth || exit 1
 	;;
+msi)
+	toolchain
+	install msitools wixl osslsigncode || exit 1
+	;;
 windows)
 	toolchain
 	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd wine wine64 gcc-mingw-w64-x86-64 msitools wixl osslsigncode || exit 1
 	;;
 *)
-	say "usage: installer/setup.sh build|test|models|packages|examples|windows|tags"
+	say "usage: installer/setup.sh build|test|models|packages|examples|msi|windows|tags"
 	exit 2
 	;;
 esac

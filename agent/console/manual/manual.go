@@ -60,7 +60,7 @@ type words struct {
 var said = map[catalog.Lang]words{
 	catalog.VI: {
 		Manual: "Hướng dẫn cho bộ phận CNTT", Skip: "Đến nội dung", Chapters: "Các chương", Other: "English", OtherLang: "en", Next: "Tiếp", Before: "Trước",
-		Offline: "Trang này do chính Tapcheck trên máy này đưa ra, không cần mạng.",
+		Offline: "Hướng dẫn của đúng phiên bản này; không cần mạng.",
 		Cause:   "Vì sao", Cure: "Cách xử lý", Now: "Quầy làm gì", Code: "Mã JSON-RPC", Retriable: "Thử lại được", Yes: "có", No: "không",
 		Index: "Tất cả các mã",
 		Categories: map[string]string{"request": "Yêu cầu của phần mềm", "access": "Quyền truy cập", "job": "Lượt tiếp nhận", "key": "Mã mở chip", "card": "Thẻ",
@@ -70,7 +70,7 @@ var said = map[catalog.Lang]words{
 	},
 	catalog.EN: {
 		Manual: "Manual for IT", Skip: "To the content", Chapters: "Chapters", Other: "Tiếng Việt", OtherLang: "vi", Next: "Next", Before: "Before",
-		Offline: "This page comes from the Tapcheck of this PC itself and needs no network.",
+		Offline: "The manual of this very version; it needs no network.",
 		Cause:   "Why", Cure: "Cure", Now: "What the desk does", Code: "JSON-RPC code", Retriable: "Can be tried again", Yes: "yes", No: "no",
 		Index: "All ids",
 		Categories: map[string]string{"request": "The program's request", "access": "Access", "job": "Check-ins", "key": "Keys of the chip", "card": "Cards",

@@ -156,8 +156,12 @@ func TestRecognised(t *testing.T) {
 		}
 		return x
 	}
+	ids := people.IDs()
+	if raced { // the detector has seen all it can after two of them
+		ids = ids[:2]
+	}
 	chips := map[string]face.Template{}
-	for _, id := range people.IDs() {
+	for _, id := range ids {
 		boxed, err := jpeg2000.Decode(bytes.NewReader(file(t, id, ".jp2")))
 		if err != nil {
 			t.Fatal(err)
@@ -172,11 +176,10 @@ func TestRecognised(t *testing.T) {
 		}
 	}
 	least, most := 1.0, -1.0
-	for i, id := range people.IDs() {
+	for i, id := range ids {
 		p := named(t, id)
 		for j, v := range views {
-			// All of them are for a look at the figures: go test -v. The race detector has seen all it can after a few.
-			if (i+j)%3 != 0 && !testing.Verbose() || raced && i > 1 {
+			if (i+j)%3 != 0 && !testing.Verbose() { // all of them are for a look at the figures: go test -v
 				continue
 			}
 			v.view.Width, v.view.Height = 480, 360

@@ -103,7 +103,10 @@ func TestTheHolderIsRecognised(t *testing.T) {
 	for persona, want := range map[string]lds.Status{"an": lds.Passed, "binh": lds.Failed} {
 		job := "one-" + persona
 		d.begin(job, "an", "offered")
-		other := act(t, persona)
+		other := a
+		if persona != "an" {
+			other = act(t, persona)
+		}
 		d.must("face.verify", map[string]any{"jobId": job, "image": map[string]any{"mime": "image/jpeg", "data": other.picture()}})
 		if want == lds.Failed {
 			d.must("job.provide", map[string]any{"jobId": job, "face": map[string]string{"action": "skip", "reason": "compared_by_eye"}})

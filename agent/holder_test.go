@@ -28,7 +28,7 @@ var moves = map[string][]people.View{
 	"look_straight": {{}, {Yaw: 1}, {Pitch: 1}},
 	"turn_left":     {{Yaw: 8}, {Yaw: 17}, {Yaw: 26}, {Yaw: 32}, {Yaw: 32}, {Yaw: 24}, {Yaw: 15}, {Yaw: 6}},
 	"turn_right":    {{Yaw: -8}, {Yaw: -17}, {Yaw: -26}, {Yaw: -32}, {Yaw: -32}, {Yaw: -24}, {Yaw: -15}, {Yaw: -6}},
-	"nod":           {{Pitch: 7}, {Pitch: 14}, {Pitch: 20}, {Pitch: 20}, {Pitch: 12}, {Pitch: 5}},
+	"nod":           {{Pitch: 5}, {Pitch: 10}, {Pitch: 14}, {Pitch: 14}, {Pitch: 9}, {Pitch: 4}},
 	"blink":         {{Blink: 0.3}, {Blink: 1}, {Blink: 1}, {Blink: 0.3}},
 	"come_closer":   {{Distance: 50}, {Distance: 45}, {Distance: 40}, {Distance: 36}, {Distance: 36}, {Distance: 40}, {Distance: 46}, {Distance: 51}},
 }

@@ -11,8 +11,9 @@ import (
 
 // Stage is how long a part of the work takes on one core.
 type Stage struct {
-	Name              string
-	Best, Median, P95 time.Duration
+	Name        string
+	Processor   time.Duration // median of what this process used; 0 where a child does the work, or the system does not say
+	Median, P95 time.Duration // of the time that passed, which other programs lengthen
 }
 
 // Stages of Time, in order. Verification is all that happens from the bytes of a photo and of one frame to the decision.
@@ -31,15 +32,18 @@ const (
 // Time measures the stages on pairs of files (photo and frame of one person each) with one core. The first round is not counted.
 func Time(ctx context.Context, e *face.Engine, decode Decode, pairs [][2]File) ([]Stage, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	took := map[string][]time.Duration{}
+	took, used := map[string][]time.Duration{}, map[string][]time.Duration{}
 	counted := false
-	var last time.Time
-	lap := func(name string) {
-		now := time.Now()
+	var watch stopwatch
+	note := func(name string, w stopwatch) {
 		if counted && name != "" {
-			took[name] = append(took[name], now.Sub(last))
+			t, u := w.since()
+			took[name], used[name] = append(took[name], t), append(used[name], u)
 		}
-		last = now
+	}
+	lap := func(name string) {
+		note(name, watch)
+		watch = start()
 	}
 	template := func(f File, photo bool) (face.Template, face.Image, face.Face, error) {
 		lap("")
@@ -61,7 +65,7 @@ func Time(ctx context.Context, e *face.Engine, decode Decode, pairs [][2]File) (
 	}
 	for i, p := range slices.Insert(slices.Clone(pairs), 0, pairs[0]) {
 		counted = i > 0
-		begin := time.Now()
+		all := start()
 		a, _, _, err := template(p[0], true)
 		if err != nil {
 			return nil, err
@@ -75,11 +79,9 @@ func Time(ctx context.Context, e *face.Engine, decode Decode, pairs [][2]File) (
 		}
 		face.Similarity(a, b)
 		lap(StageCompare)
-		if counted {
-			took[StageVerification] = append(took[StageVerification], time.Since(begin))
-		}
+		note(StageVerification, all)
 		lap("")
-		begin = time.Now()
+		all = start()
 		g, ok, err := e.Track(ctx, img, f)
 		if err != nil {
 			return nil, err
@@ -87,21 +89,36 @@ func Time(ctx context.Context, e *face.Engine, decode Decode, pairs [][2]File) (
 		lap(StageTrack)
 		if ok {
 			face.Assess(img, []face.Face{g}, false)
-			if counted {
-				took[StageFeedback] = append(took[StageFeedback], time.Since(begin))
-			}
+			note(StageFeedback, all)
 		}
 	}
 	var all []Stage
 	for _, name := range []string{StageDecodePhoto, StageDecodeLive, StageFind, StageTrack, StageQuality, StageEmbed, StageCompare, StageFeedback, StageVerification} {
-		d := took[name]
+		d, u := took[name], used[name]
 		if len(d) == 0 {
 			continue
 		}
 		slices.Sort(d)
-		all = append(all, Stage{name, d[0], d[len(d)/2], d[(len(d)*95-1)/100]})
+		slices.Sort(u)
+		s := Stage{name, u[len(u)/2], d[len(d)/2], d[(len(d)*95-1)/100]}
+		if name == StageDecodePhoto || name == StageDecodeLive {
+			s.Processor = 0
+		}
+		all = append(all, s)
 	}
 	return all, nil
+}
+
+// stopwatch measures the time that passes, and how much of a processor this process uses meanwhile.
+type stopwatch struct {
+	at   time.Time
+	used time.Duration
+}
+
+func start() stopwatch { return stopwatch{time.Now(), processor()} }
+
+func (w stopwatch) since() (passed, used time.Duration) {
+	return time.Since(w.at), processor() - w.used
 }
 
 // File is a file's name and bytes.

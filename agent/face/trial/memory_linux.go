@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"syscall"
+	"time"
 )
 
 // Memory is how much of this process is in the PC's memory, now and at most since it began, in bytes; 0 if the system does not say.
@@ -21,4 +23,13 @@ func Memory() (now, peak uint64) {
 		return 0
 	}
 	return value("VmRSS:"), value("VmHWM:")
+}
+
+// processor is how much time of the processors this process has used.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -23,4 +24,14 @@ func Memory() (now, peak uint64) {
 		return 0, 0
 	}
 	return uint64(c.workingSet), uint64(c.peakWorkingSet)
+}
+
+// processor is how much time of the processors this process has used. Windows counts it in steps of some milliseconds.
+func processor() time.Duration {
+	var created, exited, kernel, user windows.Filetime
+	if windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &user) != nil {
+		return 0
+	}
+	span := func(f windows.Filetime) int64 { return int64(f.HighDateTime)<<32 | int64(f.LowDateTime) } // of 100 ns
+	return time.Duration(span(kernel)+span(user)) * 100
 }

@@ -378,16 +378,16 @@ func Save(path string, changes map[string]json.RawMessage) (Settings, error) {
 	return l.Settings, err
 }
 
-// SaveAll is Save for a command of whoever may write the file: also what can be changed in the file only.
-func SaveAll(path string, changes map[string]json.RawMessage) (Settings, error) {
-	l, err := Sources{File: path}.save(changes, true)
-	return l.Settings, err
-}
-
 // Save is Save for a file that others outweigh: what they say cannot be changed in it, and counts when the result is judged.
 // It gives what is in force then.
 func (s Sources) Save(changes map[string]json.RawMessage) (Loaded, error) {
 	return s.save(changes, false)
+}
+
+// SaveAll is Save for a command of whoever may write the file: also what can be changed in the file only, and what counts for
+// nothing as long as another source decides it.
+func (s Sources) SaveAll(changes map[string]json.RawMessage) (Loaded, error) {
+	return s.save(changes, true)
 }
 
 func (s Sources) save(changes map[string]json.RawMessage, owner bool) (Loaded, error) {

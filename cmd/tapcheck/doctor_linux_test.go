@@ -1,10 +1,8 @@
 package main
 
 import (
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -110,25 +108,5 @@ func TestDoctorOnBrowsers(t *testing.T) {
 				t.Errorf("%s %q, want %q", f.Code, f.Detail, c.lacking)
 			}
 		})
-	}
-}
-
-// TestWhoHasThePort finds this test, which listens.
-func TestWhoHasThePort(t *testing.T) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	comm, err := os.ReadFile("/proc/self/comm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := strings.TrimSpace(string(comm)) + " (pid " + strconv.Itoa(os.Getpid()) + ")"
-	if got := portHolder(l.Addr().(*net.TCPAddr).Port); got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-	if got := portHolder(freePort(t)); got != "" {
-		t.Errorf("a free port is held by %q", got)
 	}
 }

@@ -256,3 +256,19 @@ func TestDoctorsExitCode(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoHasThePort finds this test, which listens. (Wine does not say whose a port is.)
+func TestWhoHasThePort(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	name, pid, _ := strings.Cut(portHolder(l.Addr().(*net.TCPAddr).Port), " ")
+	if name == "" || pid != fmt.Sprintf("(pid %d)", os.Getpid()) {
+		t.Errorf("%q %q, and this is %d", name, pid, os.Getpid())
+	}
+	if got := portHolder(freePort(t)); got != "" {
+		t.Errorf("a free port is held by %q", got)
+	}
+}

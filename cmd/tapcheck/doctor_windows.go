@@ -89,7 +89,9 @@ func portHolder(port int) string {
 		}
 		if int(bin.BigEndian.Uint16(buf[at+8:])) == port {
 			pid := ne.Uint32(buf[at+20:])
-			return fmt.Sprintf("%s (pid %d)", processes()[pid], pid)
+			if name := processes()[pid]; name != "" && pid != 0 {
+				return fmt.Sprintf("%s (pid %d)", name, pid)
+			}
 		}
 	}
 	return ""

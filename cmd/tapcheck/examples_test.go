@@ -63,7 +63,9 @@ func sources(t *testing.T, dir, suffix string) []string {
 func csharp(t *testing.T) foreign {
 	dir, out := clients+"csharp/", t.TempDir()+"/"
 	library := out + "Tapcheck.Client.dll"
-	mcs := func(args ...string) { compile(t, "mcs", append([]string{"-langversion:7", "-warnaserror"}, args...)...) }
+	mcs := func(args ...string) {
+		compile(t, "mcs", append([]string{"-langversion:7", "-warnaserror"}, args...)...)
+	}
 	mcs(append([]string{"-target:library", "-out:" + library, "-r:System.Net.Http.dll", "-r:System.Numerics.dll", "-r:System.Runtime.Serialization.dll", "-r:System.Xml.dll"},
 		sources(t, dir+"Tapcheck.Client", ".cs")...)...)
 	mcs("-out:"+out+"ConsoleSample.exe", "-r:"+library, dir+"Sample/ConsoleSample.cs")

@@ -93,27 +93,27 @@ func (c setupCmd) Run(a *app) error {
 			return err
 		}
 	}
-	s, err := settings.Load(a.config)
+	from := a.sources() // a policy may hold what the file lacks
+	from.Required = false
+	var l settings.Loaded
 	if len(raw) > 0 {
 		if err := os.MkdirAll(filepath.Dir(a.config), 0o755); err != nil {
 			return err
 		}
-		s, err = settings.SaveAll(a.config, raw)
-	} else if errors.Is(err, os.ErrNotExist) {
-		s, err = settings.Default(), nil
+		l, err = from.SaveAll(raw)
+	} else {
+		l, err = from.Load()
 	}
 	if err != nil {
 		return err
 	}
+	s := l.Settings
 	if key != nil {
 		if err := registerKey(a, s.HIS.Origins, key); err != nil {
 			return err
 		}
 	}
 	if c.Browsers {
-		if s, err = a.settings(); err != nil { // a policy may say which origins
-			return err
-		}
 		return setPolicies(browserPolicies(s.HIS.Origins, s.HIS.Ports))
 	}
 	return nil

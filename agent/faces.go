@@ -28,6 +28,7 @@ const faceIdle = 10 * time.Minute
 type faces struct {
 	pictures *portrait.Decoder
 	options  face.Options
+	models   func(context.Context, face.Options) (*face.Engine, error) // face.Load
 	state    *health.Tracker
 	log      func(string, map[string]any)
 	idle     time.Duration
@@ -45,7 +46,7 @@ type faces struct {
 }
 
 func newFaces(s settings.Face, pictures *portrait.Decoder, state *health.Tracker, log func(string, map[string]any)) *faces {
-	f := &faces{pictures: pictures, options: face.Options{ModelFile: s.ModelFile}, state: state, log: log, idle: faceIdle}
+	f := &faces{pictures: pictures, options: face.Options{ModelFile: s.ModelFile}, models: face.Load, state: state, log: log, idle: faceIdle}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	return f
 }
@@ -81,7 +82,7 @@ func (f *faces) load() (there *face.Engine, loading <-chan struct{}) {
 		f.wg.Go(func() {
 			defer close(done)
 			began := time.Now()
-			engine, err := face.Load(f.ctx, f.options)
+			engine, err := f.read()
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.engine, f.err, f.loading = engine, err, nil
@@ -103,6 +104,18 @@ func (f *faces) load() (there *face.Engine, loading <-chan struct{}) {
 	}
 	return nil, f.loading
 }
+
+// read reads the models. A hospital's own file may hold anything, and a panic over it is a file that cannot be used.
+func (f *faces) read() (engine *face.Engine, err error) {
+	defer func() {
+		if recover() != nil {
+			engine, err = nil, errModelPanic
+		}
+	}()
+	return f.models(f.ctx, f.options)
+}
+
+var errModelPanic = errors.New("reading the face models panicked")
 
 // rest lets the models go after a while in which nobody compares. The mutex is held.
 func (f *faces) rest() {

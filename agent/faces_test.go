@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/checkin"
+	"github.com/tapcheck/tapcheck/agent/face"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -299,6 +301,36 @@ func TestFaceModelThatCannotBeUsed(t *testing.T) {
 	}
 	if !told || !strings.Contains(d.log.String(), "face.model_unusable") {
 		t.Errorf("%+v", st.Health)
+	}
+}
+
+// TestAProgramWithoutModels says so, to IT too, and only once somebody has asked for a face.
+func TestAProgramWithoutModels(t *testing.T) {
+	pictures, err := portrait.New(portrait.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := &health.Tracker{}
+	f := newFaces(settings.Default().Face, pictures, state, quiet)
+	defer f.close()
+	f.models = func(context.Context, face.Options) (*face.Engine, error) { return nil, face.ErrNoModels }
+	if w := state.List(catalog.EN); len(w) != 0 {
+		t.Errorf("nobody has asked: %+v", w)
+	}
+	for range 2 {
+		if _, err := f.Begin(t.Context(), checkin.FaceOptions{}); !errors.Is(err, checkin.ErrFaceModels) {
+			t.Errorf("%v", err)
+		}
+	}
+	if w := state.List(catalog.EN); len(w) != 1 || w[0].Code != health.FaceModelsMissing || w[0].Cure == "" {
+		t.Errorf("%+v", w)
+	}
+	f.models = func(context.Context, face.Options) (*face.Engine, error) { panic("a file that nobody foresaw") }
+	if _, err := f.Begin(t.Context(), checkin.FaceOptions{}); !errors.Is(err, checkin.ErrFaceModels) {
+		t.Errorf("%v", err)
+	}
+	if w := state.List(catalog.EN); len(w) != 1 || w[0].Code != health.FaceModelUnusable {
+		t.Errorf("%+v", w)
 	}
 }
 

@@ -398,10 +398,14 @@ func (v *Verification) settle(ctx context.Context, f Frame, q quality, now time.
 	if !settled {
 		return nil
 	}
+	for _, c := range v.good {
+		clear(c.img.Pix)
+	}
 	v.good = nil
 	for _, t := range v.templates[1:] {
 		if Similarity(v.templates[0], t) < otherStraight {
-			v.fail(ReasonOtherFace)
+			// Not only a matter of attack checks: it is not known whose face was compared.
+			v.failed, v.done = ReasonOtherFace, true
 			return nil
 		}
 	}
@@ -663,7 +667,8 @@ func (v *Verification) attack() AttackOutcome {
 		if v.step > 0 && !v.closed {
 			a.Reason = ReasonChallengeRunning
 		}
-	case v.o.Check == ActiveChallenge && d != Match && d != Review:
+	case v.o.Check == ActiveChallenge && (d != Match && d != Review || v.step < 2*len(v.plan.kinds)):
+		// There was nothing to compare with, or no match; or another photo came when that was settled.
 		a.Status, a.Reason = CheckNotDone, ReasonNotReached
 	default:
 		a.Status = CheckPassed

@@ -112,6 +112,44 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// Two people one after the other in one attempt, while it settles: whose face matched is not known, whether or not attacks are looked for.
+func TestTwoPeopleAreNoMatch(t *testing.T) {
+	for _, check := range []AttackLevel{AttackNone, PassiveHints, ActiveChallenge} {
+		k := newTake(VerifyOptions{Check: check, Seed: turnFirst}).chip(ann)
+		n := 0
+		o := k.play(func(ChallengeKind, time.Duration) (person, held) {
+			if n++; n == 1 {
+				return ann, held{}
+			}
+			return bob, held{}
+		}, 2*time.Minute)
+		if o.Decision != Review || o.Reason != ReasonOtherFace || k.now.Sub(k.begin) > 10*time.Second {
+			t.Errorf("%s: %+v after %v", check, o, k.now.Sub(k.begin))
+		}
+	}
+}
+
+// Frames that could have been compared, and were not needed, are wiped with those that were.
+func TestSpareFramesAreWiped(t *testing.T) {
+	k := newTake(VerifyOptions{}).chip(ann)
+	var kept [][]byte
+	k.play(func(kind ChallengeKind, since time.Duration) (person, held) {
+		for _, c := range k.v.good {
+			kept = append(kept, c.img.Pix)
+		}
+		return willing(ann)(kind, since)
+	}, time.Minute)
+	if len(kept) == 0 {
+		t.Fatal("nothing was kept")
+	}
+	k.v.Close()
+	for _, pix := range kept {
+		if slices.ContainsFunc(pix, func(b byte) bool { return b != 0 }) {
+			t.Fatal("a picture is still there")
+		}
+	}
+}
+
 // What is sent as frames, and what is not a camera's.
 func TestFramesThatAreNone(t *testing.T) {
 	var first Frame
@@ -248,6 +286,16 @@ func TestPhotos(t *testing.T) {
 		o := k.v.Outcome()
 		if err != nil || r.Usable != c.usable || c.finding != "" && !has || o.Decision != CannotTell || o.Reason != c.reason || len(o.Chip) != len(r.Findings) {
 			t.Errorf("%s: %+v %v; outcome %+v", c.name, r, err, o)
+		}
+	}
+	// A photo that comes when it was settled that nothing had to be asked: nobody was asked anything, and that is what is said.
+	for _, before := range []func(*take){func(k *take) { k.chip(bob) }, func(k *take) { k.v.ChipMissing(ReasonNoChipPhoto) }} {
+		k = newTake(VerifyOptions{})
+		before(k)
+		k.play(willing(ann), time.Minute)
+		k.chip(ann)
+		if o := k.v.Outcome(); o.Decision != Review || o.Reason != ReasonAttackCheckFailed || o.Attack != (AttackOutcome{ActiveChallenge, CheckNotDone, ReasonNotReached}) {
+			t.Errorf("another photo: %+v", o)
 		}
 	}
 	// A photo that comes after the frames.

@@ -361,7 +361,8 @@ func (e *Engine) FaceDropped(o Owner, jobID string) (FaceFrameResult, error) {
 	return FaceFrameResult{Findings: findingsOf(a.hints, j.lang), Challenge: a.challenge, Progress: a.progress, Attempt: a.attempt}, nil
 }
 
-// FaceVerify compares a single picture: an attempt of its own, whose attack check is passive at most. Errors are those of FaceFrame,
+// FaceVerify compares a single picture: an attempt of its own, whose attack check is passive at most. After an attempt whose attack
+// check failed it comes to no match any more, but to a review. Errors are those of FaceFrame,
 // and RATE_LIMITED while a frame of the same job is being looked at.
 func (e *Engine) FaceVerify(ctx context.Context, o Owner, p FaceFrameParams) (FaceVerifyResult, error) {
 	defer clear(p.Image.Data)
@@ -473,6 +474,7 @@ func (e *Engine) RecordConsent(ctx context.Context, o Owner, r ConsentRequest) (
 	}
 	now := e.cfg.Now()
 	c := Consent{ID: newID(now), Purpose: r.Purpose, TextVersion: r.TextVersion, Given: *r.Given, By: r.By, Operator: copyOf(r.Operator), At: now}
+	said := 0
 	f, recorded, err := e.amend(ctx, o, r.JobID, r.CheckinID, func(f *file) (string, any, error) {
 		switch {
 		case f.void != nil:
@@ -491,6 +493,13 @@ func (e *Engine) RecordConsent(ctx context.Context, o Owner, r ConsentRequest) (
 			}
 		}
 		f.consents++
+		if j := f.job; j != nil && c.Purpose == purposeFace {
+			j.face.asked++
+			if said = j.face.asked; !c.Given { // nobody looks at a face until the disk has heard of that
+				j.face.consent = &c
+				e.broadcast()
+			}
+		}
 		return amendConsent, c, nil
 	})
 	if err != nil {
@@ -498,8 +507,10 @@ func (e *Engine) RecordConsent(ctx context.Context, o Owner, r ConsentRequest) (
 	}
 	if j := f.job; j != nil && c.Purpose == purposeFace {
 		e.locked(func() {
-			j.face.consent = &c
-			e.broadcast()
+			if said == j.face.asked { // otherwise something else was said while this was written down
+				j.face.consent = &c
+				e.broadcast()
+			}
 		})
 	}
 	return ConsentRecorded{ConsentID: c.ID, CheckinID: f.result.CheckinID, Recorded: recorded}, nil

@@ -154,6 +154,8 @@ var (
 	acted   = FaceOutcome{Decision: "review", Reason: lds.ReasonAttackCheckFailed, Score: 0.8, Threshold: 0.6, Model: "m/1", Attack: AttackCheck{Level: "active_challenge", Status: lds.Failed, Reason: lds.ReasonFlatPicture}}
 )
 
+var single = FaceOutcome{Decision: "match", Score: 0.8, Threshold: 0.6, Model: "m/1", Attack: AttackCheck{Level: "passive_hints", Status: lds.NotVerifiable, Reason: lds.ReasonTooFewFrames}, Used: 1}
+
 // faceBench is a bench that compares faces; the card lies there.
 func faceBench(t *testing.T, f *faces, change func(*Config, *bench), test func(t *testing.T, b *bench, c *client)) {
 	t.Helper()
@@ -493,8 +495,28 @@ func TestEveryFaceEndsAsAVerdict(t *testing.T) {
 			}
 			c.attempt("j1")
 		}, status: lds.Passed, says: "match"},
-		"in between":         {faces: &faces{outcomes: []FaceOutcome{between}}, does: func(b *bench, c *client) { live(b, c); c.attempt("j1"); c.act("j1", "skip", "other") }, status: lds.NotVerifiable, reason: lds.ReasonScoreInBetween, says: "review"},
-		"a print":            {faces: &faces{outcomes: []FaceOutcome{acted}}, does: func(b *bench, c *client) { live(b, c); c.attempt("j1"); c.act("j1", "skip", "other") }, status: lds.NotVerifiable, reason: lds.ReasonAttackCheckFailed, says: "review"},
+		"in between": {faces: &faces{outcomes: []FaceOutcome{between}}, does: func(b *bench, c *client) { live(b, c); c.attempt("j1"); c.act("j1", "skip", "other") }, status: lds.NotVerifiable, reason: lds.ReasonScoreInBetween, says: "review"},
+		"a print":    {faces: &faces{outcomes: []FaceOutcome{acted}}, does: func(b *bench, c *client) { live(b, c); c.attempt("j1"); c.act("j1", "skip", "other") }, status: lds.NotVerifiable, reason: lds.ReasonAttackCheckFailed, says: "review"},
+		"a print, and then a picture of it": {faces: &faces{outcomes: []FaceOutcome{acted, single}}, does: func(b *bench, c *client) {
+			live(b, c)
+			c.attempt("j1")
+			c.act("j1", "retry", "")
+			c.until("j1", NeedLiveImage)
+			time.Sleep(time.Second)
+			if r, err := b.e.FaceVerify(context.Background(), his, liveFrame("j1")); err != nil || r.Face.Status == lds.Passed {
+				b.t.Errorf("%+v %v", r, err)
+			}
+			c.act("j1", "skip", "other")
+		}, status: lds.NotVerifiable, reason: lds.ReasonAttackCheckFailed, says: "review"},
+		"a print, and then the person": {faces: &faces{outcomes: []FaceOutcome{acted, alike}}, does: func(b *bench, c *client) {
+			live(b, c)
+			c.attempt("j1")
+			c.act("j1", "retry", "")
+			c.until("j1", NeedLiveImage)
+			c.attempt("j1")
+		}, status: lds.Passed, says: "match"},
+		"a match whose check failed": {faces: &faces{outcomes: []FaceOutcome{{Decision: "match", Score: 0.8, Attack: acted.Attack}}}, does: func(b *bench, c *client) { live(b, c); c.attempt("j1"); c.act("j1", "skip", "other") },
+			status: lds.NotVerifiable, reason: lds.ReasonAttackCheckFailed, says: "review"},
 		"a made-up decision": {faces: &faces{outcomes: []FaceOutcome{{Decision: "perhaps"}}}, does: func(b *bench, c *client) { live(b, c); c.attempt("j1"); c.act("j1", "skip", "other") }, status: lds.NotVerifiable, reason: lds.ReasonLivePicturePoor, says: "cannot_tell"},
 		"a child": {faces: &faces{outcomes: []FaceOutcome{unlike}}, before: child("2016-01-01"), does: func(b *bench, c *client) {
 			b.e.RecordConsent(context.Background(), his, consent("j1", true, "both"))
@@ -787,6 +809,46 @@ func TestWhoAgrees(t *testing.T) {
 			t.Errorf("%+v", r.Verdicts.Face)
 		}
 	})
+}
+
+// TestANoCountsAtOnce: a refusal ends the comparison whatever the disk does with it, and a yes that was said before it and is only now
+// on the disk does not take it back.
+func TestANoCountsAtOnce(t *testing.T) {
+	for given, when := range map[string]string{"false": "while it is asked", "true": "before the card is there"} {
+		t.Run("a slow "+given, func(t *testing.T) {
+			faceBench(t, &faces{}, nil, func(t *testing.T, b *bench, c *client) {
+				b.book.fail = func(_ context.Context, entry any) error {
+					if a, ok := entry.(journal.Amendment); ok && a.Kind == amendConsent && strings.Contains(string(a.Body), `"given":`+given) {
+						time.Sleep(time.Second)
+					}
+					return nil
+				}
+				if given == "true" {
+					b.desk.lift("A")
+				}
+				c.start(faceRequest("j1", FaceOffered))
+				var said sync.WaitGroup
+				if given == "true" {
+					said.Go(func() { b.e.RecordConsent(context.Background(), his, consent("j1", true, "patient")) })
+				} else {
+					c.until("j1", NeedConsent)
+				}
+				synctest.Wait()
+				said.Go(func() { b.e.RecordConsent(context.Background(), his, consent("j1", false, "patient")) })
+				synctest.Wait()
+				if s := c.status("j1"); given == "false" && s.Need != nil {
+					t.Errorf("%s: it still needs %+v", when, s.Need)
+				}
+				said.Wait()
+				if given == "true" {
+					b.desk.put("A", an())
+				}
+				if r := c.result("j1"); r.Verdicts.Face.Reason != lds.ReasonConsentRefused {
+					t.Errorf("%s: %+v", when, r.Verdicts.Face)
+				}
+			})
+		})
+	}
 }
 
 // TestFaceAfterwards: a decision clears what was flagged, also when only the book knows the check-in, and a consent can be added.

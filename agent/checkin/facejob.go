@@ -26,6 +26,7 @@ type faceStep struct {
 	by      []string
 	child   bool
 	consent *Consent // the last one about this purpose
+	asked   int      // how often a consent about this purpose was said; a yes counts once it is on record, and a no at once
 	capture *Capture
 	attempt int
 	until   time.Time // when the need expires
@@ -39,6 +40,7 @@ type faceStep struct {
 
 	verdict *FaceVerdict // of the last attempt that has ended, or of the step where it broke down
 	made    int          // attempts that ended
+	doubted string       // level of an attack check that failed; empty: none did
 	skip    *FaceAct
 	outcome *FaceVerdict // the step's
 }
@@ -706,8 +708,14 @@ func (w *faceWorker) attempted(o FaceOutcome) {
 	j, e := w.j, w.j.e
 	var child bool
 	var attempt int
-	e.locked(func() { child, attempt = j.face.child, j.face.attempt })
-	v := faceVerdictOf(o, child, w.basis)
+	var doubted string
+	e.locked(func() {
+		if o.Attack.Status == lds.Failed {
+			j.face.doubted = o.Attack.Level
+		}
+		child, attempt, doubted = j.face.child, j.face.attempt, j.face.doubted
+	})
+	v := faceVerdictOf(o, child, w.basis).doubted(doubted)
 	v.Attempts, v.Required = attempt, j.req.Face == FaceRequired
 	j.faceRecord(faceRecord{Action: "attempt", Attempt: attempt, Verdict: &v, Frames: max(w.frames, o.Frames), Used: o.Used, Findings: w.found})
 	j.disclose(j.key.owner.String(), AboutFace)
@@ -756,6 +764,17 @@ func faceVerdictOf(o FaceOutcome, child bool, basis lds.Basis) FaceVerdict {
 	if o.Attack.Level != "" {
 		a := o.Attack
 		v.AttackCheck = &a
+	}
+	return v
+}
+
+// doubted is the verdict of or after an attempt whose attack check, of that level, failed: what would do at first, such as a single picture,
+// does not clear that up. The same check does, when it passes.
+func (v FaceVerdict) doubted(level string) FaceVerdict {
+	a := v.AttackCheck
+	cleared := a != nil && a.Status == lds.Passed && (a.Level == level || a.Level == AttackChallenge)
+	if level != "" && v.Status == lds.Passed && !cleared {
+		v.Status, v.Decision, v.Reason = lds.NotVerifiable, faceReview, lds.ReasonAttackCheckFailed
 	}
 	return v
 }

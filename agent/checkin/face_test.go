@@ -952,6 +952,10 @@ func TestFaceIsAsked(t *testing.T) {
 		if !cut || less.Verdicts.Face != (FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff}) || r.Verdicts.Face.Decision == "" {
 			t.Errorf("%+v", less.Verdicts.Face)
 		}
+		r.Verdicts.Face = FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonConsentRefused, Required: true}
+		if less, cut := r.Within(Rights{Read: true, Insurance: true, Fields: all.Fields}); !cut || less.Verdicts.Face.Reason != lds.ReasonSwitchedOff {
+			t.Errorf("that somebody refused: %+v", less.Verdicts.Face)
+		}
 	})
 }
 

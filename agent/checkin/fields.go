@@ -111,8 +111,8 @@ func (r Result) Within(rights Rights) (out Result, less bool) {
 	if r.Portrait != nil && !may(FieldPortrait) {
 		r.Portrait, less = nil, true
 	}
-	if r.Verdicts != nil && r.Verdicts.Face.Decision != "" && !rights.Face {
-		v := *r.Verdicts
+	if f := r.Verdicts; f != nil && !rights.Face && f.Face.Reason != lds.ReasonSwitchedOff && f.Face.Reason != lds.ReasonMeansIsNotChip {
+		v := *r.Verdicts // also that somebody refused
 		v.Face = FaceVerdict{Status: lds.NotDone, Reason: lds.ReasonSwitchedOff, Required: v.Face.Required}
 		r.Verdicts, less = &v, true
 	}
@@ -130,6 +130,16 @@ func (r Result) Within(rights Rights) (out Result, less bool) {
 		}
 	}
 	return r, less
+}
+
+// Within is what a session with these rights may see of a need; less says that it is not all of it. Of a face it is told only what
+// is waited for: the window's address is a right to act, and how an attempt ended is somebody's face. The receiver is not changed.
+func (n Need) Within(rights Rights) (out Need, less bool) {
+	if rights.Face || n.Consent == nil && n.Face == nil && n.Capture == nil {
+		return n, false
+	}
+	n.Consent, n.Face, n.Capture = nil, nil, nil
+	return n, true
 }
 
 // claimWithin leaves of a claim what comes from fields that may be given, and from the insurer's answer where that may be.

@@ -228,8 +228,11 @@ func (j *job) emit(method string, params func(seq int) any) {
 		return
 	}
 	ev := Event{Method: method, JobID: j.key.id, Params: b}
-	if r, ok := p.(Result); ok {
-		ev.Result, ev.Picture = &r, r.Portrait
+	switch p := p.(type) {
+	case Result:
+		ev.Result, ev.Picture = &p, p.Portrait
+	case *Need:
+		ev.Need = p
 	}
 	j.e.publish(j.key.owner, ev)
 	j.e.moved.Notify()

@@ -297,6 +297,7 @@ type Event struct {
 	JobID   string
 	Params  json.RawMessage
 	Result  *Result  // that Params are, of job.partial and job.result; never changed
+	Need    *Need    // that Params are, of job.needs; never changed
 	Notice  int64    // of eligibility.changed: the owner gets it until Engine.Got hears that it has it
 	Picture *Picture // that Params holds as "portrait", for who would rather have it beside them; never changed
 }

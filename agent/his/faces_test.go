@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
 func faceRig(t *testing.T, change func(*Config)) *rig {
@@ -137,5 +140,49 @@ func TestFaceIsARight(t *testing.T) {
 	}
 	if !slices.Equal(said, []string{"nobody", "lt.lan his"}) {
 		t.Errorf("%v", said)
+	}
+}
+
+// TestNeedsOfAFace: a session of the same owner whose token lacks the right hears that a face is waited for, and neither who has to agree,
+// nor how an attempt ended, nor the address of the window, with which it could act.
+func TestNeedsOfAFace(t *testing.T) {
+	secrets := []string{"guardian", "0.23", "no_match", "capture=TICKET"}
+	until := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
+	window := &checkin.Capture{URL: "http://127.0.0.1:27480/console/#capture=TICKET", ExpiresAt: until}
+	r := faceRig(t, nil)
+	var ids [2]string
+	for i, rights := range [][]string{{keys.RightRead, keys.RightFace}, {keys.RightRead}} {
+		secret, token, err := r.tokens.Add(keys.TokenRequest{Origin: "https://his.example", Rights: rights})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = []string{"MORE", "LESS"}[i]
+		r.secrets[ids[i]], r.ids[ids[i]] = secret, token.ID
+	}
+	more, less := r.open("https://his.example", ids[0]), r.open("https://his.example", ids[1])
+	more.call("checkin.start", map[string]any{"jobId": "1", "means": "chip"})
+	more.expectMethod(checkin.EventProgress)
+	less.expectMethod(checkin.EventProgress)
+	for _, n := range []*checkin.Need{
+		{JobID: "1", Seq: 9, Need: checkin.NeedConsent, ExpiresAt: until, Capture: window, Consent: &checkin.ConsentNeed{Purpose: "face_verification", TextVersion: "1-vi", Text: "…", By: []string{"guardian", "patient"}}},
+		{JobID: "1", Seq: 10, Need: checkin.NeedLiveImage, ExpiresAt: until, Capture: window, Face: &checkin.FaceNeed{
+			Attempt: 1, Attempts: 3, AttackCheck: checkin.AttackChallenge, Verdict: &checkin.FaceVerdict{Status: lds.Failed, Reason: lds.ReasonNoMatch, Decision: "no_match", Score: 0.23, Threshold: 0.6},
+		}},
+	} {
+		r.engine.mu.Lock()
+		r.engine.need = n
+		r.engine.mu.Unlock()
+		r.engine.event(checkin.EventNeeds, n)
+		for _, c := range []*client{more, less} {
+			event := string(c.expectMethod(checkin.EventNeeds).Params)
+			for way, got := range map[string]string{
+				"event": event, "status": string(c.call("job.status", map[string]string{"jobId": "1"}).Result), "resume": string(c.call("job.resume", map[string]string{"jobId": "1"}).Result),
+			} {
+				told := slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(got, s) })
+				if told != (c == more) || !strings.Contains(got, n.Need) {
+					t.Errorf("%s, all of it %v: %s", way, c == more, got)
+				}
+			}
+		}
 	}
 }

@@ -51,6 +51,7 @@ type fakeEngine struct {
 
 	insurer chan struct{}   // where it is set, each look-up takes a value
 	result  *checkin.Result // of every job, where it is set
+	need    *checkin.Need   // the same
 	got     []int64         // notices that were seen to arrive
 
 	pictures   [][]byte // of live frames
@@ -138,7 +139,7 @@ func (e *fakeEngine) Status(_ context.Context, o checkin.Owner, id string) (chec
 	if st.Final() {
 		phase = checkin.PhaseDone
 	}
-	return checkin.JobStatus{JobID: id, CheckinID: "c-" + id, State: st, Phase: phase, Result: e.result}, nil
+	return checkin.JobStatus{JobID: id, CheckinID: "c-" + id, State: st, Phase: phase, Result: e.result, Need: e.need}, nil
 }
 
 func (e *fakeEngine) Link(_ context.Context, o checkin.Owner, r checkin.LinkRequest) (checkin.Linked, error) {
@@ -298,6 +299,9 @@ func (e *fakeEngine) tell(o checkin.Owner, method string, params any) {
 	ev := checkin.Event{Method: method, JobID: named.JobID, Params: raw}
 	if r, ok := params.(checkin.Result); ok {
 		ev.Result, ev.Picture = &r, r.Portrait
+	}
+	if n, ok := params.(*checkin.Need); ok {
+		ev.Need = n
 	}
 	for ch := range e.subs[o] {
 		select {

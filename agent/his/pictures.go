@@ -30,6 +30,11 @@ func (c *conn) announce(p *checkin.Picture) (checkin.Picture, []byte) {
 
 // withFrame gives of a status what the session may see, with the picture beside it where the session wants that.
 func (c *conn) withFrame(st checkin.JobStatus, err error) (any, error) {
+	if err == nil && st.Need != nil {
+		if n, less := st.Need.Within(c.session.rights); less {
+			st.Need = &n
+		}
+	}
 	if err == nil && st.Result != nil {
 		if r, less := st.Result.Within(c.session.rights); less {
 			st.Result = &r
@@ -53,6 +58,15 @@ func (c *conn) tell(e checkin.Event) {
 				return // it was encoded before, with more in it
 			}
 			e.Params, e.Picture = raw, r.Portrait
+		}
+	}
+	if e.Need != nil {
+		if n, less := e.Need.Within(c.session.rights); less {
+			raw, err := json.Marshal(n)
+			if err != nil {
+				return
+			}
+			e.Params = raw
 		}
 	}
 	if e.Notice > 0 {

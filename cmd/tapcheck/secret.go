@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -36,6 +37,7 @@ func (c secretSetCmd) Run(a *app) error {
 		return err
 	}
 	a.printf("%s%s\n", keys.CredentialPrefix, c.Name)
+	fmt.Fprintln(a.Stderr, a.say("Dịch vụ nhận bí mật ở lần khởi động sau: tapcheck service restart", "The service gets it at its next start: tapcheck service restart"))
 	return nil
 }
 

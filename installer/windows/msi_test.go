@@ -279,7 +279,40 @@ func TestLife(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	// A secret that DPAPI keeps; nowhere is it in the clear.
+	p.write(`C:\msi\secret.bat`, `@echo s3cret-of-a-test|"`+program+`" secret set hook`+"\r\n")
+	if out, code := p.run("cmd", "/c", `C:\msi\secret.bat`); code != 0 || !strings.Contains(out, "credential:hook") {
+		t.Errorf("secret set: %d %s", code, out)
+	}
+	if raw, err := os.ReadFile(p.path(`C:\ProgramData\Tapcheck\credentials\hook.dpapi`)); err != nil || bytes.Contains(raw, []byte("s3cret-of-a-test")) {
+		t.Errorf("the secret as it is kept: %v", err)
+	}
+	if err := os.MkdirAll(p.path(`C:\trust`), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = p.run("reg", "add", policies+`\compat`, "/v", "webhook_secret_file", "/d", "credential:hook", "/f")
+	if out, code := p.run(program, "--lang", "en", "config", "check"); code != 0 {
+		t.Errorf("config check with the secret: %d %s", code, out)
+	}
 	_, _ = p.run("reg", "delete", policies, "/f")
+
+	// A damaged file is stood in for by the last good one.
+	if err := os.WriteFile(p.path(settings), append([]byte("nonsense\r\n"), raw...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := p.run(program, "--lang", "en", "config", "check"); code != 3 || !strings.Contains(out, "line 1") {
+		t.Errorf("config check of a damaged file: %d %s", code, out)
+	}
+	if out, code := p.run(program, "service", "restart"); code != 0 {
+		t.Errorf("restart with a damaged file: %d %s", code, out)
+	}
+	p.serving(true)
+	if !strings.Contains(log(), `"settings.last_good"`) {
+		t.Errorf("it does not say that the last good settings are in use: %s", log())
+	}
+	if err := os.WriteFile(p.path(settings), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
 
 	if err := os.Remove(p.path(program)); err == nil { // as a careless clean-up does; a real Windows would not let go of it
 		p.msiexec("repair", 0, "/i", one, "REINSTALL=ALL", "REINSTALLMODE=amus")
@@ -324,7 +357,7 @@ func TestLife(t *testing.T) {
 	p.serving(true)
 	p.msiexec("uninstall, data go", 0, "/x", one, "REMOVEDATA=1")
 	p.serving(false)
-	for _, gone := range []string{program, settings, settings + ".bak", data} {
+	for _, gone := range []string{program, settings, settings + ".bak", data, `C:\ProgramData\Tapcheck\credentials`} {
 		if p.there(gone) {
 			t.Errorf("%s is left", gone)
 		}

@@ -183,7 +183,7 @@ func (c *conn) closeSocket() {
 // read takes frames until the connection ends.
 func (c *conn) read() {
 	for c.ctx.Err() == nil {
-		kind, frame, err := c.ws.ReadMessage()
+		kind, frame, err := c.readFrame()
 		switch {
 		case c.ctx.Err() != nil:
 			return
@@ -205,13 +205,40 @@ func (c *conn) read() {
 		}
 		before := c.session
 		c.handle(frame)
+		clear(frame) // of which nothing refers to anything any more; it may have held a key, or a face
 		if before == nil && c.session != nil {
 			c.opening.Stop()
 		}
 	}
 }
 
-// handle serves one frame.
+// readFrame takes one frame, and leaves no pieces of it behind while it grows, as ReadMessage does.
+func (c *conn) readFrame() (kind int, frame []byte, err error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return kind, nil, err
+	}
+	frame = make([]byte, 0, 4<<10)
+	for {
+		n, err := r.Read(frame[len(frame):cap(frame)])
+		frame = frame[:len(frame)+n]
+		if errors.Is(err, io.EOF) {
+			return kind, frame, nil
+		}
+		if err != nil {
+			clear(frame)
+			return kind, nil, err
+		}
+		if len(frame) == cap(frame) {
+			larger := make([]byte, len(frame), 2*cap(frame))
+			copy(larger, frame)
+			clear(frame)
+			frame = larger
+		}
+	}
+}
+
+// handle serves one frame. Nothing refers to it when it returns.
 func (c *conn) handle(frame []byte) {
 	c.seen(true, false, frame)
 	lang := c.lang()
@@ -262,6 +289,7 @@ func (c *conn) handle(frame []byte) {
 		if !known {
 			name = "other" // nothing that a client made up
 		}
+		clear(r.params)
 		c.note(name, outcome(e))
 		c.s.count(e.ID)
 		if r.id != nil {

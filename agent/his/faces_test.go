@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,6 +66,42 @@ func TestPicturesAreWiped(t *testing.T) {
 		}
 		if err != nil && len(bytes.Trim(p.Image.Data, "\x00")) > 0 {
 			t.Error("so is what was decoded of it")
+		}
+	}
+}
+
+// TestFramesAreWiped: nor in what came over the socket, whether the frame was served, refused, or nothing that can be read.
+func TestFramesAreWiped(t *testing.T) {
+	var mu sync.Mutex
+	var frames [][]byte
+	r := faceRig(t, func(c *Config) {
+		c.Frames = func() func(bool, bool, []byte) {
+			return func(fromClient, _ bool, frame []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				if fromClient && len(frame) > 1000 {
+					frames = append(frames, frame)
+				}
+			}
+		}
+	})
+	c, less := r.open("", "FACE"), r.open("", "DESKTOP")
+	c.call("checkin.start", map[string]any{"jobId": "silent-1", "means": "chip"})
+	image := map[string]any{"jobId": "silent-1", "seq": 1, "atMs": 1, "image": picture(100_000)}
+	c.call("face.frame", image)
+	c.call("face.frame", map[string]any{"jobId": 7, "image": picture(100_000)})
+	less.call("face.frame", image)
+	for _, c := range []*client{c, less} { // the frame before it is done with
+		c.call("agent.status", nil)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(frames) != 3 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	for _, f := range frames {
+		if len(bytes.Trim(f, "\x00")) > 0 {
+			t.Errorf("%.80s is still there", f)
 		}
 	}
 }

@@ -42,7 +42,7 @@ var files embed.FS
 
 // chapters in the order of the menu: the names of their files, the same in both languages.
 var chapters = []string{
-	"index", "needs", "windows", "linux", "first", "settings", "his", "browsers", "trust", "insurance", "night", "face",
+	"index", "needs", "windows", "linux", "first", "settings", "his", "browsers", "trust", "insurance", "night", "face", "figures",
 	"data", "update", "backup", "protection", "shared", "doctor", "uninstall", "troubleshooting",
 }
 

@@ -82,6 +82,8 @@ type Options struct {
 	// Pulse is told every few seconds where the agent serves (host:port, "" while it has no port) and what is wrong. Every part
 	// has been asked before, so an agent that hangs gives no sign of life. The first call comes once the ports have been tried.
 	Pulse func(addr string, wrong []health.Warning)
+	// Busy is told before each pulse whether a patient is being checked in; nil: nobody.
+	Busy func(busy bool)
 
 	// Frames is his.Config.Frames: for tests.
 	Frames func() func(fromClient, binary bool, frame []byte)
@@ -290,6 +292,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		tasks.Go(func() {
 			o.pulse(running, served, ready, state.Changes(), func() []health.Warning {
 				_ = healthNow(catalog.EN) // asks every part
+				if o.Busy != nil {
+					o.Busy(atWork(engine.Queue()))
+				}
 				return state.List(catalog.EN)
 			})
 		})

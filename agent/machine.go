@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/keys"
 	"github.com/tapcheck/tapcheck/agent/update"
@@ -45,4 +46,9 @@ func (o *Options) backups(b *book, state *health.Tracker, log func(string, map[s
 		s: o.Settings.Backup, now: time.Now, began: time.Now(), log: log, health: state, free: free,
 		source: BackupSource{Dir: o.DataDir, SettingsFile: o.SettingsFile, Version: o.Version, Desk: o.Settings.Desk, Snapshot: b.snapshot, Machine: o.machine()},
 	}
+}
+
+// atWork says whether a patient is being checked in. A job that only waits for a card has none yet.
+func atWork(jobs []checkin.Queued) bool {
+	return slices.ContainsFunc(jobs, func(q checkin.Queued) bool { return q.State != checkin.Waiting })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/checkin"
 	"github.com/tapcheck/tapcheck/agent/health"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -125,5 +126,23 @@ func TestCopiedDesk(t *testing.T) {
 	}
 	if wrong := onPC(second); slices.Contains(wrong, health.MachineCopied) {
 		t.Errorf("once somebody has: %v", wrong)
+	}
+}
+
+// A job that waits for a card has no patient yet; any other has.
+func TestAtWork(t *testing.T) {
+	for want, states := range map[bool][][]checkin.State{
+		false: {nil, {checkin.Waiting}, {checkin.Waiting, checkin.Waiting}},
+		true:  {{checkin.Running}, {checkin.Needs}, {checkin.Waiting, checkin.Running}},
+	} {
+		for _, list := range states {
+			var jobs []checkin.Queued
+			for _, s := range list {
+				jobs = append(jobs, checkin.Queued{State: s})
+			}
+			if atWork(jobs) != want {
+				t.Errorf("%v: at work is %v", list, !want)
+			}
+		}
 	}
 }

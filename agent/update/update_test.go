@@ -41,6 +41,7 @@ type pc struct {
 	// Other things that are wrong with the service, whatever the version.
 	down    []string
 	stopped bool
+	busy    int // looks that find a patient at the desk
 }
 
 var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.Local)
@@ -137,7 +138,8 @@ func (p *pc) Health(context.Context) (Health, error) {
 	if p.stopped {
 		return Health{}, nil
 	}
-	return Health{Running: v != "half", Serving: v != "half" && !p.sick[v], Version: v, Restarts: p.restarts, Down: p.down}, nil
+	p.busy--
+	return Health{Busy: p.busy >= 0, Running: v != "half", Serving: v != "half" && !p.sick[v], Version: v, Restarts: p.restarts, Down: p.down}, nil
 }
 
 func (p *pc) apply() (*Finish, error) { return Apply(context.Background(), p.c, false) }
@@ -317,6 +319,26 @@ func TestOldTroublesDoNotTakeBack(t *testing.T) {
 				t.Errorf("%+v, %v", f, err)
 			}
 		})
+	}
+}
+
+// A patient at the desk is not broken off: the updater waits, and comes again in an hour where there is no pause. An administrator who wants it
+// now has it now.
+func TestWaitsForAPause(t *testing.T) {
+	for looks, want := range map[int]string{0: "1.1.0", 5: "1.1.0", 1000: "1.0.0"} {
+		p := newPC(t, "1.0.0")
+		p.publish(release("1.1.0", p.file("1.1.0")))
+		p.busy = looks
+		f, err := p.apply()
+		if err != nil || (f != nil) != (want == "1.1.0") {
+			t.Errorf("%d: %+v, %v", looks, f, err)
+		}
+		p.wants(want)
+		if want == "1.0.0" {
+			if f, err := Apply(context.Background(), p.c, true); err != nil || f.Result != Installed {
+				t.Errorf("asked for: %+v, %v", f, err)
+			}
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type Health struct {
 	Version  string   `json:"version,omitempty"` // that it says there
 	Restarts int      `json:"restarts"`          // how often the manager has started it again
 	Down     []string `json:"down,omitempty"`    // codes of agent/health that keep it from its work
+	Busy     bool     `json:"-"`                 // a patient is being checked in
 }
 
 // Config is what an updater is made of.
@@ -59,6 +60,7 @@ const (
 	healthyWithin = time.Minute
 	lookEvery     = 5 * time.Second
 	looks         = 3
+	quietWithin   = 10 * time.Minute
 	maxTries      = 2 // of a step that was broken off
 	room          = 200 << 20
 )
@@ -241,12 +243,36 @@ func (u *updater) prepare(ctx context.Context, anytime bool) (ready bool, err er
 		u.s.Problem = err.Error()
 		return false, errors.Join(err, u.save())
 	}
-	u.s.Before, err = u.Host.Health(ctx)
-	if err != nil {
+	if u.s.Before, err = u.quiet(ctx, anytime); err != nil {
 		return false, err
+	}
+	if u.s.Before.Busy {
+		u.s.Before = Health{}
+		return false, u.save() // the next run finds the files here
 	}
 	u.s.Step, u.s.From, u.s.To, u.s.Tries, u.s.Why = installing, o.Installed, o.Version, 0, ""
 	return true, u.save()
+}
+
+// quiet waits until nobody is being checked in, which a restart would break off, for some minutes; an administrator who wants it now does not
+// wait.
+func (u *updater) quiet(ctx context.Context, anytime bool) (Health, error) {
+	for free, spent := 0, time.Duration(0); ; spent += lookEvery {
+		h, err := u.Host.Health(ctx)
+		if err != nil || anytime {
+			h.Busy = false
+			return h, err
+		}
+		if free++; h.Busy {
+			free = 0
+		}
+		if free >= 2 || spent >= quietWithin { // what the service says of itself is some seconds old
+			return h, nil
+		}
+		if err := u.Wait(ctx, lookEvery); err != nil {
+			return h, err
+		}
+	}
 }
 
 // openHour says whether a version may be installed now: the hours may go over midnight.

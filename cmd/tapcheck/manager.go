@@ -16,6 +16,7 @@ type manager struct {
 	at     *net.UnixAddr // nil: nobody
 	ready  bool
 	ending bool
+	busy   bool
 }
 
 func newManager(getenv func(string) string) *manager {
@@ -24,6 +25,16 @@ func newManager(getenv func(string) string) *manager {
 		m.at = &net.UnixAddr{Name: path, Net: "unixgram"}
 	}
 	return m
+}
+
+// busyWord stands in the status line while a patient is being checked in: the updater waits for a pause.
+const busyWord = "BUSY"
+
+// work is agent.Options.Busy.
+func (m *manager) work(busy bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.busy = busy
 }
 
 // pulse is agent.Options.Pulse. The status line holds codes of agent/health and the address, nothing personal.
@@ -35,9 +46,12 @@ func (m *manager) pulse(addr string, wrong []health.Warning) {
 	for _, w := range wrong {
 		said = append(said, string(w.Code))
 	}
-	lines := []string{"STATUS=" + strings.Join(said, " "), "WATCHDOG=1"}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.busy {
+		said = append(said, busyWord)
+	}
+	lines := []string{"STATUS=" + strings.Join(said, " "), "WATCHDOG=1"}
 	if m.ending {
 		return
 	}

@@ -73,6 +73,16 @@ func TestDebUpdateLifeCycle(t *testing.T) {
 	m.same(newer, instance, settings, saved)
 	log("installed", "%s to %s by the unit, killed while it was watched and ended by the next run (%.0f s); %s", older, newer, took.Seconds(), checkinThere(t, m.must("/opt/tapcheck-desk", "checkin", token)))
 
+	// Who has taken the service over cannot write the program, the updater's files, or the key that counts.
+	for _, path := range []string{"/usr/bin/tapcheck", "/var/lib/tapcheck-update/state.json", "/var/lib/tapcheck-update/x", "/etc/tapcheck-update/release.pub", "/etc/tapcheck-update/x", "/usr/lib/systemd/system/tapcheck-update.service"} {
+		if out, err := m.run("setpriv", "--reuid=tapcheck", "--regid=tapcheck", "--clear-groups", "sh", "-c", ": >>"+path); err == nil {
+			t.Errorf("the service's user writes %s: %s", path, out)
+		}
+	}
+	if out, err := m.run("setpriv", "--reuid=tapcheck", "--regid=tapcheck", "--clear-groups", "tapcheck", "update", "apply"); err == nil || !strings.Contains(out, "administrator") {
+		t.Errorf("the service's user installs: %s", out)
+	}
+
 	// A version that does not start. The way back is the package that was kept from the last update.
 	m.must("sh", "-c", `set -e; rm -rf /opt/broken; dpkg-deb -R `+deb(newer)+` /opt/broken
 		printf '#!/bin/sh\nexit 1\n' >/opt/broken/usr/bin/tapcheck

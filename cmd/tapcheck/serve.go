@@ -111,7 +111,7 @@ func (c runCmd) serve(a *app) error {
 	}
 	if c.Service {
 		m := newManager(a.Getenv)
-		options.Pulse = m.pulse
+		options.Pulse, options.Busy = m.pulse, m.work
 		defer context.AfterFunc(a.ctx, m.stopping)()
 	}
 	ctx, stop := context.WithCancel(a.ctx)

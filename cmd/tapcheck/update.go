@@ -174,6 +174,9 @@ func (c updateApplyCmd) Run(a *app) error {
 	if !privileged() {
 		return failWith(exitUpdate, nil, "cần quyền quản trị (root; trên Windows: quản trị viên)", "an administrator's rights are needed (root; on Windows: an administrator)")
 	}
+	if started, err := a.applyElsewhere(); started || err != nil {
+		return err
+	}
 	u, err := a.updateConfig(s.Update)
 	if err != nil {
 		return updateError(err)

@@ -176,6 +176,7 @@ func (h linuxUpdate) Health(ctx context.Context) (update.Health, error) {
 	}
 	now := update.Health{Running: strings.HasPrefix(s.State, "active "), Restarts: s.Restarts}
 	for word := range strings.FieldsSeq(s.Status) {
+		now.Busy = now.Busy || word == busyWord
 		if health.In(health.Code(word), catalog.EN, time.Time{}).Severity == health.Down {
 			now.Down = append(now.Down, word)
 		}
@@ -188,3 +189,6 @@ func (h linuxUpdate) Health(ctx context.Context) (update.Health, error) {
 
 // unscheduleUpdates has nothing to do: the timer comes and goes with its unit.
 func unscheduleUpdates(context.Context) {}
+
+// applyElsewhere has nothing to do: a program that runs can be replaced.
+func (a *app) applyElsewhere() (started bool, err error) { return false, nil }

@@ -328,8 +328,32 @@ func TestUpdateHealth(t *testing.T) {
 	h, _, _ := fakeHost(t, "/usr/bin/tapcheck")
 	u := linuxUpdate{systemdHost: h, port: func() (int, bool) { return 0, false }}
 	now, err := u.Health(t.Context())
-	if err != nil || !now.Running || now.Serving || now.Restarts != 3 || !slices.Equal(now.Down, []string{"NO_READER"}) {
+	if err != nil || !now.Running || now.Serving || now.Restarts != 3 || !slices.Equal(now.Down, []string{"NO_READER"}) || now.Busy {
 		t.Errorf("%+v, %v", now, err)
+	}
+	// What the service tells systemd is what the updater reads there.
+	path := filepath.Join(t.TempDir(), "notify")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m := newManager(func(string) string { return path })
+	for _, busy := range []bool{true, false} {
+		m.work(busy)
+		m.pulse("127.0.0.1:27480", []health.Warning{{Code: health.NoCSCAForIDCards}, {Code: health.DataFolderExposed}})
+		buf := make([]byte, 4096)
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(strings.TrimPrefix(string(buf[:n]), "STATUS="), "\n")
+		u.run = func(context.Context, string, ...string) (string, error) {
+			return "LoadState=loaded\nActiveState=active\nSubState=running\nStatusText=" + line + "\n", nil
+		}
+		if now, err := u.Health(t.Context()); err != nil || now.Busy != busy || !slices.Equal(now.Down, []string{"DATA_FOLDER_EXPOSED"}) {
+			t.Errorf("%s: %+v, %v", line, now, err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -183,4 +184,31 @@ func schtasks(ctx context.Context, args ...string) error {
 		return fmt.Errorf("schtasks %s: %w: %s", args[0], err, strings.TrimSpace(said.String()))
 	}
 	return nil
+}
+
+// applyElsewhere lets the updater's copy of the program do it, for the installer cannot replace one that runs, and this one ends now.
+func (a *app) applyElsewhere() (started bool, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return false, err
+	}
+	if strings.EqualFold(self, updaterCopy()) {
+		return false, nil
+	}
+	if _, err := os.Stat(updaterCopy()); err != nil {
+		if err := scheduleUpdates(a.ctx); err != nil {
+			return false, err
+		}
+	}
+	args := []string{"update", "apply"}
+	if a.named {
+		args = append([]string{"--config", a.config}, args...)
+	}
+	c := exec.Command(updaterCopy(), args...)
+	c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}
+	if err := c.Start(); err != nil {
+		return false, err
+	}
+	a.printf("%s\n", a.say("Trình cập nhật đang làm: xem tapcheck update status.", "The updater is at work: see tapcheck update status."))
+	return true, c.Process.Release()
 }

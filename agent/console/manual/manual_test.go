@@ -189,6 +189,14 @@ func TestLinks(t *testing.T) {
 			}
 		}
 	}
+	// In the tree there is no menu but the first page's list.
+	for _, l := range languages {
+		for _, name := range chapters[1:] {
+			if want := "- [" + firstLine(Source(l, name)) + "](" + name + ".md)"; !strings.Contains(string(Source(l, "index")), want) {
+				t.Errorf("%s/index lacks %s", l, want)
+			}
+		}
+	}
 	all := render("1.2.3")
 	ids := map[string][]string{}
 	id := regexp.MustCompile(` id="([^"]+)"`)

@@ -147,6 +147,10 @@ func scheduleUpdates(ctx context.Context) error {
 		return err
 	}
 	dir := updatePlaces().trust
+	// The folder above is the settings': administrators' to write, whoever has made it before.
+	if err := protectSettings(filepath.Join(filepath.Dir(dir), "tapcheck.toml"), false); err != nil {
+		return err
+	}
 	if err := update.OwnAlone(dir); err != nil {
 		return err
 	}

@@ -56,6 +56,8 @@ type Options struct {
 	Simulation *Simulation
 	// SettingsFile is where the settings came from, for the console to change; "" where there is no file.
 	SettingsFile string
+	// SettingsFrom says where each setting is from, for the bundle.
+	SettingsFrom map[string]settings.Origin
 	// SettingsOver gives what outweighs that file: environment and policy. Nil: nothing does.
 	SettingsOver func() []settings.Layer
 	// SettingsWrong is set where the last good settings stand in for some with a mistake; health says so.

@@ -26,7 +26,7 @@ type diagnostic struct {
 // bundle makes it.
 func (d diagnostic) bundle(ctx context.Context) (his.Bundle, error) {
 	b, err := diagnostics.Make(ctx, diagnostics.Sources{
-		Version: d.o.Version, Simulated: d.o.Simulation != nil, Started: d.started, DataDir: d.o.DataDir, Settings: d.o.Settings, Log: d.log,
+		Version: d.o.Version, Simulated: d.o.Simulation != nil, Started: d.started, DataDir: d.o.DataDir, Settings: d.o.Settings, From: d.o.SettingsFrom, Log: d.log,
 		Health: func() any { return d.health(catalog.EN) }, Readers: d.readers, Counters: d.counters, Trust: d.trust,
 	})
 	out := his.Bundle{Name: b.Name, Data: b.Data, LeftOut: b.LeftOut}

@@ -97,7 +97,7 @@ func (c runCmd) serve(a *app) error {
 			store, report, err := trust.Load(trustOptions(s, ""))
 			return store, report, errors.Join(err, trustFolder(s.Trust.Folder)) // a folder that is not there is empty to trust, and a mistake to health
 		},
-		SettingsFile: a.config, SettingsOver: a.sources().Over, SettingsWrong: l.Wrong != nil, PortFiles: a.portFiles(dir), Service: c.Service, Moments: a.moments,
+		SettingsFile: a.config, SettingsFrom: l.From, SettingsOver: a.sources().Over, SettingsWrong: l.Wrong != nil, PortFiles: a.portFiles(dir), Service: c.Service, Moments: a.moments,
 		Renewed: func(l settings.Loaded) {
 			level.set(l.Settings.Log.Level)
 			keep(l, dir, logger)

@@ -18,7 +18,7 @@ import (
 
 // The browser's camera shows the persona An (testdata/camera, made by drawfilm.go).
 
-const cameraFrames = 150 // five seconds; then it begins anew
+const cameraFrames = 90 // three seconds; then it begins anew
 
 // writeCamera makes the film that the browser takes for its camera: An looks straight into it. No two pictures of it are the same,
 // as no two of a real camera are.
@@ -59,7 +59,7 @@ func writeCamera(path string) error {
 		}
 		m := looks[at]
 		y := append([]byte(nil), m.Y...)
-		for range 600 {
+		for range 1000 {
 			y[random.IntN(len(y))] ^= byte(random.IntN(8))
 		}
 		fmt.Fprint(b, "FRAME\n")
@@ -94,34 +94,41 @@ func (p *tab) obey() {
 	}
 	command(p, cdp.AddScriptToEvaluateOnNewDocument, cdp.AddScriptToEvaluateOnNewDocumentParams{Source: `(() => {
 		const films = ` + mustJSON(films) + `;
+		// A step with each picture that the page takes, so that a slow machine sees no other movement than a quick one.
+		let taken = 0;
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function (x) {
+			if (typeof x === "string" && x.includes('"face.frame"')) taken++;
+			return send.call(this, x);
+		};
 		const load = (src) => new Promise((done) => { const i = new Image(); i.onload = () => done(i); i.src = src; });
 		navigator.mediaDevices.getUserMedia = async () => {
 			const shots = {};
 			for (const [kind, list] of Object.entries(films)) shots[kind] = await Promise.all(list.map(load));
 			const canvas = document.createElement("canvas");
-			canvas.width = 480;
-			canvas.height = 360;
+			canvas.width = 640;
+			canvas.height = 480;
 			const c = canvas.getContext("2d");
-			let doing = "", plan = [], tick = 0, began = 0;
+			// How far the person is in a movement: nobody jumps, neither there nor back.
+			let doing = "", at = 0, asked = "", since = 0, tick = 0, seen = -1;
 			const timer = setInterval(() => {
 				tick++;
 				const sign = document.querySelector(".sign .do");
-				const asked = sign ? (/do-(\w+)/.exec(sign.getAttribute("class")) || ["", ""])[1] : "";
-				if (asked !== doing || plan.length === 0 && tick - began > 100) { // and once more, where nobody has seen it
-					doing = asked;
-					began = tick;
-					(window.asked = window.asked || []).push(asked + "@" + Math.round(performance.now()));
-					plan = [];
-					if (shots[asked] && asked !== "look_straight") {
-						const steps = shots[asked].flatMap((s) => [s, s, s]);
-						const held = Array(20).fill(steps[steps.length - 1]);
-						plan = [...Array(10).fill(null), ...steps, ...held, ...steps.toReversed()];
-					}
+				const now = sign ? (/do-(\w+)/.exec(sign.getAttribute("class")) || ["", ""])[1] : "";
+				if (now !== asked) {
+					asked = now;
+					since = tick;
+					(window.asked = window.asked || []).push(asked + "@" + Math.round(performance.now())); // for whoever wonders what went wrong
 				}
+				if (at === 0) doing = shots[asked] && asked !== "look_straight" ? asked : "";
+				const steps = doing ? shots[doing] : [];
+				if (taken !== seen) at = doing && doing === asked ? Math.min(at + (tick - since > 10 ? 1 : 0), steps.length) : Math.max(at - 1, 0);
+				seen = taken;
 				const straight = shots.look_straight[Math.floor(tick / 5) % shots.look_straight.length];
-				c.drawImage(plan.shift() || straight, Math.random() - .5, Math.random() - .5, 481, 361);
+				const shot = at > 0 ? steps[at - 1] : straight;
+				c.drawImage(shot, Math.random() - .5, Math.random() - .5, 641, 481);
 				c.fillStyle = "rgba(" + [0, 0, 0].map(() => Math.floor(Math.random() * 255)) + ", .3)";
-				c.fillRect(Math.random() * 480, Math.random() * 40, 3, 3);
+				c.fillRect(Math.random() * 640, Math.random() * 40, 3, 3);
 				if (!canvas.stream.active) clearInterval(timer);
 			}, 40);
 			canvas.stream = canvas.captureStream(30);

@@ -27,7 +27,7 @@ type Faces interface {
 
 // Bounds of capture windows.
 const (
-	maxCaptures = 64               // tickets and windows together; the oldest gives way
+	maxCaptures = 64               // tickets and windows together; the oldest of the session that has the most gives way
 	captureLife = 10 * time.Minute // of a ticket; and then of the window that it has opened
 	maxPicture  = 1 << 20          // bytes; the page sends some 60 KiB
 	maxSeq      = 1_000_000
@@ -73,11 +73,26 @@ func (c *captures) issue(ref, os string) (ticket string, port int, until time.Ti
 		return "", 0, time.Time{}, false
 	}
 	if len(c.list) >= maxCaptures {
-		c.list = append(c.list[:0], c.list[1:]...)
+		c.list = slices.DeleteFunc(c.list, c.spare())
 	}
 	ticket, until = rand.Text(), c.now().Add(captureLife)
 	c.list = append(c.list, &capture{secret: sha256.Sum256([]byte(ticket)), ref: ref, os: os, expires: until})
 	return ticket, c.port, until, true
+}
+
+// spare is the one that gives way: nobody can crowd out the windows of another session. The mutex is held.
+func (c *captures) spare() func(*capture) bool {
+	of := map[string]int{}
+	for _, one := range c.list {
+		of[one.os]++
+	}
+	gone := c.list[0]
+	for _, one := range c.list { // the oldest comes first
+		if of[one.os] > of[gone.os] {
+			gone = one
+		}
+	}
+	return func(one *capture) bool { return one == gone }
 }
 
 // find gives a ticket or a window. The mutex is held.

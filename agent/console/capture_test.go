@@ -235,12 +235,15 @@ func TestCaptureRefuses(t *testing.T) {
 			t.Errorf("%s: %s", name, r.raw)
 		}
 	}
-	oldest := d.ticket("r1", home)
+	theirs, oldest := d.ticket("r2", other), d.ticket("r1", home)
 	for range maxCaptures {
 		d.ticket("r1", home)
 	}
 	if r := open(home, oldest); r.id != catalog.JobUnknown || len(d.k.captures.list) != maxCaptures {
 		t.Errorf("the oldest gives way: %s, %d", r.raw, len(d.k.captures.list))
+	}
+	if r := open(other, theirs); r.status != http.StatusOK {
+		t.Errorf("another session is crowded out: %s", r.raw)
 	}
 }
 

@@ -235,7 +235,7 @@ func TestCaptureRefuses(t *testing.T) {
 			t.Errorf("%s: %s", name, r.raw)
 		}
 	}
-	theirs, oldest := d.ticket("r2", other), d.ticket("r1", home)
+	theirs, oldest := d.ticket("r1", other), d.ticket("r1", home)
 	for range maxCaptures {
 		d.ticket("r1", home)
 	}

@@ -149,7 +149,12 @@ func (d *Decoder) start() (*process, error) {
 // ask gives the child a picture and takes its answer. When ctx ends first, the child is killed, which ends all reading and
 // writing. last says that nothing follows. After ErrCrashed and ErrTimeout, or when ctx has ended, the child is of no use any more.
 func (c *process) ask(ctx context.Context, job, format byte, data []byte, last bool) (answer, error) {
-	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.cmd.Process.Kill()
+		// Should anybody else hold the other ends, such as a process that was started in the same moment and inherited them.
+		_ = c.in.Close()
+		_ = c.out.Close()
+	})
 	defer stop()
 	if _, err := c.in.Write(requestHeader(job, format, len(data))); err != nil {
 		return answer{}, ErrCrashed

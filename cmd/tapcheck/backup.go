@@ -90,7 +90,7 @@ func (c backupNowCmd) Run(a *app) error {
 	} else {
 		path = filepath.Join(dir, "backup-stopped.age")
 		_ = os.Remove(path)
-		err = agent.WriteBackup(a.ctx, path, recipient, agent.BackupSource{Dir: dir, SettingsFile: a.config, Version: version, Desk: s.Desk, Machine: keys.ThisMachine()})
+		err = agent.WriteBackup(a.ctx, path, recipient, agent.BackupSource{Dir: dir, SettingsFile: a.config, Version: version, Desk: s.Desk, Machine: thisMachine()})
 	}
 	if err != nil {
 		return backupError(err)
@@ -289,7 +289,7 @@ func (c restoreCmd) Run(a *app) error {
 		}
 	}
 	// The keys come last: until they are there this can be done again.
-	k, err := keys.Adopt(dir, r.key, r.former, keys.ThisMachine())
+	k, err := keys.Adopt(dir, r.key, r.former, thisMachine())
 	if err != nil {
 		return dataFolderError(err)
 	}

@@ -335,6 +335,39 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 	})
 
+	// The keys are put in their place last: until then a restore that was broken off is simply done again.
+	t.Run("broken off", func(t *testing.T) {
+		fresh := newPCWith(t, "")
+		fresh.config = filepath.Join(t.TempDir(), "tapcheck.toml")
+		fresh.expect(exitOK, "Restored", "restore", file, "--key", safe)
+		first, err := keys.InstanceIn(fresh.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Remove(filepath.Join(fresh.data, keys.FileName)), os.WriteFile(filepath.Join(fresh.data, agent.JournalFile+"-wal"), []byte("torn"), 0o600),
+			os.Mkdir(filepath.Join(filepath.Dir(fresh.data), ".tapcheck-restoring-1"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		fresh.expect(exitOK, "Restored", "restore", file, "--key", safe)
+		k, err := keys.Open(fresh.data)
+		if err != nil || k.InstanceID() == first {
+			t.Fatalf("%v", err)
+		}
+		o := journal.Options{Path: filepath.Join(fresh.data, agent.JournalFile)}
+		copy(o.Key[:], k.DatabaseKey())
+		j, err := journal.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		if _, err := j.CheckinByID(t.Context(), "1"); err != nil {
+			t.Error(err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(fresh.data), ".tapcheck-restoring-*")); left != nil {
+			t.Errorf("left: %v", left)
+		}
+	})
+
 	t.Run("a PC with data of its own", func(t *testing.T) {
 		used := newPCWith(t, "language = \"en\"\n")
 		own, err := keys.Open(used.data)

@@ -214,7 +214,7 @@ func (a *app) checkData() finding {
 	if _, err := os.Stat(filepath.Join(dir, keys.FileName)); errors.Is(err, os.ErrNotExist) {
 		return f
 	}
-	if aside := keys.Aside(dir); len(aside) > 0 || errors.Is(keys.CheckMachine(dir, keys.ThisMachine()), keys.ErrCopied) {
+	if aside := keys.Aside(dir); len(aside) > 0 || errors.Is(keys.CheckMachine(dir, thisMachine()), keys.ErrCopied) {
 		f.Code, f.Detail = health.MachineCopied, strings.Join(aside, ", ")
 		return f
 	}

@@ -6,6 +6,9 @@ import (
 	"github.com/tapcheck/tapcheck/agent/keys"
 )
 
+// thisMachine is the PC that this runs on. Tests have others.
+var thisMachine = keys.ThisMachine
+
 type machineCmd struct {
 	Status machineStatusCmd `cmd:"" help:"Say whether the data folder belongs to this PC, and what was set aside because it came from another one."`
 	Keep   machineKeepCmd   `cmd:"" help:"This is the same PC, repaired: put back what was set aside. Stop the service first."`
@@ -26,7 +29,7 @@ func (c machineStatusCmd) Run(a *app) error {
 	if err != nil {
 		return dataFolderError(err)
 	}
-	bound := keys.CheckMachine(dir, keys.ThisMachine()) == nil
+	bound := keys.CheckMachine(dir, thisMachine()) == nil
 	aside := keys.Aside(dir)
 	if c.JSON {
 		if aside == nil {
@@ -94,7 +97,7 @@ func (c machineKeepCmd) Run(a *app) error {
 	if err := a.stopped(dir); err != nil {
 		return err
 	}
-	since, err := keys.KeepAside(dir, folder, keys.ThisMachine())
+	since, err := keys.KeepAside(dir, folder, thisMachine())
 	if err != nil {
 		return dataFolderError(err)
 	}

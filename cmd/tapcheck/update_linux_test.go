@@ -131,7 +131,7 @@ func (s *supervised) version() string {
 func build(t *testing.T, dir, version string) {
 	t.Helper()
 	path := filepath.Join(dir, "tapcheck-"+version+"-linux-amd64")
-	out, err := exec.Command("go", "build", "-ldflags", "-s -w -X main.version="+version, "-o", path, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o", path, ".").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -351,7 +351,7 @@ func (j *job) needsFace(n Need, until time.Time) {
 // needsImage tells how the comparison stands, as far as anybody can do something about it. The mutex is held.
 func (j *job) needsImage() {
 	s := &j.face
-	if s.stage != FaceLive && s.stage != FaceDecided {
+	if s.stage != FaceLive && s.stage != FaceDecided || s.stage == FaceDecided && s.busy { // who is told at once may act at once
 		return
 	}
 	j.needsFace(Need{Need: NeedLiveImage, Face: &FaceNeed{
@@ -484,6 +484,7 @@ func (w *faceWorker) run() {
 			s := &w.j.face
 			s.busy = false
 			done = s.stage == FaceOver
+			w.j.needsImage()
 			w.j.e.broadcast()
 		})
 		switch {
@@ -729,7 +730,6 @@ func (w *faceWorker) attempted(o FaceOutcome) {
 		if v.Status == lds.Passed || attempt >= faceAttempts {
 			s.stage = FaceOver
 		}
-		j.needsImage()
 		e.broadcast()
 	})
 }

@@ -53,7 +53,7 @@ var faces = map[string]Text{
 	"FRAMES_REPEATED":     {"Hình camera lặp lại hoặc sai thứ tự.", "The camera's pictures repeat or are out of order."},
 	"TOO_FEW_FRAMES":      {"Quá ít hình dùng được để kết luận.", "Too few pictures could be used to say anything."},
 	"ATTACK_CHECK_OFF":    {"Kiểm tra giả mạo đang tắt.", "The check for attacks is switched off."},
-	"ATTACK_CHECK_FAILED": {"Kiểm tra giả mạo không đạt: nhân viên phải nhìn người bệnh trực tiếp.", "The check for attacks failed: the desk has to look at the patient."},
+	"ATTACK_CHECK_FAILED": {"Kiểm tra giả mạo không đạt: nhân viên phải nhìn người bệnh trực tiếp.", "The check for attacks was not passed: the desk has to look at the patient."},
 }
 
 // FaceText says a finding, a challenge or the reason of an attack check.

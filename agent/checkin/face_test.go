@@ -508,6 +508,25 @@ func TestEveryFaceEndsAsAVerdict(t *testing.T) {
 			}
 			c.act("j1", "skip", "other")
 		}, status: lds.NotVerifiable, reason: lds.ReasonAttackCheckFailed, says: "review"},
+		"a single picture, where a challenge is wanted": {faces: &faces{outcomes: []FaceOutcome{single}}, does: func(b *bench, c *client) {
+			live(b, c)
+			b.e.FaceVerify(context.Background(), his, liveFrame("j1"))
+			c.act("j1", "skip", "other")
+		}, status: lds.NotVerifiable, reason: lds.ReasonAttackCheckFailed, says: "review"},
+		"a single picture, where none is": {faces: &faces{outcomes: []FaceOutcome{single}}, before: func(b *bench) { b.e.cfg.Face.Check = AttackPassive }, does: func(b *bench, c *client) {
+			live(b, c)
+			b.e.FaceVerify(context.Background(), his, liveFrame("j1"))
+		}, status: lds.Passed, says: "match"},
+		"no match, and then a covered camera": {faces: &faces{outcomes: []FaceOutcome{unlike, dark}}, does: func(b *bench, c *client) {
+			live(b, c)
+			c.attempt("j1")
+			c.act("j1", "retry", "")
+			c.until("j1", NeedLiveImage)
+			if r := c.attempt("j1"); r.Face == nil || r.Face.Decision != faceCannotTell {
+				b.t.Errorf("%+v", r.Face)
+			}
+			c.act("j1", "skip", "other")
+		}, status: lds.Failed, reason: lds.ReasonNoMatch, says: "no_match"},
 		"a print, and then the person": {faces: &faces{outcomes: []FaceOutcome{acted, alike}}, does: func(b *bench, c *client) {
 			live(b, c)
 			c.attempt("j1")

@@ -1,6 +1,7 @@
 package checkin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -38,7 +39,7 @@ type faceStep struct {
 	progress   int
 	verdictNow *FaceVerdict // it has ended
 
-	verdict *FaceVerdict // of the last attempt that has ended, or of the step where it broke down
+	verdict *FaceVerdict // of the last attempt that came to something, or of the step where it broke down
 	made    int          // attempts that ended
 	doubted string       // level of an attack check that failed; empty: none did
 	skip    *FaceAct
@@ -684,9 +685,9 @@ func (w *faceWorker) note(hints []FaceHint) {
 func (w *faceWorker) ended(hints []FaceHint) (a faceAnswer) {
 	w.j.e.locked(func() {
 		s := &w.j.face
-		a = faceAnswer{hints: hints, progress: 100, attempt: s.attempt, done: true, verdict: s.verdict}
-		if s.verdict != nil {
-			v := *s.verdict
+		a = faceAnswer{hints: hints, progress: 100, attempt: s.attempt, done: true, verdict: cmp.Or(s.verdictNow, s.verdict)}
+		if a.verdict != nil {
+			v := *a.verdict
 			v.Attempts, v.Required = s.made, w.j.req.Face == FaceRequired
 			a.verdict = &v
 		}
@@ -716,6 +717,9 @@ func (w *faceWorker) attempted(o FaceOutcome) {
 		}
 		child, attempt, doubted = j.face.child, j.face.attempt, j.face.doubted
 	})
+	if e.cfg.Face.check() == AttackChallenge {
+		doubted = AttackChallenge // what the hospital wants to be shown is shown by nothing less
+	}
 	v := faceVerdictOf(o, child, w.basis).doubted(doubted)
 	v.Attempts, v.Required = attempt, j.req.Face == FaceRequired
 	j.faceRecord(faceRecord{Action: "attempt", Attempt: attempt, Verdict: &v, Frames: max(w.frames, o.Frames), Used: o.Used, Findings: w.found})
@@ -725,7 +729,10 @@ func (w *faceWorker) attempted(o FaceOutcome) {
 		if s.stage == FaceOver {
 			return
 		}
-		s.made, s.verdict, s.verdictNow, s.challenge = attempt, &v, &v, nil
+		if s.verdict == nil || v.Decision != faceCannotTell { // a covered camera does not take a comparison back
+			s.verdict = &v
+		}
+		s.made, s.verdictNow, s.challenge = attempt, &v, nil
 		s.stage, s.until = FaceDecided, time.Now().Add(j.needLimit())
 		if v.Status == lds.Passed || attempt >= faceAttempts {
 			s.stage = FaceOver
@@ -768,8 +775,8 @@ func faceVerdictOf(o FaceOutcome, child bool, basis lds.Basis) FaceVerdict {
 	return v
 }
 
-// doubted is the verdict of or after an attempt whose attack check, of that level, failed: what would do at first, such as a single picture,
-// does not clear that up. The same check does, when it passes.
+// doubted is the verdict where an attack check of that level is wanted, by the hospital or because one failed before: nothing less, such
+// as a single picture, makes a match. The same check does, when it passes.
 func (v FaceVerdict) doubted(level string) FaceVerdict {
 	a := v.AttackCheck
 	cleared := a != nil && a.Status == lds.Passed && (a.Level == level || a.Level == AttackChallenge)

@@ -61,7 +61,7 @@ export const reasons = {
 	ACCESS_FAILED: {"en":"The chip could not be opened.","vi":"Không mở được chip."},
 	ACTIVE_AUTH_FAILED: {"en":"The chip's signature over our challenge is wrong.","vi":"Chip ký thử sai."},
 	ALGORITHM_UNKNOWN: {"en":"The card was signed with an unknown algorithm.","vi":"Thẻ được ký bằng thuật toán chưa hỗ trợ."},
-	ATTACK_CHECK_FAILED: {"en":"The check for attacks failed: the desk has to look at the patient.","vi":"Kiểm tra giả mạo không đạt: nhân viên phải nhìn người bệnh trực tiếp."},
+	ATTACK_CHECK_FAILED: {"en":"The check for attacks was not passed: the desk has to look at the patient.","vi":"Kiểm tra giả mạo không đạt: nhân viên phải nhìn người bệnh trực tiếp."},
 	ATTACK_CHECK_OFF: {"en":"The check for attacks is switched off.","vi":"Kiểm tra giả mạo đang tắt."},
 	CHALLENGE_NOT_MET: {"en":"What was asked of the patient was not done.","vi":"Người bệnh chưa làm động tác được yêu cầu."},
 	CHALLENGE_RUNNING: {"en":"The check is not finished.","vi":"Chưa kiểm tra xong."},

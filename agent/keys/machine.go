@@ -38,9 +38,30 @@ func (m Machine) mark(instance string) mark {
 	return mark{System: hash("system", m.System), Board: hash("board", m.Board)}
 }
 
-// differs says whether a part that is known of both is another one.
-func (k mark) differs(other mark) bool {
-	return k.System != "" && other.System != "" && k.System != other.System || k.Board != "" && other.Board != "" && k.Board != other.Board
+// differs says whether a part that is known of both is another one on this PC.
+func (k mark) differs(m Machine, instance string) bool {
+	here := m.mark(instance)
+	if k.System != "" && here.System != "" && k.System != here.System {
+		return true
+	}
+	if k.Board == "" || here.Board == "" || k.Board == here.Board {
+		return false
+	}
+	m.Board = otherOrder(m.Board)
+	return k.Board != m.mark(instance).Board
+}
+
+// otherOrder is a board's UUID with the first three fields in the other byte order: which one they are told in changes with the version of
+// SMBIOS (DMTF DSP0134 §7.2.1), and so with an update of the firmware, or of a virtual machine's hardware version. Anything else stays as it is.
+func otherOrder(id string) string {
+	b, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
+	if err != nil || len(b) != 16 {
+		return id
+	}
+	slices.Reverse(b[:4])
+	slices.Reverse(b[4:6])
+	slices.Reverse(b[6:8])
+	return hex.EncodeToString(b)
 }
 
 // with gives the mark with what another one knows more.
@@ -91,11 +112,10 @@ func Bind(dir string, m Machine) (aside string, err error) {
 	if json.Unmarshal(raw, &c) != nil || !instanceForm(c.InstanceID) {
 		return "", nil // Open says what is wrong with it
 	}
-	here := m.mark(c.InstanceID)
-	if c.Machine.differs(here) || !opens(c.Sealed) {
+	if c.Machine.differs(m, c.InstanceID) || !opens(c.Sealed) {
 		return setAside(dir, c.InstanceID)
 	}
-	if now := c.Machine.with(here); now != c.Machine {
+	if now := c.Machine.with(m.mark(c.InstanceID)); now != c.Machine {
 		c.Machine = now
 		if raw, err = c.encode(); err != nil {
 			return "", err
@@ -128,7 +148,7 @@ func CheckMachine(dir string, m Machine) error {
 		return err
 	}
 	var c content
-	if json.Unmarshal(raw, &c) == nil && c.Machine.differs(m.mark(c.InstanceID)) {
+	if json.Unmarshal(raw, &c) == nil && c.Machine.differs(m, c.InstanceID) {
 		return &FileError{Path: path, Err: ErrCopied}
 	}
 	return nil
@@ -301,10 +321,26 @@ func systemUUID(b []byte) string {
 	return ""
 }
 
-// boardOf takes out the UUIDs that makers put in because they had none: one digit again and again, or a well-known filler.
+// fillers are UUIDs that boards have from a maker who put none in, in either byte order: they are on many PCs.
+var fillers = []string{
+	"03000200040005000006000700080009",
+	"00112233445566778899aabbccddeeff",
+	"0123456789abcdef0123456789abcdef",
+	"12345678123412341234123456789012",
+	"12345678123456789012345678901234",
+	"1234567812345678123456789abcdef0",
+	"123456781234567890abcddeefaabbcc",
+	"11111111222233334444555555555555",
+	"4c4c454400002010802080c04f202020", // Dell's, where the service tag is blank
+}
+
+// boardOf takes out the UUIDs that makers put in because they had none: one byte again and again, or a well-known filler.
 func boardOf(id string) string {
 	digits := strings.ToLower(strings.ReplaceAll(id, "-", ""))
-	if len(digits) != 32 || strings.Trim(digits, digits[:1]) == "" || digits == "03000200040005000006000700080009" {
+	if b, err := hex.DecodeString(digits); err != nil || len(b) != 16 || strings.Count(digits, digits[:1]) == 32 || strings.Count(digits, digits[:2]) == 16 {
+		return ""
+	}
+	if slices.Contains(fillers, digits) || slices.Contains(fillers, otherOrder(digits)) {
 		return ""
 	}
 	return digits

@@ -2,13 +2,29 @@ package keys
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
-// ThisMachine is the PC that this runs on. The hardware's id is root's to read, and the service is not root: an image of a disk must
-// have its machine-id emptied, as systemd asks of every image (machine-id(5), "golden images").
+// ThisMachine is the PC that this runs on.
 func ThisMachine() Machine {
-	return Machine{System: systemID("/etc/machine-id", "/run/machine-id"), Board: boardOf(idIn("/sys/class/dmi/id/product_uuid"))}
+	return Machine{System: systemID("/etc/machine-id", "/run/machine-id"), Board: boardIn("/")}
+}
+
+// boardIn is the SMBIOS system UUID: as root reads it, or from where root puts it for the service before it starts (the unit's ExecStartPre, which
+// writes where root alone can). A container sees its host's, and moves to another host without becoming another machine: there it says nothing.
+func boardIn(root string) string {
+	for _, sign := range []string{"run/systemd/container", "run/.containerenv", ".dockerenv"} {
+		if _, err := os.Lstat(filepath.Join(root, sign)); err == nil {
+			return ""
+		}
+	}
+	for _, file := range []string{"sys/class/dmi/id/product_uuid", "run/tapcheck.board"} {
+		if id := boardOf(idIn(filepath.Join(root, file))); id != "" {
+			return id
+		}
+	}
+	return ""
 }
 
 // systemID is the machine-id, unless it is one for this start alone: a system whose /etc cannot be written gets another at each, from

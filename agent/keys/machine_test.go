@@ -163,6 +163,26 @@ func TestMachineIsLearnt(t *testing.T) {
 	}
 }
 
+// A desk that was installed before its hardware could be known is no copy once it is: it is bound to it then, and a twin from the same image is
+// noticed. The same hardware told in SMBIOS's other byte order is the same.
+func TestTwin(t *testing.T) {
+	const board, otherWay = "4c4c4544004235108052b4c04f4e3332", "44454c4c420010358052b4c04f4e3332"
+	system := strings.Repeat("5", 32)
+	dir, before, _ := desk(t, Machine{System: system})
+	for _, m := range []Machine{{System: system, Board: board}, {System: system, Board: otherWay}, {System: system}, {System: system, Board: strings.ToUpper(board)}} {
+		if k, aside := on(t, dir, m); aside != "" || k.InstanceID() != before.InstanceID() {
+			t.Fatalf("%+v: %s was set aside", m, aside)
+		}
+	}
+	twin := Machine{System: system, Board: "4c4c4544004235108052b4c04f4e3333"}
+	if err := CheckMachine(dir, twin); !errors.Is(err, ErrCopied) {
+		t.Errorf("check: %v", err)
+	}
+	if k, aside := on(t, copyFolder(t, dir), twin); aside == "" || k.InstanceID() == before.InstanceID() {
+		t.Error("a twin with the same machine-id was not noticed")
+	}
+}
+
 // Setting aside can be broken off at each file, and is ended by the next start.
 func TestSetAsideBrokenOff(t *testing.T) {
 	for n := range len(copied) {

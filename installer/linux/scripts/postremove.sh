@@ -6,7 +6,7 @@ remove | 0)
 	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
 	;;
 purge)
-	rm -rf /var/lib/tapcheck /etc/tapcheck /run/tapcheck /run/tapcheck.new
+	rm -rf /var/lib/tapcheck /etc/tapcheck /run/tapcheck /run/tapcheck.new /run/tapcheck.board
 	rm -rf /etc/tapcheck-policy.d
 	rm -rf /etc/systemd/system/tapcheck.service.d # what systemctl edit made, and tapcheck secret set
 	rm -f /etc/credstore.encrypted/tapcheck.*

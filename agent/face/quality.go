@@ -238,7 +238,6 @@ type patch struct {
 	y, cb, cr []float32 // ITU-R BT.601, 0 to 255
 	inside    []bool    // within the outline of the face
 	mesh      [468]Point
-	detail    float64 // pixels of the picture per pixel of the patch
 }
 
 const (
@@ -254,15 +253,15 @@ func newPatch(img Image, f *Face, s shape) *patch {
 		inside: make([]bool, patchSize*patchSize),
 	}
 	scale := s.span / patchEyes
-	p.detail = scale
+	if !(scale > 0) || math.IsInf(scale, 0) {
+		return p // no face that anything could be said of
+	}
 	cos, sin := math.Cos(s.pose.Roll*math.Pi/180), math.Sin(s.pose.Roll*math.Pi/180)
 	ox, oy := float64(s.rightEye.X+s.leftEye.X)/2, float64(s.rightEye.Y+s.leftEye.Y)/2
 	for i, m := range f.Mesh {
-		x, y := float64(m.X)-ox, float64(m.Y)-oy
+		// Far out is as good as anywhere out; and no integer overflows below.
+		x, y := clamp(float64(m.X)-ox, -1e4*scale, 1e4*scale), clamp(float64(m.Y)-oy, -1e4*scale, 1e4*scale)
 		p.mesh[i] = Point{float32((x*cos+y*sin)/scale + patchX), float32((y*cos-x*sin)/scale + patchY)}
-	}
-	if !(scale > 0) || math.IsInf(scale, 0) {
-		return p
 	}
 	// A large face is averaged down, so that noise and size do not pass for detail.
 	sub := int(clamp(math.Round(scale), 1, 4))

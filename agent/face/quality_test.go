@@ -260,3 +260,22 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+// A mesh that is no face is not compared, and hurts nobody.
+func TestFacesWithoutShape(t *testing.T) {
+	m := picture(64, 64, func(x, y, c int) int { return x * y })
+	var line, far Face
+	for i := range line.Mesh {
+		line.Mesh[i] = Point3{32, float32(i), 0}
+		far.Mesh[i] = Point3{float32(i%7) * 1e30, float32(i%11) * -1e30, 1e30}
+	}
+	for name, f := range map[string]Face{"nothing": {}, "a line": line, "far out": far} {
+		f.Presence = 1
+		if r := Assess(m, []Face{f}, false); r.Usable {
+			t.Errorf("%s: %+v", name, r)
+		}
+		between(&f, &f)
+		between(&line, &f)
+		gridStrength(m, measure(&f).box)
+	}
+}

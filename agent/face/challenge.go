@@ -25,10 +25,10 @@ const (
 // Motions, by the measures of between and measure. Set on rendered heads and on flat pictures of the development set: see the
 // table of attacks in the manual.
 const (
-	turnMet      = 13.0  // degrees of parallax
-	turnDepth    = 0.88  // motion.depth
+	turnMet      = 20.0  // degrees of parallax; a head that turns by 16 shows them
+	turnDepth    = 0.92  // motion.depth
 	turnPlanar   = 0.022 // motion.planar
-	turnContrary = 16.0
+	turnContrary = 20.0
 	nodMet       = 8.0
 	nodDepth     = 0.70
 	eyesShut     = 0.82 // likeness of each eye to how it was open

@@ -43,7 +43,7 @@ const (
 	otherStraight = 0.55 // of two persons
 	otherTurned   = 0.40 // the same with a head that is turned
 
-	flatFrom   = 18.0 // degrees that a flat thing must have turned by, before it is called flat
+	flatFrom   = 21.0 // degrees that a flat thing must have turned by, before it is called flat
 	flatDepth  = 0.36 // motion.depth of flat things, at most
 	flatFrames = 3
 
@@ -96,7 +96,7 @@ type try struct {
 	count    int // of challenges that were asked
 	asked    Challenge
 	askedAt  time.Time
-	straight look // the last straight one, before a motion
+	straight look // the one that all motions are held against: nobody comes back quite as straight
 	slips    int
 	restarts int
 
@@ -455,7 +455,9 @@ func cut(img Image, f Face) (Image, Face) {
 // act holds a frame against the motion that is asked for.
 func (v *Verification) act(ctx context.Context, f Frame, captured, now time.Time) error {
 	m := between(&v.straight.face, &v.last.face)
-	v.depth(m)
+	if v.asked.Kind != Blink { // lids that close pull at the whole mesh
+		v.depth(m)
+	}
 	if v.done || f.Challenge != v.asked.ID || captured.Before(v.askedAt.Add(timeToReact)) {
 		return nil
 	}
@@ -503,7 +505,6 @@ func (v *Verification) straighten(ctx context.Context, f Frame, now time.Time) e
 		return nil
 	}
 	v.away = 0
-	v.straight = v.last
 	if v.step < 2*len(v.plan.kinds) {
 		v.ask(v.step+1, now)
 		return nil

@@ -60,7 +60,7 @@ func openConsole(o Options, files fs.FS, tokens *keys.TokenStore, engine *checki
 			return engine.Papers(ctx, session, his.SessionUser(session), since)
 		},
 		Proof: func(ctx context.Context, session, checkinID string) (checkin.Proof, error) {
-			return engine.Proof(ctx, session, his.SessionUser(session), checkinID)
+			return engine.Proof(ctx, checkin.Owner{Client: his.ConsoleClient, Session: session, User: his.SessionUser(session)}, checkinID)
 		},
 		Page: files, Accounts: accounts, Tokens: tokens, Pairing: d.pairing, Engine: engine, Faces: engine, Session: his.VisitSession, Log: log,
 		Health: func(l catalog.Lang) (list []console.HealthItem) {

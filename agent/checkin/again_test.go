@@ -751,7 +751,7 @@ func TestProof(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		for _, where := range []string{"memory", "the book"} {
-			p, err := w.e.Proof(t.Context(), "another session of the user", owner.User, r.CheckinID)
+			p, err := w.e.Proof(t.Context(), Owner{Client: "console", Session: "another session of the user", User: owner.User}, r.CheckinID)
 			if err != nil || p.FullName != "Nguyễn Văn An" || p.Number != "••••••••2345" || p.Visit.MaLK != "LK1" || p.State != insurance.Pending || !p.Waiting || len(p.Attempts) < 3 {
 				t.Fatalf("%s: %+v %v", where, p, err)
 			}
@@ -763,9 +763,13 @@ func TestProof(t *testing.T) {
 			for name, who := range map[string][3]string{
 				"another user": {"2", "S-1-5-22", r.CheckinID}, "nobody": {"", "", r.CheckinID}, "no check-in": {"1", owner.User, newID(time.Now())}, "no id": {"1", owner.User, "x"},
 			} {
-				if _, err := w.e.Proof(t.Context(), who[0], who[1], who[2]); err == nil {
+				if _, err := w.e.Proof(t.Context(), Owner{Client: "console", Session: who[0], User: who[1]}, who[2]); err == nil {
 					t.Errorf("%s, %s: there is a paper", where, name)
 				}
+			}
+			told, err := w.j.Disclosures(t.Context(), r.CheckinID)
+			if err != nil || len(told) == 0 || told[len(told)-1].To != "console "+owner.User || strings.Join(told[len(told)-1].Fields, " ") != "eligibility fullName number" {
+				t.Errorf("%s: who is told is not on record: %+v %v", where, told, err)
 			}
 			w.again()
 		}

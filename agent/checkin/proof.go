@@ -106,23 +106,8 @@ func (e *Engine) ProofFor(ctx context.Context, o Owner, rights Rights, r ProofRe
 		b := <-got
 		p = f.proof(b.attempts, b.waiting > 0)
 	}
-	told := []string{"eligibility"}
-	for _, part := range []struct {
-		name  string
-		may   bool
-		value *string
-	}{
-		{"fullName", slices.Contains(rights.Fields, "fullName"), &p.FullName}, {"number", slices.Contains(rights.Fields, "number"), &p.Number}, {"cardCode", true, &p.CardCode},
-	} {
-		if !part.may {
-			*part.value = ""
-		} else if *part.value != "" {
-			told = append(told, part.name)
-		}
-	}
-	j := &job{e: e, key: jobKey{owner: o}, checkinID: p.CheckinID}
-	j.disclose(o.String(), told...)
-	out := ProofAnswer{CheckinID: p.CheckinID, EligibilityState: string(p.State), Waiting: p.Waiting, ProofNeeded: p.needed(), Attempts: p.Attempts, Paper: p}
+	recorded := e.tellProof(o, &p, func(field string) bool { return field == "cardCode" || slices.Contains(rights.Fields, field) })
+	out := ProofAnswer{CheckinID: p.CheckinID, EligibilityState: string(p.State), Waiting: p.Waiting, ProofNeeded: p.needed(), Attempts: p.Attempts, Recorded: recorded, Paper: p}
 	if out.Attempts == nil {
 		out.Attempts = []ProofAttempt{}
 	}
@@ -131,7 +116,6 @@ func (e *Engine) ProofFor(ctx context.Context, o Owner, rights Rights, r ProofRe
 			out.Attempts[i].Fields = []string{}
 		}
 	}
-	e.locked(func() { out.Recorded = !j.unwritten })
 	return out, nil
 }
 
@@ -222,15 +206,16 @@ func (e *Engine) Papers(ctx context.Context, session, user string, since time.Ti
 	return out, nil
 }
 
-// Proof gives the proof of a check-in to a session of the operating system, or of the user behind it, whose check-in it is,
-// whichever program has asked for it. Errors are of the catalogue: BAD_REQUEST, JOB_UNKNOWN, JOURNAL_UNREADABLE.
-func (e *Engine) Proof(ctx context.Context, session, user, checkinID string) (Proof, error) {
+// Proof gives the proof of a check-in to whoever is in the session of the operating system, or is the user behind it, whose check-in
+// it is, whichever program has asked for it: to.Client names who is told now. As with ProofFor that is on record before it leaves. Errors
+// are of the catalogue: BAD_REQUEST, JOB_UNKNOWN, JOURNAL_UNREADABLE.
+func (e *Engine) Proof(ctx context.Context, to Owner, checkinID string) (Proof, error) {
 	if err := checkName("", checkinID); err != nil {
 		return Proof{}, err
 	}
 	theirs := func(owner string) bool {
 		_, whose, _ := strings.Cut(owner, " ")
-		return whose != "" && (whose == session || whose == user)
+		return whose != "" && (whose == to.Session || whose == to.User)
 	}
 	unknown := catalog.New(catalog.JobUnknown, nil)
 	var f *file
@@ -288,7 +273,28 @@ func (e *Engine) Proof(ctx context.Context, session, user, checkinID string) (Pr
 	if r.file == nil {
 		return Proof{}, unknown
 	}
-	return r.file.proof(r.attempts, r.waiting > 0), nil
+	p := r.file.proof(r.attempts, r.waiting > 0)
+	e.tellProof(to, &p, func(string) bool { return true })
+	return p, nil
+}
+
+// tellProof takes out of a proof what may not be told, and has it on record who is told the rest; it says whether that is durable.
+func (e *Engine) tellProof(to Owner, p *Proof, may func(field string) bool) (recorded bool) {
+	told := []string{"eligibility"}
+	for _, part := range []struct {
+		name  string
+		value *string
+	}{{"fullName", &p.FullName}, {"number", &p.Number}, {"cardCode", &p.CardCode}} {
+		if !may(part.name) {
+			*part.value = ""
+		} else if *part.value != "" {
+			told = append(told, part.name)
+		}
+	}
+	j := &job{e: e, key: jobKey{owner: to}, checkinID: p.CheckinID}
+	j.disclose(to.String(), told...)
+	e.locked(func() { recorded = !j.unwritten })
+	return recorded
 }
 
 func (f *file) proof(attempts []journal.Attempt, waiting bool) Proof {

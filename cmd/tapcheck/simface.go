@@ -20,7 +20,7 @@ import (
 // simFaceCmd draws an invented patient for who writes a HIS and has no camera, or no patient.
 type simFaceCmd struct {
 	Persona string   `help:"Who is seen: a persona that has a photo." default:"an" placeholder:"NAME"`
-	Out     string   `help:"Folder for the single pictures, 0001.jpg and so on." type:"path" placeholder:"DIR"`
+	Out     string   `help:"Folder for the single pictures, each named by its move: 0017-turn_left.jpg." type:"path" placeholder:"DIR"`
 	MJPEG   string   `name:"mjpeg" help:"File for a film as a row of JPEGs. Chromium takes it for its camera: --use-fake-device-for-media-stream --use-file-for-fake-video-capture=FILE." type:"path" placeholder:"FILE"`
 	Y4M     string   `name:"y4m" help:"File for an uncompressed film, which Chromium takes too." type:"path" placeholder:"FILE"`
 	Moves   []string `help:"What the person does, in this order: look_straight, turn_left, turn_right, nod, blink, come_closer." default:"look_straight" placeholder:"MOVE,..."`
@@ -57,13 +57,14 @@ func (c simFaceCmd) Run(a *app) error {
 	if len(film) > mostFrames {
 		return usage("%d pictures, and %d are the most", len(film), mostFrames)
 	}
+	moves := people.Moved(c.FPS, c.Moves...)
 	var sinks []func(n int, img *image.RGBA) error
 	if c.Out != "" {
 		if err := os.MkdirAll(c.Out, 0o750); err != nil {
 			return err
 		}
 		sinks = append(sinks, func(n int, img *image.RGBA) (err error) {
-			f, err := os.OpenFile(filepath.Join(c.Out, fmt.Sprintf("%04d.jpg", n+1)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			f, err := os.OpenFile(filepath.Join(c.Out, fmt.Sprintf("%04d-%s.jpg", n+1, moves[n])), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package people
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -60,6 +61,20 @@ func Sway(v View, seconds float64) View {
 	return v
 }
 
+// pictures is how many a film has of a move, with a pause after it.
+func pictures(move string, perSecond int) int {
+	return int(math.Round((lasts(move) + 0.4) * float64(perSecond)))
+}
+
+// Moved names the move of each picture that Film gives for the same arguments.
+func Moved(perSecond int, moves ...string) []string {
+	var names []string
+	for _, m := range append(append([]string{"look_straight"}, moves...), "look_straight") {
+		names = append(names, slices.Repeat([]string{m}, pictures(m, perSecond))...)
+	}
+	return names
+}
+
 // Film gives the views of a person who looks into the camera for a moment and then does what moves say, one after the other, as
 // it is seen in so many pictures a second. v is how the film begins. Nobody holds quite still, and no two views are the same. The
 // error names a move that there is not.
@@ -69,8 +84,7 @@ func Film(v View, perSecond int, moves ...string) ([]View, error) {
 		if _, err := Doing(v, m, 0); err != nil {
 			return nil, err
 		}
-		// A pause after each.
-		for i := range int(math.Round((lasts(m) + 0.4) * float64(perSecond))) {
+		for i := range pictures(m, perSecond) {
 			w, _ := Doing(v, m, (float64(i)+0.5)/float64(perSecond))
 			film = append(film, Sway(w, float64(len(film))/float64(perSecond)))
 		}

@@ -101,6 +101,22 @@ func TestFilm(t *testing.T) {
 	if _, err := people.Film(people.View{}, 10, "blink", "jump"); err == nil {
 		t.Error("nobody can jump")
 	}
+
+	// Whoever answers a task takes the pictures of its move.
+	moved := people.Moved(10, people.Moves()...)
+	if len(moved) != len(film) {
+		t.Fatalf("%d names for %d views", len(moved), len(film))
+	}
+	for move, seen := range map[string]func(people.View) bool{
+		"turn_left": func(v people.View) bool { return v.Yaw > 25 }, "turn_right": func(v people.View) bool { return v.Yaw < -25 },
+		"nod": func(v people.View) bool { return v.Pitch > 15 }, "blink": func(v people.View) bool { return v.Blink > 0.95 },
+	} {
+		for i, v := range film {
+			if seen(v) && moved[i] != move {
+				t.Errorf("view %d is one of %s, and is called %s", i, move, moved[i])
+			}
+		}
+	}
 }
 
 // views are the ways in which a desk sees somebody.

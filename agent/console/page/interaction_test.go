@@ -853,8 +853,9 @@ func TestNews(t *testing.T) {
 	t.Parallel()
 	f, p, job := begin(t)
 	pending := object{"state": "pending", "source": "bhyt-gateway", "asOf": "2026-11-28T08:15:03+07:00", "reason": "INSURANCE_UNREACHABLE"}
-	f.event("job.result", result(job, object{"eligibility": pending}))
+	f.event("job.result", result(job, object{"eligibility": pending, "next": steps(catalog.StepProceed, catalog.StepLookupLater)}))
 	p.sees("Tra cứu sau")
+	p.sees("tra cứu lại thẻ BHYT khi cổng hoạt động")
 	changed := func(id string, e object, more object) {
 		x := object{"checkinId": id, "lookupId": id, "cause": "arrival", "eligibility": e, "attempts": []object{}}
 		for k, v := range more {
@@ -864,9 +865,16 @@ func TestNews(t *testing.T) {
 	}
 	later := eligible()
 	later["asOf"] = "2026-11-28T08:40:00+07:00"
+	f.set(func() {
+		f.answers["job.status"] = object{"jobId": job, "checkinId": "01M8TEST", "state": "complete", "result": result(job, object{"eligibility": later, "next": steps(catalog.StepCheckPapers)})}
+	})
 	changed("01M8TEST", later, nil)
 	p.until("the result takes it", "document.querySelector('.eligibility').dataset.state === 'eligible'")
-	p.sees("Kết quả tra cứu lại của một lượt trước: Còn giá trị.")
+	p.sees("Đã tra cứu lại thẻ BHYT của lượt này: Còn giá trị.")
+	p.until("what is done next is another thing", "document.querySelector('.banner h1').textContent.includes('Kiểm tra thẻ BHYT') && !document.body.innerText.includes('khi cổng hoạt động')")
+	p.look("95-answered-later", true)
+	changed("01M8EARLIER", object{"state": "check", "asOf": "2026-11-28T08:41:00+07:00"}, nil)
+	p.sees("Kết quả tra cứu lại của một lượt trước: Cần kiểm tra")
 	changed("01M8TEST", object{"state": "unknown", "asOf": "2026-11-28T09:00:00+07:00"}, object{"lookupId": "01M8TEST/end", "givenUp": true})
 	p.sees("Chưa rõ")
 	var state string
@@ -878,7 +886,7 @@ func TestNews(t *testing.T) {
 	p.look("95-news", true)
 	changed("01M8TEST", object{"state": "unknown", "asOf": "2026-11-28T09:00:00+07:00"}, object{"lookupId": "01M8TEST/end", "givenUp": true})
 	changed("01M8OTHER", object{"state": "not_eligible", "asOf": "2026-11-28T09:05:00+07:00"}, nil)
-	p.sees("Xem cả 3 kết quả")
+	p.sees("Xem cả 4 kết quả")
 	f.forget()
 	p.eval("location.hash = '#today'", nil)
 	f.called("checkin.list")

@@ -123,6 +123,14 @@ export class Checkin extends EventTarget {
 		this.#changed();
 	}
 
+	// renewed takes what of a result has changed with the insurer's later answer: also what the desk does now.
+	renewed(s) {
+		if (s.jobId !== this.jobId || !this.final || s.state !== this.state || !s.result) return;
+		const { eligibility, differences, claim, next, warnings } = s.result;
+		this.known = { ...this.known, eligibility, differences, claim, next, warnings };
+		this.#changed();
+	}
+
 	voided() {
 		this.state = "void";
 		this.known = { ...this.known, state: "void" };

@@ -196,9 +196,22 @@ class App extends EventTarget {
 	#changed(x) {
 		if (this.news.some((n) => n.lookupId === x.lookupId && n.eligibility.asOf === x.eligibility.asOf)) return; // told twice
 		this.news = [x, ...this.news].slice(0, maxNews);
-		if (this.job && this.job.checkinId === x.checkinId) this.job.answered(x);
-		if (this.session.token && !this.session.locked && (this.job || this.place !== "desk")) toast(t("news.said", { state: tOr(`bhyt.${x.eligibility.state}`, x.eligibility.state) }));
+		const shown = Boolean(this.job) && this.job.checkinId === x.checkinId;
+		if (shown) {
+			this.job.answered(x);
+			this.#renew(this.job);
+		}
+		if (this.session.token && !this.session.locked && (this.job || this.place !== "desk")) toast(t(shown ? "news.here" : "news.said", { state: tOr(`bhyt.${x.eligibility.state}`, x.eligibility.state) }));
 		this.dispatchEvent(new Event("news"));
+	}
+
+	// #renew asks for a result again of which a part has changed.
+	async #renew(job) {
+		try {
+			job.renewed(await this.socket.call("job.status", { jobId: job.jobId }));
+		} catch {
+			// The agent does not know the job any more: what is shown stays.
+		}
 	}
 
 	// seen says that the news was looked at.

@@ -379,6 +379,7 @@ export default {
 	"papers.card": "card …{end}",
 	"papers.more": "There are more; the last {n} are shown.",
 	"news.title": "Later answers",
+	"news.here": "This check-in was looked up again: {state}.",
 	"news.said": "An earlier check-in was looked up again: {state}.",
 	"news.open": "See it in Today",
 	"news.more": "See all {n} answers",

@@ -379,6 +379,7 @@ export default {
 	"papers.card": "thẻ …{end}",
 	"papers.more": "Còn nữa; chỉ hiện {n} lượt gần nhất.",
 	"news.title": "Kết quả tra cứu lại",
+	"news.here": "Đã tra cứu lại thẻ BHYT của lượt này: {state}.",
 	"news.said": "Kết quả tra cứu lại của một lượt trước: {state}.",
 	"news.open": "Xem trong Hôm nay",
 	"news.more": "Xem cả {n} kết quả",

@@ -63,16 +63,19 @@ function ready(app, root) {
 	side.append(readers, queue, news, simulated ? simulateCard(app) : scanned);
 	const signal = app.jobSignal;
 	const drawReaders = () => drawReaderList(app, readers);
-	const drawQueue = () => drawQueueList(app, queue);
+	const drawQueue = () => {
+		drawQueueList(app, queue);
+		queue.hidden = app.news.length > 0 && !app.watch.state.queue.some((w) => !app.isOurs(w.client));
+	};
 	app.addEventListener("readers", drawReaders, { signal });
 	app.watch.addEventListener("change", drawQueue, { signal });
 	const drawNews = () => {
 		drawNewsList(app, news);
 		scanned.hidden = !news.hidden; // the place is for what is new
+		drawQueue();
 	};
 	app.addEventListener("news", drawNews, { signal });
 	drawReaders();
-	drawQueue();
 	drawNews();
 	replace(root, h("div", { class: "ready" }, startForm(app), side));
 }
@@ -126,25 +129,37 @@ function running(app, root) {
 	const known = h("section", { class: "known", "aria-label": t("known.label") });
 	const bar = h("div", { class: "actions-bar" });
 	replace(root, banner, known, bar, live);
-	let drawn = "";
+	let drawn = "", drawnSteps = "";
 	const parts = {};
+	const tell = () => {
+		const said = banner.querySelector("h1");
+		live.textContent = said ? said.textContent : "";
+	};
 	const draw = () => {
 		const stage = job.stage;
 		const waits = stage === "queued" && app.readers.some((r) => r.state === "busy"); // the banner then says for what
 		const state = `${stage}|${waits}|${job.need ? job.need.seq : ""}|${job.error ? job.error.id : ""}`;
+		const before = drawn;
 		if (state !== drawn) {
 			drawn = state;
 			banner.className = "banner";
 			banner.dataset.stage = stage;
 			drawBanner(app, job, stage, banner, parts);
 			drawActions(app, job, bar);
-			const said = banner.querySelector("h1");
-			live.textContent = said ? said.textContent : "";
+			tell();
 			if (job.final) {
 				const first = bar.querySelector("[data-first]") || bar.querySelector("button");
 				if (first) queueMicrotask(() => first.focus()); // the view may not be in the page yet
 			}
 		}
+		// The insurer's later answer changes what is to be done, and takes nobody's place on the page.
+		const steps = job.final ? (job.known.next || []).map((s) => s.id).join() : "";
+		if (state === before && steps !== drawnSteps) {
+			banner.className = "banner";
+			drawBanner(app, job, stage, banner, parts);
+			tell();
+		}
+		drawnSteps = steps;
 		if (parts.progress) parts.progress(job);
 		// As long as nothing is known of anybody, the instruction has the whole place.
 		const k = job.known;

@@ -357,7 +357,7 @@ func (a *again) concluded(l journal.Lookup, q queued, attempt journal.Attempt, a
 		default:
 			t.NotBefore = now.Add(backoff(firstPause, longPause, l.Attempts))
 			// Who ends a stay learns at once that its dossier needs the proof, and not in a week.
-			if tell = q.Cause != CauseArrival && !unasked && l.Attempts == 0; tell {
+			if tell = q.Cause != CauseArrival && l.Attempts == 0; tell {
 				answer.Advice, answer.AsOf = catalog.StepPrintProof, now
 			}
 		}

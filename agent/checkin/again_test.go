@@ -776,6 +776,35 @@ func TestProof(t *testing.T) {
 	})
 }
 
+// While a gateway is down most questions do not even leave. Their patients' dossiers need the paper as much: the HIS hears it when the
+// stay ends and at the first attempt then, the list has them, and the paper says that nothing was sent.
+func TestPaperOfTheUnasked(t *testing.T) {
+	inQueue(t, nil, func(t *testing.T, w *waiting) {
+		c := w.attach(his)
+		w.g.set(insurance.ErrNotAsked)
+		began := time.Now()
+		c.start(byNumber("j"))
+		id := c.result("j").CheckinID
+		a, err := w.e.CloseVisit(t.Context(), his, all, catalog.VI, VisitRequest{JobID: "j", At: began.Format(time.RFC3339)})
+		if err != nil || !a.ProofNeeded || len(a.Next) != 1 || a.Next[0].ID != catalog.StepPrintProof {
+			t.Errorf("%+v %v", a, err)
+		}
+		until(t, "the HIS hears it", func() bool { return len(c.changes()) > 0 })
+		if x := c.changes()[0]; x.Cause != CauseEnd || x.Eligibility.State != insurance.Pending || x.Eligibility.Advice != catalog.StepPrintProof {
+			t.Errorf("%+v", x)
+		}
+		c.got()
+		list, err := w.e.Papers(t.Context(), his.Session, his.User, began)
+		if err != nil || len(list.Papers) != 1 || list.Papers[0].CheckinID != id || !list.Papers[0].ProofNeeded {
+			t.Errorf("%+v %v", list, err)
+		}
+		p, err := w.e.ProofFor(t.Context(), his, all, ProofRequest{JobID: "j"})
+		if err != nil || !p.ProofNeeded || len(p.Attempts) < 2 || slices.ContainsFunc(p.Attempts, func(a ProofAttempt) bool { return a.Outcome != outcomeNotAsked }) {
+			t.Errorf("%+v %v", p, err)
+		}
+	})
+}
+
 // A check-in with a failed look-up is found by its session and user, whichever program has asked, also where the arrival's was answered
 // and one during the stay was not; the list shows no more of the person than the paper does. Its owner gets the proof too, within
 // what it may see, and that it did is on record.

@@ -285,11 +285,13 @@ func (f *file) cause(lookupID string) string {
 	return CauseArrival
 }
 
-// failed says that somebody was asked in vain.
+// failed says that a look-up was tried in vain.
 func failed(list []Attempt) bool {
 	return slices.ContainsFunc(list, func(a Attempt) bool { return failedOutcome(a.Outcome) })
 }
 
+// failedOutcome says that an attempt found no answer. One that did not even leave, because those just before it had not reached the
+// insurer, has failed this person as much as one that did: while a gateway is down most are such, and the paper says which.
 func failedOutcome(outcome string) bool {
-	return outcome != outcomeAnswered && outcome != outcomeNotAsked && outcome != outcomeCancelled
+	return outcome != outcomeAnswered && outcome != outcomeCancelled
 }

@@ -287,8 +287,8 @@ func (j *Journal) AttemptsOf(ctx context.Context, checkinID string) ([]Attempt, 
 		checkinID, clamp(MaxRows))
 }
 
-// Asked says how the look-ups of one check-in went, by what its attempts say. An attempt failed if it was made and not answered: not if
-// nobody was asked, or nobody waited any more.
+// Asked says how the look-ups of one check-in went, by what its attempts say. An attempt failed if it has no answer, also where it did
+// not leave because those just before it had failed; not if nobody waited any more.
 type Asked struct {
 	CheckinID  string
 	Attempts   int
@@ -298,7 +298,7 @@ type Asked struct {
 }
 
 const (
-	failedAttempt = `outcome NOT IN ('answered','not_asked','cancelled')`
+	failedAttempt = `outcome NOT IN ('answered','cancelled')`
 	askedOf       = `SELECT checkin, sum(n), sum(f), max(last), max(f>0 AND NOT a) FROM
 		(SELECT checkin, count(*) AS n, sum(` + failedAttempt + `) AS f, max(outcome='answered') AS a,
 		max(CASE WHEN ` + failedAttempt + ` THEN at ELSE -9223372036854775808 END) AS last FROM attempts WHERE checkin=? GROUP BY lookup) GROUP BY checkin`

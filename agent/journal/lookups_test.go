@@ -419,21 +419,22 @@ func TestQueueKill(t *testing.T) {
 func TestAsked(t *testing.T) {
 	ctx, j := context.Background(), open(t, newPath(t))
 	at := func(min int) time.Time { return day.Add(time.Duration(min) * time.Minute) }
-	for i, owner := range []string{"https://his.example uid:1000", "console uid:1000", "desktop:7 3", "console uid:1001", "uid:1000"} {
+	for i, owner := range []string{"https://his.example uid:1000", "console uid:1000", "desktop:7 3", "console uid:1001", "uid:1000", "console uid:1000"} {
 		ok(t, j.PutCheckin(ctx, Checkin{ID: string(rune('a' + i)), Owner: owner, JobID: "j", State: "complete", StartedAt: at(i), FinishedAt: at(i), Body: []byte("{}")}))
 	}
 	for _, a := range []Attempt{
 		{LookupID: "a", At: at(1), Outcome: "INSURANCE_UNREACHABLE"}, {LookupID: "a", At: at(2), Outcome: "answered", Code: "000"},
 		{LookupID: "a/end", CheckinID: "a", At: at(3), Outcome: "INSURANCE_GARBAGE"}, {LookupID: "a/end", CheckinID: "a", At: at(4), Outcome: "not_asked"},
 		{LookupID: "b", At: at(1), Outcome: "not_asked"}, {LookupID: "b", At: at(2), Outcome: "cancelled"}, {LookupID: "b", At: at(3), Outcome: "answered"},
+		{LookupID: "f", At: at(2), Outcome: "cancelled"},
 		{LookupID: "c", At: at(5), Outcome: "INSURANCE_UNREACHABLE"}, {LookupID: "c", At: at(6), Outcome: "answered"},
 		{LookupID: "d", At: at(7), Outcome: "INSURANCE_UNREACHABLE"}, {LookupID: "e", At: at(7), Outcome: "INSURANCE_UNREACHABLE"},
 		{LookupID: "never written", At: at(7), Outcome: "INSURANCE_UNREACHABLE"},
 	} {
 		ok(t, j.PutAttempt(ctx, a))
 	}
-	want := []Asked{{"c", 2, 1, at(5), false}, {"a", 4, 2, at(3), true}, {"b", 3, 0, time.Time{}, false}}
-	if d := cmp.Diff(want, must(j.Asked(ctx, "c", "nobody", "a", "b"))(t)); d != "" {
+	want := []Asked{{"c", 2, 1, at(5), false}, {"a", 4, 3, at(4), true}, {"b", 3, 1, at(1), false}, {"f", 1, 0, time.Time{}, false}}
+	if d := cmp.Diff(want, must(j.Asked(ctx, "c", "nobody", "a", "b", "f"))(t)); d != "" {
 		t.Error(d)
 	}
 	if got := must(j.Asked(ctx))(t); len(got) != 0 {
@@ -445,9 +446,9 @@ func TestAsked(t *testing.T) {
 		limit int
 		want  string
 	}{
-		"a user and his session": {at(0), [2]string{"3", "uid:1000"}, 10, "ca"},
+		"a user and his session": {at(0), [2]string{"3", "uid:1000"}, 10, "cba"},
 		"the newest":             {at(0), [2]string{"3", "uid:1000"}, 1, "c"},
-		"since":                  {at(4), [2]string{"3", "uid:1000"}, 10, "c"},
+		"since":                  {at(4), [2]string{"3", "uid:1000"}, 10, "ca"},
 		"another user":           {at(0), [2]string{"9", "uid:1001"}, 10, "d"},
 		"nobody":                 {at(0), [2]string{"", ""}, 10, ""},
 		"since later":            {at(8), [2]string{"3", "uid:1000"}, 10, ""},

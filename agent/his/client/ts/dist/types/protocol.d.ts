@@ -1253,7 +1253,7 @@ export interface CheckinSummary {
     operator?: Operator;
     /** As in eligibility.state. */
     eligibilityState?: string;
-    /** How often somebody was asked in vain, at the arrival and later; absent: never. */
+    /** How many attempts found no answer, at the arrival and later; absent: none. */
     failedAttempts?: number;
     /** True: a look-up has failed and has no answer, so the dossier needs the paper (checkin.proof). */
     proofNeeded?: boolean;
@@ -1395,7 +1395,10 @@ export interface VisitResult {
     eligibility?: Eligibility;
     /** Look-ups without an answer, the one that was just queued among them. */
     unverified: Unverified[];
-    /** Somebody was asked in vain: the dossier needs the dated proof (NĐ 188/2025 Đ38), unless an answer comes. */
+    /**
+     * A look-up has failed and has no answer: the dossier needs the dated proof (NĐ 188/2025 Đ38), unless an answer
+     * comes.
+     */
     proofNeeded: boolean;
     /** What the desk does now. */
     next: Step[];

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ type Ready struct {
 }
 
 // warnings are the events that IT should see without asking for more.
-var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "dumps.possible": true, "face.models_missing": true, "face.model_unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true, "backup.failed": true}
+var warnings = map[string]bool{"book.refused": true, "journal.damaged": true, "book.lost": true, "job.panic": true, "insurance.failed": true, "compat.port_taken": true, "port.taken": true, "compat.unusable": true, "access.unreadable": true, "codes.unusable": true, "dumps.possible": true, "face.models_missing": true, "face.model_unusable": true, "scanner.missing": true, "settings.refused": true, "machine.copied": true, "machine.tpm_keys_lost": true, "backup.failed": true}
 
 // stopWithin is how long all that is left to do at the end may take together. Whoever stops a service waits 5 s for it.
 const stopWithin = 4 * time.Second
@@ -145,7 +146,11 @@ func Run(ctx context.Context, o Options) (err error) {
 			return folderError(err)
 		}
 		if aside != "" {
-			log("machine.copied", map[string]any{"folder": aside})
+			event := "machine.copied"
+			if slices.Contains(keys.AsideByTPM(o.DataDir, o.machine()), aside) {
+				event = "machine.tpm_keys_lost"
+			}
+			log(event, map[string]any{"folder": aside})
 		}
 	}
 	k, err := keys.OpenOn(o.DataDir, o.machine())
@@ -212,7 +217,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		more := waitingFaults(engine.Lookups(), time.Now(), state, l)
 		wss.health(state)
 		o.updateHealth(state)
-		state.Set(health.MachineCopied, len(keys.Aside(o.DataDir)) > 0)
+		o.asideHealth(state)
 		d.look(state)
 		state.Set(health.RemoteDesktop, his.RemoteDesktop())
 		state.Set(health.NoClient, !anyLive(tokens))

@@ -30,10 +30,22 @@ func UpdateTrouble(s update.State, err error) (takenBack, failing bool) {
 
 // machine is the PC that the keys belong to.
 func (o *Options) machine() keys.Machine {
+	m := keys.ThisMachine()
 	if o.Machine != nil {
-		return *o.Machine
+		m = *o.Machine
 	}
-	return keys.ThisMachine()
+	m.Seal = o.Settings.Keys.TPM && o.Simulation == nil // invented patients need no TPM
+	return m
+}
+
+// asideHealth says that keys were set aside, and why.
+func (o *Options) asideHealth(state *health.Tracker) {
+	aside, locked := keys.Aside(o.DataDir), []string(nil)
+	if len(aside) > 0 {
+		locked = keys.AsideByTPM(o.DataDir, o.machine())
+	}
+	state.Set(health.TPMKeysLost, len(locked) > 0)
+	state.Set(health.MachineCopied, len(aside) > len(locked))
 }
 
 // backups makes the desk's backups.

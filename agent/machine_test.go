@@ -51,43 +51,47 @@ func TestUpdatesAreTold(t *testing.T) {
 	}
 }
 
+// startOn starts an agent on a data folder on a PC, gives what it says is wrong, and stops it.
+func startOn(t *testing.T, dir string, m keys.Machine, sealed bool) (wrong []health.Code) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	s := settings.Default()
+	s.HIS.Ports = []int{0}
+	s.Keys.TPM = sealed
+	told, ended := make(chan []health.Warning, 1), make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Options{
+			Settings: s, DataDir: dir, Log: zerolog.Nop(), Readers: virtual.New(), Machine: &m,
+			Trust: func() (*trust.Store, *trust.Report, error) { return nil, nil, nil },
+			Pulse: func(_ string, w []health.Warning) {
+				select {
+				case told <- w:
+				default:
+				}
+			},
+		})
+	}()
+	select {
+	case list := <-told:
+		for _, w := range list {
+			wrong = append(wrong, w.Code)
+		}
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	return wrong
+}
+
 // TestCopiedDesk starts an agent on a data folder that another PC's agent has made: it serves, as another workstation with a journal of its
 // own, says so, and the other one's records are set aside and can still be read.
 func TestCopiedDesk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	onPC := func(m keys.Machine) (wrong []health.Code) {
-		t.Helper()
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		s := settings.Default()
-		s.HIS.Ports = []int{0}
-		told, ended := make(chan []health.Warning, 1), make(chan error, 1)
-		go func() {
-			ended <- Run(ctx, Options{
-				Settings: s, DataDir: dir, Log: zerolog.Nop(), Readers: virtual.New(), Machine: &m,
-				Trust: func() (*trust.Store, *trust.Report, error) { return nil, nil, nil },
-				Pulse: func(_ string, w []health.Warning) {
-					select {
-					case told <- w:
-					default:
-					}
-				},
-			})
-		}()
-		select {
-		case list := <-told:
-			for _, w := range list {
-				wrong = append(wrong, w.Code)
-			}
-		case err := <-ended:
-			t.Fatal(err)
-		}
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		return wrong
-	}
+	onPC := func(m keys.Machine) []health.Code { return startOn(t, dir, m, true) }
 	first, second := keys.Machine{System: "0123456789abcdef0123456789abcdef"}, keys.Machine{System: "fedcba9876543210fedcba9876543210"}
 	if wrong := onPC(first); slices.Contains(wrong, health.MachineCopied) {
 		t.Errorf("at first: %v", wrong)

@@ -43,7 +43,9 @@ var rooms = map[string][]string{
 	"agent/catalog":               {},
 	"agent/settings":              {"agent/keys"}, // what an origin is stands there
 	"agent/health":                {"agent/catalog"},
-	"agent/keys":                  {},
+	"agent/keys":                  {"agent/keys/tpm"},
+	"agent/keys/tpm":              {},
+	"agent/keys/tpm/tpmtest":      {"agent/keys/tpm"}, // a software TPM, for tests
 	"agent/checkin":               {"agent/catalog", "agent/journal", "icao", "icao/lds", "icao/access", "icao/trust", "icao/cccd", "insurance", "insurance/fhir", "insurance/claim", "reader"},
 	"agent/scanner":               {},
 	"agent/update":                {},

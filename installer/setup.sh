@@ -3,7 +3,7 @@
 #
 #   installer/setup.sh build   PC/SC headers. Without them, and without the right to install them, the build goes on by
 #                              the tag nopcsc: virtual readers only. Says so on standard error.
-#   installer/setup.sh test    also a real pcscd and the virtual reader driver, Chromium for what runs in a browser, and the
+#   installer/setup.sh test    also a real pcscd and the virtual reader driver, a software TPM, Chromium for what runs in a browser, and the
 #                              TypeScript compiler, Socket.IO clients, axe-core and the FHIR schema (npm); ends with 1 where it may not install them.
 #   installer/setup.sh models  the face models (npm), checked and packed for the program. Where they cannot be had, the build goes on without;
 #                              says so on standard error. `models needed` ends with 1 instead.
@@ -122,7 +122,7 @@ build)
 	;;
 test)
 	toolchain
-	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium systemd || exit 1 # systemd judges the unit; it need not run
+	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium systemd swtpm || exit 1 # systemd judges the unit; it need not run
 	agent=$(dirname "$0")/../agent
 	packages "$agent/his/client/ts" || exit 1            # the compiler of the browser client's types, and the AsyncAPI specification
 	packages "$agent/compat/testdata/socketio" || exit 1 # clients of Socket.IO, as today's HIS have them

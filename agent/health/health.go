@@ -64,6 +64,7 @@ const (
 	UpdateTakenBack     Code = "UPDATE_TAKEN_BACK"
 	UpdateFailing       Code = "UPDATE_FAILING"
 	MachineCopied       Code = "MACHINE_COPIED"
+	TPMKeysLost         Code = "TPM_KEYS_LOST"
 	BackupFailing       Code = "BACKUP_FAILING"
 )
 
@@ -246,6 +247,10 @@ var codes = map[Code]About{
 		catalog.Text{VI: "Dữ liệu trên máy này do một máy khác tạo ra; máy đã nhận định danh mới.", EN: "The data on this PC were made on another one; it has been given an identity of its own."},
 		catalog.Text{VI: "Thư mục dữ liệu được chép sang, máy được nhân bản từ ảnh đĩa đã chạy Tapcheck, hoặc bo mạch chủ vừa thay. Sổ và token cũ nằm trong thư mục copied-… của thư mục dữ liệu.", EN: "The data folder was copied, the PC comes from an image of a disk on which Tapcheck had run, or its mainboard was replaced. The old journal and tokens lie in the folder copied-… of the data folder."},
 		catalog.Text{VI: "Vẫn tiếp nhận được; phần mềm bệnh viện phải ghép nối lại. Quản trị viên chạy tapcheck machine forget nếu đây là máy khác, tapcheck machine keep nếu vẫn là máy cũ vừa sửa.", EN: "Go on admitting; the HIS must be paired again. An administrator runs tapcheck machine forget if this is another PC, tapcheck machine keep if it is the same one, repaired."}},
+	TPMKeysLost: {Degraded,
+		catalog.Text{VI: "TPM không mở được khóa của quầy này; máy đã nhận định danh mới.", EN: "The TPM does not open this desk's keys; it has been given an identity of its own."},
+		catalog.Text{VI: "TPM bị xóa, bị thay (cùng bo mạch chủ) hoặc bị tắt, dịch vụ mất quyền dùng TPM, hoặc máy được nhân bản. Sổ và token cũ nằm trong thư mục copied-… của thư mục dữ liệu.", EN: "The TPM was cleared, replaced (with its mainboard) or switched off, the service lost the right to use it, or this PC is a twin from an image. The old journal and tokens lie in the folder copied-… of the data folder."},
+		catalog.Text{VI: "Vẫn tiếp nhận được; phần mềm bệnh viện phải ghép nối lại. Quản trị viên bật lại TPM, dừng dịch vụ rồi chạy tapcheck machine keep; nếu TPM đã bị xóa thì tapcheck restore từ bản sao lưu, sau đó tapcheck machine forget.", EN: "Go on admitting; the HIS must be paired again. An administrator switches the TPM on again, stops the service and runs tapcheck machine keep; where it was cleared, tapcheck restore from a backup, and then tapcheck machine forget."}},
 	BackupFailing: {Degraded,
 		catalog.Text{VI: "Không sao lưu được dữ liệu của quầy.", EN: "The desk's data cannot be backed up."},
 		catalog.Text{VI: "Thư mục ghi ở backup.folder không ghi được, ổ đĩa đầy, hoặc đã ba ngày không có bản sao lưu nào.", EN: "The folder of backup.folder cannot be written to, a disk is full, or there was no backup for three days."},

@@ -11,10 +11,11 @@
 // replacing anything, so that two programs starting at once end with the same keys and a power cut leaves no half file.
 //
 // The keys are bound to the PC that made them (Bind): a copy of the folder, or an image of the disk, is no second PC with the
-// same keys. On Windows they are also encrypted for it by DPAPI.
+// same keys. On Windows they are also encrypted for it by DPAPI, and where there is a TPM 2.0 that can be used, by a key that it alone gives out.
+// They are sealed by the agent itself, at its start, and by no command: what an administrator's command may use, the service perhaps may not.
 //
-// What this does not promise: whoever is root or Administrator has the keys, and so has who takes the disk away, unless the disk is
-// encrypted (BitLocker, LUKS): all that binds them to the PC lies on the same disk. Keys are not in a TPM.
+// What this does not promise: whoever is root or Administrator has the keys. So has who takes the disk away, unless they are in a TPM from the first or the disk
+// is encrypted (BitLocker, LUKS): all else that binds them to the PC lies on the same disk, and a disk may still hold what was in a file before.
 //
 // Keys are never printed: their String shows the instance id only.
 package keys
@@ -92,6 +93,7 @@ type content struct {
 	Database   []byte   `json:"databaseKey,omitempty"` // 32 bytes
 	Signing    []byte   `json:"signingKey,omitempty"`  // PKCS #8, ECDSA P-256
 	Sealed     []byte   `json:"sealed,omitempty"`      // both, encrypted by the operating system, where it does that
+	TPM        *boxed   `json:"tpm,omitempty"`         // what would stand here without: either of these, for this PC's TPM alone
 	Machine    mark     `json:"machine,omitzero"`      // the PC that they belong to
 	Former     []Former `json:"former,omitempty"`
 }
@@ -102,8 +104,8 @@ type secrets struct {
 	Signing  []byte `json:"signingKey"`
 }
 
-// encode is the file's content, with what is secret sealed where the operating system does that.
-func (c content) encode() ([]byte, error) {
+// encode is the file's content, with what is secret sealed where the operating system does that, and by the TPM where it is to be.
+func (c content) encode(m Machine) ([]byte, error) {
 	if c.Database != nil {
 		raw, err := json.Marshal(secrets{c.Database, c.Signing})
 		if err != nil {
@@ -117,12 +119,16 @@ func (c content) encode() ([]byte, error) {
 		if sealed != nil {
 			c.Sealed, c.Database, c.Signing = sealed, nil, nil
 		}
+		c.box(m)
 	}
 	return json.MarshalIndent(c, "", "  ")
 }
 
-// unseal has the operating system decrypt what encode had it encrypt. Errors: ErrSealed, ErrMalformed.
-func (c *content) unseal() error {
+// unseal has the TPM and the operating system decrypt what encode had them encrypt. Errors: ErrTPM, ErrSealed, ErrMalformed.
+func (c *content) unseal(m Machine) error {
+	if err := c.unbox(m); err != nil {
+		return err
+	}
 	if c.Sealed == nil {
 		return nil
 	}
@@ -168,12 +174,12 @@ func OpenOn(dir string, m Machine) (*Keys, error) {
 		if err != nil {
 			return nil, err
 		}
-		return parse(path, raw)
+		return parse(path, raw, m)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, raw)
+	return parse(path, raw, m)
 }
 
 // InstanceIn tells the instance id of a data folder, and makes nothing there: for a look at what another program left or
@@ -184,7 +190,11 @@ func InstanceIn(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	k, err := parse(path, raw)
+	var c content
+	if json.Unmarshal(raw, &c) == nil && c.Version == 1 && instanceForm(c.InstanceID) && c.TPM != nil {
+		return c.InstanceID, nil // the TPM need not be asked
+	}
+	k, err := parse(path, raw, ThisMachine())
 	if err != nil {
 		return "", err
 	}
@@ -197,7 +207,7 @@ func generate(m Machine) ([]byte, error) {
 		return nil, err
 	}
 	c.Machine = m.mark(c.InstanceID)
-	return c.encode()
+	return c.encode(m)
 }
 
 func fresh() (content, error) {
@@ -214,7 +224,7 @@ func fresh() (content, error) {
 	return c, nil
 }
 
-func parse(path string, raw []byte) (*Keys, error) {
+func parse(path string, raw []byte, m Machine) (*Keys, error) {
 	bad := func(what string) error {
 		return &FileError{Path: path, Err: fmt.Errorf("%w: %s", ErrMalformed, what), Cure: "put back the copy that belongs to this data folder"}
 	}
@@ -229,7 +239,7 @@ func parse(path string, raw []byte) (*Keys, error) {
 	if !instanceForm(c.InstanceID) {
 		return nil, bad("instance id")
 	}
-	if err := c.unseal(); err != nil {
+	if err := c.unseal(m); err != nil {
 		return nil, &FileError{Path: path, Err: err, Cure: "tapcheck restore, from a backup of this desk"}
 	}
 	if len(c.Database) != 32 {

@@ -125,7 +125,7 @@ func TestKeyFileIsRefused(t *testing.T) {
 			if err := json.Unmarshal(raw, &c); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.unseal(); err != nil {
+			if err := c.unseal(Machine{}); err != nil {
 				t.Fatal(err)
 			}
 			f(&c)

@@ -12,12 +12,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tapcheck/tapcheck/agent/keys/tpm"
 )
 
 // Machine is what tells one PC from another. Empty parts are not known, and are not compared.
 type Machine struct {
 	System string // of the installed system: machine-id, MachineGuid
 	Board  string // of the hardware: the SMBIOS system UUID
+
+	TPM *tpm.Device // opens the keys that it has sealed; nil: there is none
+	// Seal has the TPM seal the keys, where it does. Without, Bind takes those out that it has sealed.
+	Seal bool
 }
 
 // mark is a machine as the key file has it: hashed with the instance id, so that the file tells nobody which PC it belongs to
@@ -95,6 +101,9 @@ var copied = []string{
 // tokens that are a public key of a HIS's backend stay. Open then makes new keys, and the desk works on. aside is the folder, or "". Keys that were
 // bound to no PC yet are bound to this one.
 //
+// Keys that the TPM does not open any more are set aside in the same way, once it has had its time to answer (AsideByTPM). They are sealed or taken out
+// as m says.
+//
 // It is called by the agent alone, before it opens anything. Errors: *FileError.
 func Bind(dir string, m Machine) (aside string, err error) {
 	if err := makePrivateDir(dir); err != nil {
@@ -112,17 +121,19 @@ func Bind(dir string, m Machine) (aside string, err error) {
 	if json.Unmarshal(raw, &c) != nil || !instanceForm(c.InstanceID) {
 		return "", nil // Open says what is wrong with it
 	}
-	if c.Machine.differs(m, c.InstanceID) || !opens(c.Sealed) {
+	if c.Machine.differs(m, c.InstanceID) || !opens(c.Sealed) || !c.answered(m) {
 		return setAside(dir, c.InstanceID)
 	}
-	if now := c.Machine.with(m.mark(c.InstanceID)); now != c.Machine {
-		c.Machine = now
-		if raw, err = c.encode(); err != nil {
-			return "", err
-		}
-		return "", writePrivate(path, raw, true)
+	now := c.Machine.with(m.mark(c.InstanceID))
+	change := now != c.Machine
+	c.Machine = now
+	if change = c.move(m) || change; !change {
+		return "", nil
 	}
-	return "", nil
+	if raw, err = c.encode(Machine{}); err != nil {
+		return "", err
+	}
+	return "", writePrivate(path, raw, true)
 }
 
 // opens says whether the operating system decrypts what it may have encrypted. What it does not was encrypted elsewhere, or by a Windows that
@@ -246,7 +257,7 @@ func KeepAside(dir, name string, m Machine) (since string, err error) {
 	if err != nil {
 		return "", err
 	}
-	k, err := parse(filepath.Join(from, FileName), raw)
+	k, err := parse(filepath.Join(from, FileName), raw, m)
 	if err != nil {
 		return "", err
 	}
@@ -255,7 +266,7 @@ func KeepAside(dir, name string, m Machine) (since string, err error) {
 		return "", &FileError{Path: from, Err: ErrMalformed}
 	}
 	c.Machine = m.mark(k.instance)
-	if raw, err = c.encode(); err != nil {
+	if raw, err = c.encode(Machine{}); err != nil {
 		return "", err
 	}
 	since = "since-" + k.instance[:8]
@@ -362,7 +373,7 @@ func Adopt(dir string, database []byte, former []Former, m Machine) (*Keys, erro
 		return nil, err
 	}
 	c.Database, c.Former, c.Machine = database, former, m.mark(c.InstanceID)
-	raw, err := c.encode()
+	raw, err := c.encode(m)
 	if err != nil {
 		return nil, err
 	}

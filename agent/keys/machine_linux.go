@@ -4,11 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/tapcheck/tapcheck/agent/keys/tpm"
 )
 
 // ThisMachine is the PC that this runs on.
 func ThisMachine() Machine {
-	return Machine{System: systemID("/etc/machine-id", "/run/machine-id"), Board: boardIn("/")}
+	return Machine{System: systemID("/etc/machine-id", "/run/machine-id"), Board: boardIn("/"), TPM: tpm.Local()}
 }
 
 // boardIn is the SMBIOS system UUID: as root reads it, or from where root puts it for the service before it starts (the unit's ExecStartPre, which

@@ -54,7 +54,7 @@ func TestGoldenImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := parse("", raw)
+		k, err := parse("", raw, Machine{})
 		if err != nil {
 			t.Fatal(err)
 		}

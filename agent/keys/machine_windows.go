@@ -5,12 +5,14 @@ import (
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
+
+	"github.com/tapcheck/tapcheck/agent/keys/tpm"
 )
 
 // ThisMachine is the PC that this runs on: MachineGuid, which sysprep makes anew, and the SMBIOS system UUID (DMTF DSP0134 §7.2), which an image
 // of a disk does not bring along.
 func ThisMachine() Machine {
-	var m Machine
+	m := Machine{TPM: tpm.Local()}
 	k, err := registry.OpenKey(registry.LOCAL_MACHINE, `SOFTWARE\Microsoft\Cryptography`, registry.QUERY_VALUE|registry.WOW64_64KEY)
 	if err == nil {
 		m.System, _, _ = k.GetStringValue("MachineGuid")

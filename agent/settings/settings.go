@@ -48,6 +48,7 @@ type Settings struct {
 	Console   Console   `toml:"console"`
 	Update    Update    `toml:"update"`
 	Backup    Backup    `toml:"backup"`
+	Keys      Keys      `toml:"keys"`
 }
 
 // Log settings.
@@ -197,6 +198,11 @@ type Backup struct {
 	Keep      int    `toml:"keep" change:"file" allowed:"1 to 365" doc:"How many backups of this desk are kept in the folder."`
 }
 
+// Keys settings say where the workstation's keys are kept.
+type Keys struct {
+	TPM bool `toml:"tpm" change:"file" allowed:"true or false" doc:"Have the PC's TPM 2.0 seal the workstation's keys, where there is one that can be used. When it is cleared or replaced, only a backup brings back the journal."`
+}
+
 // Default are the settings of an empty file.
 func Default() Settings {
 	return Settings{
@@ -213,6 +219,7 @@ func Default() Settings {
 		Scanner:   Scanner{Baud: 9600},
 		Update:    Update{Ring: 9, FromHour: 1, ToHour: 5},
 		Backup:    Backup{Hour: 2, Keep: 14},
+		Keys:      Keys{TPM: true},
 		Console: Console{Login: "pin", IdleMs: 300_000, ClipboardClearMs: 60_000,
 			CopyOrder: []string{"number", "fullName", "dateOfBirth", "sex", "residence", "issuedAt", "expiresAt", "eligibility.card.code"}},
 	}

@@ -80,7 +80,7 @@ func TestProblems(t *testing.T) {
 		allowed string
 	}{
 		"unknown setting":          {"language = \"vi\"\n\n[his]\nport = 3\n", 4, "his.port", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
-		"unknown table":            {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "backup, checkin, compat, console, desk, face, facility, his, insurance, language, log, queue, scanner, trust, update"},
+		"unknown table":            {"[insurrance]\nurl = \"https://x\"\n", 1, "insurrance", unknown, "backup, checkin, compat, console, desk, face, facility, his, insurance, keys, language, log, queue, scanner, trust, update"},
 		"unknown dotted":           {"his.prots = [1]\n", 1, "his.prots", unknown, "his.access_log, his.max_connections, his.max_frame_bytes, his.origins, his.ports, his.requests_per_second, his.wss, his.wss_ports"},
 		"wrong type":               {"\n[his]\nmax_connections = \"SECRETVALUE\"\n", 3, "his.max_connections", wrongType, "1 to 1000"},
 		"wrong language":           {"language = \"SECRETVALUE\"\n", 1, "language", notAllowed, "vi or en"},

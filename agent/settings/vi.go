@@ -71,6 +71,7 @@ var vietnamese = map[string]struct{ doc, allowed string }{
 	"backup.recipient":            {"Nửa công khai của khóa phục hồi của bệnh viện. Chỉ ai giữ nửa kia mới phục hồi được.", "age1… do tapcheck backup key in ra, bắt buộc khi có folder"},
 	"backup.hour":                 {"Giờ sao lưu trong ngày. Máy tắt vào giờ đó thì sao lưu khi bật lại.", "0 đến 23"},
 	"backup.keep":                 {"Giữ trong thư mục bao nhiêu bản sao lưu của quầy này.", "1 đến 365"},
+	"keys.tpm":                    {"Niêm phong khóa của quầy bằng TPM 2.0 của máy, nếu máy có TPM dùng được. Khi TPM bị xóa hoặc bị thay thì chỉ bản sao lưu mới lấy lại được sổ.", "true hoặc false"},
 
 	"insurance.fhir.url":                {"Địa chỉ gốc của máy chủ FHIR R4 bên bảo hiểm. Máy chủ phải có CoverageEligibilityRequest/$submit.", "https://máy/đường-dẫn, hoặc http trên 127.0.0.1, bắt buộc khi provider là fhir"},
 	"insurance.fhir.insurer":            {"Mã của bên bảo hiểm, theo cách họ tự gọi.", "hệ-thống|giá-trị, hoặc chỉ giá trị, tối đa 256 ký tự, bắt buộc khi provider là fhir"},

@@ -214,14 +214,29 @@ func (a *app) checkData() finding {
 	if _, err := os.Stat(filepath.Join(dir, keys.FileName)); errors.Is(err, os.ErrNotExist) {
 		return f
 	}
-	if aside := keys.Aside(dir); len(aside) > 0 || errors.Is(keys.CheckMachine(dir, thisMachine()), keys.ErrCopied) {
+	m := thisMachine()
+	aside, locked := keys.Aside(dir), keys.AsideByTPM(dir, m)
+	if len(aside) > len(locked) || errors.Is(keys.CheckMachine(dir, m), keys.ErrCopied) {
 		f.Code, f.Detail = health.MachineCopied, strings.Join(aside, ", ")
 		return f
 	}
-	if _, err := keys.Open(dir); err != nil {
+	where, closed := keys.KeptIn(dir, m)
+	if len(locked) > 0 || errors.Is(closed, keys.ErrTPM) {
+		f.Code, f.Detail = health.TPMKeysLost, strings.Join(locked, ", ")
+		if len(locked) == 0 {
+			f.Detail = a.keeping(where, closed, nil)
+		}
+		return f
+	}
+	if _, err := keys.OpenOn(dir, m); err != nil {
 		f.Code, f.Detail = health.DataFolderExposed, err.Error()
 		return f
 	}
+	var unused error
+	if where != keys.InTPM {
+		unused = m.TPM.Check()
+	}
+	f.Detail += "; " + a.keeping(where, nil, unused)
 	return f
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/tapcheck/tapcheck/agent/keys"
+	"github.com/tapcheck/tapcheck/agent/keys/tpm"
 )
 
 // thisMachine is the PC that this runs on. Tests have others.
@@ -29,23 +32,64 @@ func (c machineStatusCmd) Run(a *app) error {
 	if err != nil {
 		return dataFolderError(err)
 	}
-	bound := keys.CheckMachine(dir, thisMachine()) == nil
-	aside := keys.Aside(dir)
+	m := thisMachine()
+	bound := keys.CheckMachine(dir, m) == nil
+	aside, locked := keys.Aside(dir), keys.AsideByTPM(dir, m)
+	where, closed := keys.KeptIn(dir, m)
+	var unused error // why the TPM does not have them
+	if where != keys.InTPM {
+		unused = m.TPM.Check()
+	}
 	if c.JSON {
 		if aside == nil {
 			aside = []string{}
 		}
-		return a.json(map[string]any{"instanceId": instance, "thisMachine": bound, "aside": aside})
+		return a.json(map[string]any{
+			"instanceId": instance, "thisMachine": bound, "aside": aside, "keys": where, "keysOpen": closed == nil, "tpmUsable": where == keys.InTPM && closed == nil || where != keys.InTPM && unused == nil,
+		})
 	}
 	if bound {
 		a.printf("%s %s\n", a.say("Thư mục dữ liệu là của máy này, mã bản cài", "The data folder belongs to this PC, instance"), instance)
 	} else {
 		a.printf("%s\n", a.say("Thư mục dữ liệu do máy khác tạo ra. Khi dịch vụ khởi động, máy này được nhận định danh mới.", "The data folder was made on another PC. When the service starts, this one is given an identity of its own."))
 	}
+	a.printf("%s\n", a.keeping(where, closed, unused))
 	for _, name := range aside {
-		a.printf("  %s %s\n", a.say("của máy khác:", "from another PC:"), filepath.Join(dir, name))
+		what := a.say("của máy khác:", "from another PC:")
+		if slices.Contains(locked, name) {
+			what = a.say("của máy này, TPM không mở được khóa:", "this PC's own, whose keys the TPM did not open:")
+		}
+		a.printf("  %s %s\n", what, filepath.Join(dir, name))
 	}
 	return nil
+}
+
+// keeping says where the keys are kept; closed is why the TPM does not open them, unused why it does not have them.
+func (a *app) keeping(where keys.Keeping, closed, unused error) string {
+	switch where {
+	case keys.InTPM:
+		if closed != nil {
+			return a.say("Khóa được niêm phong bằng TPM, và TPM đang không mở được: ", "The keys are sealed by the TPM, which does not open them now: ") + a.tpmTrouble(closed)
+		}
+		return a.say("Khóa được niêm phong bằng TPM của máy này.", "The keys are sealed by this PC's TPM.")
+	case keys.InSystem:
+		return a.say("Khóa nằm trong tệp do Windows mã hóa cho máy này. TPM: ", "The keys lie in a file that Windows encrypts for this PC. TPM: ") + a.tpmTrouble(unused)
+	}
+	return a.say("Khóa nằm trong tệp mà chỉ dịch vụ đọc được. TPM: ", "The keys lie in a file that the service alone reads. TPM: ") + a.tpmTrouble(unused)
+}
+
+// tpmTrouble says what is the matter with the TPM.
+func (a *app) tpmTrouble(err error) string {
+	switch {
+	case err == nil:
+		return a.say("có, chưa dùng (keys.tpm là false, dịch vụ chưa khởi động lại, hoặc người dùng tapcheck chưa thuộc nhóm tss)",
+			"there, and not used (keys.tpm is false, the service has not started since, or the user tapcheck is not in the group tss)")
+	case errors.Is(err, tpm.ErrForeign):
+		return a.say("đã bị xóa hoặc là TPM khác", "it was cleared, or is another one")
+	case errors.Is(err, tpm.ErrDenied):
+		return a.say("không có quyền dùng", "it may not be used")
+	}
+	return a.say("không có TPM 2.0 nào trả lời", "there is no TPM 2.0 that answers")
 }
 
 // aside names what was set aside; with only one there is nothing to name.

@@ -168,6 +168,10 @@ func (h systemdHost) configure(ctx context.Context) error {
 			return err
 		}
 	}
+	// The TPM's group is not made where there is none: nobody but root uses the TPM there.
+	if _, err := h.run(ctx, "getent", "group", "tss"); err == nil {
+		_, _ = h.run(ctx, "usermod", "-a", "-G", "tss", "tapcheck")
+	}
 	// Where there is no udev there are no scanners either.
 	_, _ = h.run(ctx, "udevadm", "control", "--reload")
 	_, _ = h.run(ctx, "udevadm", "trigger", "--subsystem-match=hidraw")

@@ -13,6 +13,8 @@ configure) # dpkg
 esac
 
 systemd-sysusers /usr/lib/sysusers.d/tapcheck.conf
+# The group of the TPM, where there is one. It is not made: without it nobody but root uses the TPM.
+if getent group tss >/dev/null; then usermod -a -G tss tapcheck || true; fi
 # As tmpfiles.d/tapcheck.conf says; systemd-tmpfiles itself asks for /proc, which the making of an image may not have.
 install -d -m 0775 -o root -g tapcheck /etc/tapcheck
 install -d -m 0700 -o tapcheck -g tapcheck /var/lib/tapcheck

@@ -81,5 +81,6 @@ export default {
 	"backup.folder": "Nơi đặt bản sao lưu đã mã hóa, mỗi ngày một bản. Đường dẫn tới thư mục hoặc thư mục chia sẻ; để trống là tắt.",
 	"backup.recipient": "Nửa công khai của khóa phục hồi của bệnh viện. Chỉ ai giữ nửa kia mới phục hồi được. Age1… do tapcheck backup key in ra, bắt buộc khi có folder.",
 	"backup.hour": "Giờ sao lưu trong ngày. Máy tắt vào giờ đó thì sao lưu khi bật lại. 0 đến 23.",
-	"backup.keep": "Giữ trong thư mục bao nhiêu bản sao lưu của quầy này. 1 đến 365."
+	"backup.keep": "Giữ trong thư mục bao nhiêu bản sao lưu của quầy này. 1 đến 365.",
+	"keys.tpm": "Niêm phong khóa của quầy bằng TPM 2.0 của máy, nếu máy có TPM dùng được. Khi TPM bị xóa hoặc bị thay thì chỉ bản sao lưu mới lấy lại được sổ."
 };

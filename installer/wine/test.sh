@@ -9,7 +9,7 @@
 set -eu
 home=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- ./reader/... ./icao/lds ./icao/cccd ./insurance ./agent/keys ./agent/update ./agent/backup ./agent/journal ./agent/settings ./agent/health \
+[ $# -gt 0 ] || set -- ./reader/... ./icao/lds ./icao/cccd ./insurance ./agent/keys/... ./agent/update ./agent/backup ./agent/journal ./agent/settings ./agent/health \
 	./agent/scanner ./agent/face/... ./agent/checkin ./agent/his ./agent/console ./agent
 trap '"$home/wine" --stop >/dev/null 2>&1 || true' EXIT
 # One at a time: all of them share one Windows. Windows' own tests of the rest of the tree compile, which `make test-builds` shows.

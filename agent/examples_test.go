@@ -192,6 +192,8 @@ func (p *player) play(line string) {
 			p.fail("%v", err)
 		}
 		p.connect(http.Header{"Origin": {rest}})
+	case "pause": // so that the next picture is looked at
+		time.Sleep(60 * time.Millisecond)
 	case "do":
 		method, params, _ := strings.Cut(rest, " ")
 		if _, answer := p.ask(method, params); answer.Get("error") != nil {

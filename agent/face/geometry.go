@@ -123,9 +123,7 @@ type motion struct {
 	turn    float64 // degrees by which the nose moved against the temples to the person's left: yaw of a head, 0 for a flat picture
 	nod     float64 // the same downwards
 	shrink  float64 // degrees that a flat thing must have turned by to become so narrow or so low; for a head about that of turn and nod
-	near    float64 // change of perspective: how much more the near parts grew than the far ones, per inter-eye distance of depth; 0 for flat
-	rest    float64 // what nothing of this explains: root mean square, in inter-eye distances
-	planar  float64 // what no homography explains: the same measure
+	planar  float64 // what no homography explains: root mean square, in inter-eye distances
 	shifted float64 // how far the middle of the face moved, in inter-eye distances
 }
 
@@ -161,7 +159,8 @@ func between(a, b *Face) motion {
 	var m motion
 	m.shifted = math.Hypot(px-ox, py-oy) / sa.eyes
 
-	// x, y, 1, z, and for the perspective x·z and y·z.
+	// x, y, 1, z, and x·z or y·z: what comes nearer grows more in its near parts. That term only keeps the others clean. By itself it tells no
+	// head from a picture, because the mesh hardly follows it.
 	solve := func(axis int) ([]float64, bool) {
 		return leastSquares(n, 5, func(i int, row []float64) float64 {
 			row[0], row[1], row[2], row[3] = from[i][0], from[i][1], 1, from[i][2]
@@ -174,13 +173,6 @@ func between(a, b *Face) motion {
 	if !ok1 || !ok2 {
 		return motion{}
 	}
-	for i := range from {
-		f := from[i]
-		dx := cx[0]*f[0] + cx[1]*f[1] + cx[2] + cx[3]*f[2] + cx[4]*f[0]*f[2] - to[i][0]
-		dy := cy[0]*f[0] + cy[1]*f[1] + cy[2] + cy[3]*f[2] + cy[4]*f[1]*f[2] - to[i][1]
-		m.rest += dx*dx + dy*dy
-	}
-	m.rest = math.Sqrt(m.rest / float64(n))
 	// A head keeps its size: the row of a rotation has length 1, whatever part of it is depth.
 	lx := math.Sqrt(cx[0]*cx[0] + cx[1]*cx[1] + cx[3]*cx[3])
 	ly := math.Sqrt(cy[0]*cy[0] + cy[1]*cy[1] + cy[3]*cy[3])
@@ -195,7 +187,6 @@ func between(a, b *Face) motion {
 	if big > 0 {
 		m.shrink = degrees(math.Acos(clamp(small/big, 0, 1)))
 	}
-	m.near = -(cx[4] + cy[4]) / 2 / m.scale
 	m.planar = planarity(from, to) / m.scale
 	return m
 }

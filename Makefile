@@ -197,10 +197,10 @@ test-msi: wine build-windows ## under Wine: install with every property, repair,
 	$(GO) test -count=1 -timeout 9m -tags msi -v ./installer/windows
 
 .PHONY: bench
-bench: build ## APDUs, bytes and times on a modelled link, against the floor; what a look-up adds to the gateway; start-up time and memory; many clients, and a flood
+bench: build ## APDUs, bytes and times on a modelled link, against the floor; what a look-up adds to the gateway; start-up time and memory, and what an idle agent takes; many clients, and a flood
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchTable ./icao
 	@TAPCHECK_BENCH=1 $(GO) test -count=1 -v -run TestBenchLookup ./insurance/bhyt
-	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run TestBenchAgent ./cmd/tapcheck
+	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run '^(TestBenchAgent|TestBenchIdle)$$' ./cmd/tapcheck
 	@TAPCHECK_BENCH=1 TAPCHECK_BIN=$(CURDIR)/bin/tapcheck $(GO) test -count=1 -v -run '^(TestBenchHIS|TestFlood)$$' ./cmd/tapcheck
 
 .PHONY: faults

@@ -38,7 +38,7 @@ const (
 )
 
 const (
-	backupLook   = time.Second      // between looks at the clock and for a request
+	backupLook   = 3 * time.Second  // between looks at the clock and for a request
 	backupAgain  = time.Hour        // after a failure
 	backupLate   = 72 * time.Hour   // without a backup
 	backupTime   = 30 * time.Minute // that one may take

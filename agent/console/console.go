@@ -147,7 +147,7 @@ func newConsole(c Config, now func() time.Time, hashes cost) (*Console, error) {
 		c: c, now: now, hasher: newHasher(hashes), throttle: newThrottle(now), tickets: newTickets(now), captures: &captures{now: now}, setup: setupSecret{f}, hub: newHub(),
 		settings: c.Settings, lastSteps: map[string]int64{},
 	}
-	k.sessions = &sessions{now: now, idle: func() time.Duration { return k.set().IdleTime() }}
+	k.sessions = &sessions{came: make(chan struct{}, 1), now: now, idle: func() time.Duration { return k.set().IdleTime() }}
 	k.routes = k.table()
 	return k, nil
 }
@@ -183,12 +183,14 @@ func (k *Console) Run(ctx context.Context) {
 	if k.c.Pairing != nil {
 		pairing = k.c.Pairing.Watch(ctx)
 	}
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(time.Second) // only while somebody is logged in: an idle PC is left to sleep
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-k.sessions.came:
+			tick.Reset(time.Second)
 		case _, open := <-queue:
 			if !open {
 				queue = nil
@@ -200,6 +202,9 @@ func (k *Console) Run(ctx context.Context) {
 			}
 			k.hub.bump()
 		case <-tick.C:
+			if nobody := k.sessions.empty(); nobody {
+				tick.Stop() // once more below: whoever was there last may have had pairing open
+			}
 			k.sweep()
 		}
 	}

@@ -62,6 +62,7 @@ type sessions struct {
 	now  func() time.Time
 	idle func() time.Duration
 
+	came chan struct{} // told when somebody logs in
 	mu   sync.Mutex
 	list []*session
 }
@@ -92,6 +93,10 @@ func (s *sessions) open(a Account, os string) (token string, id string) {
 		s.drop(oldest(s.list))
 	}
 	s.list = append(s.list, one)
+	select {
+	case s.came <- struct{}{}:
+	default:
+	}
 	return token, one.id
 }
 
@@ -222,6 +227,13 @@ func (s *sessions) lockIf(fits func(one session) bool) (n int) {
 		}
 	}
 	return n
+}
+
+// empty says whether there is no login, live or locked.
+func (s *sessions) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.list) == 0
 }
 
 // any says whether there is any login that is live.

@@ -12,6 +12,7 @@ type fake struct {
 	readers []*fakeReader
 	down    map[string]Code // operations that fail, by name: "establish", "list", "wait"
 	isIdle  bool
+	telling bool // waits return when a reader comes or goes, too
 	eager   bool // waits return at once, change or not: Windows without the count in the high word
 	hang    chan struct{}
 	waits   int
@@ -90,6 +91,12 @@ func (f *fake) establish() (stackContext, error) {
 	return &fakeContext{f: f, cancelled: make(chan struct{}, 1)}, nil
 }
 
+func (f *fake) tells() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.telling
+}
+
 func (f *fake) idle() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,13 +132,14 @@ func (c *fakeContext) wait(states []readerState, timeout time.Duration) error {
 	limit := time.After(timeout)
 	f.mu.Lock()
 	f.waits++
+	before := len(f.readers)
 	f.waited = append([]readerState(nil), states...)
 	f.mu.Unlock()
 	for {
 		f.mu.Lock()
 		changed, hang := f.changed, f.hang
 		err := f.fails("wait")
-		news := f.eager
+		news := f.eager || f.telling && len(f.readers) != before
 		for i := range states {
 			r := f.byName(states[i].name)
 			if r == nil {

@@ -140,8 +140,9 @@ func (m *monitor) watch() error {
 			continue
 		}
 		before := time.Now()
-		release = m.watchdog(m.o.tick)
-		err = c.wait(states, m.o.tick)
+		most := m.longest()
+		release = m.watchdog(most)
+		err = c.wait(states, most)
 		release()
 		switch codeOf(err) {
 		case codeSuccess:
@@ -171,6 +172,21 @@ func (m *monitor) watch() error {
 			return nil
 		}
 	}
+}
+
+// longest is how long a wait may take. While "in use" may be our own, the clock has to be looked at.
+func (m *monitor) longest() time.Duration {
+	if !m.stack.tells() {
+		return m.o.tick
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.records {
+		if r.session != nil || !r.ownUntil.IsZero() {
+			return m.o.tick
+		}
+	}
+	return m.o.calm
 }
 
 // pause waits; false if the monitor is being closed.

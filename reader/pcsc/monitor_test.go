@@ -643,3 +643,36 @@ func TestNotBuiltIn(t *testing.T) {
 	for range w {
 	}
 }
+
+// Where the stack tells of readers that come, nothing is asked each second; while a card of ours is open, it is.
+func TestCalm(t *testing.T) {
+	f := newFake(card("Desk 00 00"))
+	f.telling = true
+	play(t, f, func(t *testing.T, m *monitor) {
+		waits := func(d time.Duration) int {
+			before, _ := f.seen()
+			settle(d)
+			after, _ := f.seen()
+			return after - before
+		}
+		if n := waits(time.Minute); n > 12 {
+			t.Errorf("%d waits in a minute", n)
+		}
+		f.do(func() { f.readers = append(f.readers, card("Counter 01 00")) })
+		settle(time.Second)
+		wantState(t, m, "within a second", "counter", reader.Card, 1)
+		s, err := m.Connect(t.Context(), "counter")
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits(10 * time.Second)
+		if n := waits(time.Minute); n < 59 {
+			t.Errorf("%d waits in a minute while a card is open", n)
+		}
+		s.Close()
+		waits(10 * time.Second)
+		if n := waits(time.Minute); n > 12 {
+			t.Errorf("%d waits in a minute, afterwards", n)
+		}
+	})
+}

@@ -49,6 +49,9 @@ type Options struct {
 	grace time.Duration
 	// tick is the longest wait for a change; default 1 s.
 	tick time.Duration
+	// calm is what it is where the stack tells of everything by itself and nothing of ours is on its way; default 5 s. An idle PC
+	// is then woken less.
+	calm time.Duration
 	// lost counts the calls that were left to themselves; default the process's.
 	lost *losses
 }
@@ -59,7 +62,7 @@ func (o *Options) defaults() {
 		zero time.Duration
 	}{
 		{&o.Retry, time.Second}, {&o.CallTimeout, 30 * time.Second}, {&o.BusyPatience, 2 * time.Second},
-		{&o.grace, 2 * time.Second}, {&o.tick, time.Second},
+		{&o.grace, 2 * time.Second}, {&o.tick, time.Second}, {&o.calm, 5 * time.Second},
 	} {
 		if *d.v <= 0 {
 			*d.v = d.zero

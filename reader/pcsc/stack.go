@@ -10,6 +10,8 @@ type stack interface {
 	// idle says whether a service that does not run is the normal state of a PC without readers. So it is on Windows, where
 	// the service ends with the last reader (8010001E, then 8010001D), unless somebody has disabled it.
 	idle() bool
+	// tells says whether a wait also returns, with nothing changed, when a reader comes that was not waited for.
+	tells() bool
 }
 
 type stackContext interface {

@@ -32,6 +32,12 @@ func (lite) establish() (stackContext, error) {
 // idle is false: pcscd runs, or systemd starts it, whether there are readers or not.
 func (lite) idle() bool { return false }
 
+// tells is true by means of newReaders.
+func (lite) tells() bool { return true }
+
+// newReaders is the name under which pcsc-lite tells of readers that come and go. The high word of its state is their number.
+const newReaders = `\\?PnP?\Notification`
+
 // failed turns scard's errors, which carry the code and nothing else, into ours.
 func failed(op string, err error) error {
 	if err == nil {
@@ -44,7 +50,8 @@ func failed(op string, err error) error {
 }
 
 type liteContext struct {
-	c *scard.Context
+	c       *scard.Context
+	readers scard.StateFlag // the state of newReaders
 }
 
 func (c *liteContext) listReaders() ([]string, error) {
@@ -67,13 +74,15 @@ var waiting sync.Mutex
 func (c *liteContext) wait(states []readerState, timeout time.Duration) error {
 	waiting.Lock()
 	defer waiting.Unlock()
-	sys := make([]scard.ReaderState, len(states))
+	sys := make([]scard.ReaderState, len(states), len(states)+1)
 	for i, s := range states {
 		sys[i] = scard.ReaderState{Reader: s.name, CurrentState: scard.StateFlag(s.current)}
 	}
+	sys = append(sys, scard.ReaderState{Reader: newReaders, CurrentState: c.readers})
 	if err := c.c.GetStatusChange(sys, timeout); err != nil {
 		return failed("SCardGetStatusChange", err)
 	}
+	c.readers = sys[len(states)].EventState &^ scard.StateChanged
 	for i := range states {
 		states[i].event, states[i].atr = flags(sys[i].EventState), sys[i].Atr
 	}

@@ -81,6 +81,9 @@ func (win) establish() (stackContext, error) {
 	return winContext(*h), nil
 }
 
+// tells is false: what Windows makes of the pseudo reader for that differs from version to version.
+func (win) tells() bool { return false }
+
 // idle looks whether the service may run at all: it is started by the first reader and ends with the last, so "not running"
 // is normal, and "disabled" is not. Where that cannot be found out, it is taken for normal.
 func (win) idle() bool {

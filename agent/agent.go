@@ -82,6 +82,8 @@ type Options struct {
 	Service bool
 	// Moments tells what happens to the PC; nil: nothing does.
 	Moments <-chan Moment
+	// Present says whether somebody is present in a session of the operating system; nil is his.SessionPresent.
+	Present func(session string) bool
 	// Pulse is told every few seconds where the agent serves (host:port, "" while it has no port) and what is wrong. Every part
 	// has been asked before, so an agent that hangs gives no sign of life. The first call comes once the ports have been tried.
 	Pulse func(addr string, wrong []health.Warning)
@@ -293,7 +295,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		tasks.Go(func() { o.backups(b, state, log).run(running) })
 	}
 	tasks.Go(func() { renewed.run(running, o.Renew) })
-	tasks.Go(func() { d.watchMoments(running, o.Moments, log) })
+	tasks.Go(func() { o.watchMoments(running, d.console, engine, log) })
 	served := make(chan string, 1) // where, once it is known
 	if ready := err == nil; o.Pulse != nil {
 		tasks.Go(func() {

@@ -122,7 +122,8 @@ build)
 	;;
 test)
 	toolchain
-	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium systemd swtpm || exit 1 # systemd judges the unit; it need not run
+	# systemd judges the unit and need not run; of dbus, a bus of the tests' own
+	install libpcsclite-dev pkg-config pcscd vsmartcard-vpcd chromium systemd swtpm dbus || exit 1
 	agent=$(dirname "$0")/../agent
 	packages "$agent/his/client/ts" || exit 1            # the compiler of the browser client's types, and the AsyncAPI specification
 	packages "$agent/compat/testdata/socketio" || exit 1 # clients of Socket.IO, as today's HIS have them

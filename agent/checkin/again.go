@@ -155,6 +155,7 @@ type again struct {
 
 	state LookupState
 	alive atomic.Bool // the desk has been answered meanwhile
+	woken atomic.Bool // the PC has slept meanwhile
 }
 
 func newAgain(e *Engine) *again {
@@ -188,6 +189,15 @@ func (a *again) notify(alive bool) {
 	}
 }
 
+// Woke says that the PC has slept. Clocks that run on stood still meanwhile, so a pause for an insurer who could not be reached
+// would be a whole one yet.
+func (e *Engine) Woke() {
+	if e.again != nil {
+		e.again.woken.Store(true)
+		e.again.notify(false)
+	}
+}
+
 // run works until the engine stops.
 func (a *again) run() {
 	for a.ctx.Err() == nil {
@@ -215,6 +225,9 @@ func (a *again) pass() (wait time.Duration) {
 	a.purge()
 	if a.alive.Swap(false) {
 		a.up()
+	}
+	if a.woken.Swap(false) {
+		a.resume = time.Time{}
 	}
 	var live int
 	a.e.locked(func() { live = a.e.live })

@@ -386,6 +386,30 @@ func TestDown(t *testing.T) {
 	})
 }
 
+// A PC that wakes asks at once, and does not wait for the rest of a pause that began before it slept.
+func TestWoke(t *testing.T) {
+	inQueue(t, func(c *Config) { c.MaxPerOwner = 64 }, func(t *testing.T, w *waiting) {
+		c := w.attach(his)
+		for i := range 20 {
+			w.pending(c, fmt.Sprint("j", i))
+		}
+		time.Sleep(time.Hour)
+		asked := w.g.count()
+		until(t, "a question that fails", func() bool { return w.g.count() > asked })
+		asked = w.g.count()
+		time.Sleep(time.Minute)
+		if n := w.g.count() - asked; n != 0 {
+			t.Fatalf("asked %d times in the pause", n)
+		}
+		w.g.set(nil)
+		w.e.Woke()
+		time.Sleep(10 * time.Second)
+		if w.g.count() == asked {
+			t.Error("not asked")
+		}
+	})
+}
+
 // A look-up is given up some time after the end of its stay, as unknown, with the proof; never for a clock that jumps; and it takes
 // nothing away that is known.
 func TestGivenUp(t *testing.T) {

@@ -69,5 +69,5 @@ func remoteDesktop(r io.Reader) bool {
 	return is["CLASS"] == "user" && is["STATE"] != "closing" && (is["REMOTE"] == "1" && graphical || strings.HasPrefix(is["SERVICE"], "xrdp"))
 }
 
-// SessionPresent is not asked on Linux: nobody tells the service of a change.
+// SessionPresent knows nothing on Linux: who listens to systemd-logind does (agent.Options.Present).
 func SessionPresent(string) bool { return true }

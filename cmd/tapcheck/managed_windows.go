@@ -112,13 +112,5 @@ func toEventLog(write func(*eventlog.Log) error) {
 	_ = write(l)
 }
 
-// tell passes on what happens to the PC. Who listens looks at what is, so one that finds no place is not missed.
-func (a *app) tell(m agent.Moment) {
-	select {
-	case a.moments <- m:
-	default:
-	}
-}
-
 // onHangup has nothing to do: Windows has no such signal, and the service is asked by the SCM.
 func onHangup(func()) (stop func()) { return func() {} }

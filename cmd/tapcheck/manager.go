@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/health"
 )
 
@@ -25,6 +26,14 @@ func newManager(getenv func(string) string) *manager {
 		m.at = &net.UnixAddr{Name: path, Net: "unixgram"}
 	}
 	return m
+}
+
+// tell passes on what happens to the PC. Who listens looks at what is, so one that finds no place is not missed.
+func (a *app) tell(m agent.Moment) {
+	select {
+	case a.moments <- m:
+	default:
+	}
 }
 
 // busyWord stands in the status line while a patient is being checked in: the updater waits for a pause.

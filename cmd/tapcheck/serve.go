@@ -117,7 +117,13 @@ func (c runCmd) serve(a *app) error {
 	ctx, stop := context.WithCancel(a.ctx)
 	defer stop()
 	options.Renew = c.renewals(ctx, a, dir)
+	ended := func() {}
+	if c.Service {
+		options.Present, ended = a.listen(ctx)
+	}
 	err = agent.Run(ctx, options)
+	stop()
+	ended()
 	unpublish()
 	return a.ended(err)
 }

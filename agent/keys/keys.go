@@ -36,6 +36,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tapcheck/tapcheck/agent/keys/tpm"
 )
 
 // FileName is the file of the keys within the data folder.
@@ -240,7 +242,11 @@ func parse(path string, raw []byte, m Machine) (*Keys, error) {
 		return nil, bad("instance id")
 	}
 	if err := c.unseal(m); err != nil {
-		return nil, &FileError{Path: path, Err: err, Cure: "tapcheck restore, from a backup of this desk"}
+		cure := "tapcheck restore, from a backup of this desk"
+		if errors.Is(err, tpm.ErrAbsent) || errors.Is(err, tpm.ErrDenied) {
+			cure = "have the TPM answer again, and ask as an administrator"
+		}
+		return nil, &FileError{Path: path, Err: err, Cure: cure}
 	}
 	if len(c.Database) != 32 {
 		return nil, bad("database key")

@@ -49,6 +49,7 @@ func TestDebLifeCycle(t *testing.T) {
 	if got := m.try("systemctl", "is-active", "pcscd.service"); strings.TrimSpace(got) != "inactive" {
 		t.Errorf("pcscd runs before anybody has asked: %s", got)
 	}
+	m.must("groupadd", "-r", "tss") // as what brings the TPM's rules does
 	took := m.timed("dpkg", "-i", v1)
 	m.serves()
 	pid := m.show("MainPID")
@@ -72,6 +73,20 @@ func TestDebLifeCycle(t *testing.T) {
 			t.Errorf("%s is %s, want %s", path, got, want)
 		}
 	}
+	if groups := m.must("id", "-nG", "tapcheck"); !strings.Contains(groups, "tss") {
+		t.Errorf("groups: %s, and the TPM is not its to use", groups)
+	}
+	// Root hands it the hardware's id, here from a file: the container may have no SMBIOS, which has not kept it from starting.
+	const handing = "/run/systemd/system/tapcheck.service.d"
+	m.must("sh", "-c", "mkdir -p "+handing+" && echo 4c4c4544-0042-3510-8052-b4c04f4e3332 >/root/uuid && chmod 0400 /root/uuid && { printf '[Service]\\nExecStartPre=\\n'; "+
+		"grep ^ExecStartPre= /usr/lib/systemd/system/tapcheck.service | sed s,/sys/class/dmi/id/product_uuid,/root/uuid,; } >"+handing+"/uuid.conf && systemctl daemon-reload && systemctl restart tapcheck")
+	m.serves()
+	if got := strings.TrimSpace(m.must("sh", "-c", "stat -c '%U:%G %a' /run/tapcheck.board; cat /run/tapcheck.board")); got != "root:tapcheck 640\n4c4c4544-0042-3510-8052-b4c04f4e3332" {
+		t.Errorf("the hardware's id: %s", got)
+	}
+	m.must("sh", "-c", "rm -r "+handing+" /root/uuid && systemctl daemon-reload && systemctl restart tapcheck")
+	m.serves()
+	pid = m.show("MainPID")
 	if groups := m.must("id", "-nG", "tapcheck"); !strings.Contains(groups, "dialout") {
 		t.Errorf("the service cannot read serial scanners: %s", groups)
 	}

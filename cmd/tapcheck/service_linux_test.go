@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,26 @@ func fakeHost(t *testing.T, program string) (h systemdHost, a *app, ran *[]strin
 	}}
 	a = &app{ctx: t.Context(), lang: catalog.EN, Env: Env{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}}}
 	return h, a, ran
+}
+
+// The service is put into the TPM's group where there is one, and no group is made for it.
+func TestServiceMayUseTheTPM(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		h, a, ran := fakeHost(t, "/opt/tapcheck")
+		writes := h.run
+		h.run = func(ctx context.Context, name string, args ...string) (string, error) {
+			if name == "getent" && !there {
+				return "", errors.New("exit status 2")
+			}
+			return writes(ctx, name, args...)
+		}
+		if err := h.install(a, false); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(*ran, "usermod -a -G tss tapcheck") != there {
+			t.Errorf("a group tss: %v, ran %q", there, *ran)
+		}
+	}
 }
 
 func TestServiceInstallAndUninstall(t *testing.T) {

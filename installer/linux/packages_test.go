@@ -44,7 +44,7 @@ func TestUnit(t *testing.T) {
 // TestUnitSettles holds what was found out the hard way.
 func TestUnitSettles(t *testing.T) {
 	lines := strings.Split(Unit, "\n")
-	for _, want := range []string{"SystemCallErrorNumber=EPERM", "Restart=always", "StartLimitIntervalSec=0", "TimeoutStopSec=5", "ReadWritePaths=-/etc/tapcheck", "User=tapcheck"} {
+	for _, want := range []string{"SystemCallErrorNumber=EPERM", "Restart=always", "StartLimitIntervalSec=0", "TimeoutStopSec=5", "ReadWritePaths=-/etc/tapcheck", "User=tapcheck", "DeviceAllow=/dev/tpmrm0 rw"} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("the unit lacks %s", want)
 		}
@@ -55,6 +55,10 @@ func TestUnitSettles(t *testing.T) {
 			t.Error("PrivateUsers names all users of the PC alike, so that their sessions are one")
 		case name == "Requires" || name == "BindsTo":
 			t.Errorf("%s: what stops that unit would stop the desk", l)
+		case name == "SupplementaryGroups":
+			t.Errorf("%s: a group that a PC does not have would keep the desk from starting", l)
+		case name == "ExecStartPre" && !strings.HasPrefix(value, "-"):
+			t.Errorf("%s: what fails there would keep the desk from starting", l)
 		case name == "PrivateDevices":
 			t.Error("PrivateDevices takes the scanners away")
 		}

@@ -599,7 +599,8 @@ func TestCancelAtEveryAPDU(t *testing.T) {
 	if _, err := l.read(t, icao.Options{Key: qrKey(t, who), Portrait: true}); err != nil {
 		t.Fatal(err)
 	}
-	for n := 0; n < l.apdus; n += 1 + n/20 {
+	whole := l.apdus // or one more or less: a signature is as long as it comes out
+	for n := 0; n < whole; n += 1 + n/20 {
 		l, who := fast("cccd-mk").insert(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		l.before = func(i int, _ []byte) {
@@ -609,6 +610,9 @@ func TestCancelAtEveryAPDU(t *testing.T) {
 		}
 		doc, err := icao.Read(ctx, l, icao.Options{Key: qrKey(t, who), Portrait: true, Trust: trusting(), Now: l.clock})
 		cancel()
+		if err == nil && n >= whole-2 && l.apdus == n+1 {
+			continue // it was the last APDU
+		}
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("cancelled at %d: %v", n, err)
 		}

@@ -118,8 +118,32 @@ func (d *desk) insert(name string, c *card) (pull func()) {
 	return pull
 }
 
+// take takes a card away, and waits until the agent has seen it: pcscd looks for cards now and then, and takes one that is put down in
+// the place of another between two looks for the same.
+func (d *desk) take(pull func()) {
+	d.t.Helper()
+	pull()
+	d.until("an empty reader", recovery, func(states map[reader.State]int) bool {
+		return states[reader.Card]+states[reader.Busy]+states[reader.Mute] == 0
+	})
+}
+
 // readers waits until the client sees that many usable readers, at most so long.
 func (d *desk) readers(n int, limit time.Duration) {
+	d.t.Helper()
+	d.until(fmt.Sprint(n, " readers"), limit, func(states map[reader.State]int) bool {
+		usable := 0
+		for state, of := range states {
+			if state != reader.Absent && state != reader.Error {
+				usable += of
+			}
+		}
+		return usable == n
+	})
+}
+
+// until waits until the readers are as they should be, at most so long.
+func (d *desk) until(what string, limit time.Duration, so func(states map[reader.State]int) bool) {
 	d.t.Helper()
 	ctx, stop := context.WithTimeout(d.t.Context(), limit)
 	defer stop()
@@ -130,15 +154,13 @@ func (d *desk) readers(n int, limit time.Duration) {
 	}
 	for {
 		if err := d.client.Call(ctx, "reader.list", nil, &list); err != nil {
-			d.t.Fatalf("want %d readers within %v, have %+v: %v\n%s", n, limit, list, err, d.agent.stderr)
+			d.t.Fatalf("want %s within %v, have %+v: %v\n%s", what, limit, list, err, d.agent.stderr)
 		}
-		usable := 0
+		states := map[reader.State]int{}
 		for _, r := range list.Readers {
-			if r.State != reader.Absent && r.State != reader.Error {
-				usable++
-			}
+			states[r.State]++
 		}
-		if usable == n {
+		if so(states) {
 			return
 		}
 		select {
@@ -195,7 +217,7 @@ func TestRealReaders(t *testing.T) {
 		if r.Reader == "virtual" {
 			t.Error("a PC/SC reader is called virtual")
 		}
-		pull()
+		d.take(pull)
 	})
 	t.Run("card pulled out in the middle and put back", func(t *testing.T) {
 		c := d.card("an", "cccd-mk")
@@ -208,7 +230,7 @@ func TestRealReaders(t *testing.T) {
 		<-pulled
 		again := d.insert("Desk", c)
 		d.complete("pulled")
-		again()
+		d.take(again)
 	})
 	t.Run("two readers at once", func(t *testing.T) {
 		var ids []string

@@ -94,6 +94,11 @@ func (a *app) configure(s *mgr.Service) {
 		err = s.UpdateConfig(c)
 	}
 	say("delayed start and the service's own SID", err)
+	dir, err := a.dataFolder()
+	if err == nil {
+		err = prepareData(dir)
+	}
+	say("data folder", err)
 	say("schedule of updates", scheduleUpdates(a.ctx))
 	if err := eventlog.InstallAsEventCreate(serviceName, eventlog.Error|eventlog.Warning|eventlog.Info); err != nil && !errors.Is(err, os.ErrExist) {
 		if known, e := eventlog.Open(serviceName); e == nil { // it is there from before

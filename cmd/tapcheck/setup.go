@@ -108,6 +108,9 @@ func (c setupCmd) Run(a *app) error {
 		return err
 	}
 	s := l.Settings
+	if err := prepareData(dir); err != nil {
+		return err
+	}
 	if key != nil {
 		if err := registerKey(a, s.HIS.Origins, key); err != nil {
 			return err
@@ -119,7 +122,7 @@ func (c setupCmd) Run(a *app) error {
 	return nil
 }
 
-// account takes the account at the gateway over: what is secret goes into files of the data folder, the rest into the settings.
+// account takes the account at the gateway over: what is secret is kept apart (keepSecret), the rest goes into the settings.
 func (c setupCmd) account(dir string, changes map[string]any) error {
 	f, err := os.Open(c.Gateway)
 	if err != nil {
@@ -137,14 +140,11 @@ func (c setupCmd) account(dir string, changes map[string]any) error {
 		return usage("--gateway: %s holds username, password, staff_name, staff_number and maybe url, as TOML, and nothing else", c.Gateway)
 	}
 	for name, secret := range map[string]string{"password": g.Password, "staff_number": g.StaffNumber} {
-		file, err := keys.OpenFile(dir, "gateway-"+strings.ReplaceAll(name, "_", "-"))
-		if err == nil {
-			err = file.Change(func([]byte) ([]byte, error) { return []byte(secret + "\n"), nil })
-		}
+		ref, err := keepSecret(dir, "gateway-"+strings.ReplaceAll(name, "_", "-"), secret)
 		if err != nil {
 			return dataFolderError(err)
 		}
-		changes["insurance."+name+"_file"] = file.Path()
+		changes["insurance."+name+"_file"] = ref
 	}
 	changes["insurance.provider"], changes["insurance.username"], changes["insurance.staff_name"] = "bhyt", g.Username, g.StaffName
 	if g.URL != "" {
@@ -192,6 +192,8 @@ func (c setupCmd) undo(a *app, dir string) error {
 	// Only a folder of ours is removed, whatever it is that was named.
 	if isDataFolder(dir) {
 		err = errors.Join(err, os.RemoveAll(dir))
+	} else {
+		_ = os.Remove(dir) // where nothing has come into it
 	}
 	err = errors.Join(err, purgeSecrets())
 	for _, file := range []string{a.config, a.config + ".bak"} {

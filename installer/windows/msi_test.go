@@ -217,7 +217,7 @@ func TestLife(t *testing.T) {
 	p.msiexec("install with all properties", 0, append([]string{"/i", one}, properties...)...)
 	p.serving(true)
 	raw, _ := os.ReadFile(p.path(settings))
-	for _, want := range []string{`"https://his.example"`, `"http://his2.example:8080"`, fmt.Sprint(port + 1), "reception 3", "01004_BV", `C:\\trust`, `gateway-password`} {
+	for _, want := range []string{`"https://his.example"`, `"http://his2.example:8080"`, fmt.Sprint(port + 1), "reception 3", "01004_BV", `C:\\trust`, `credential:gateway-password`} {
 		if !bytes.Contains(raw, []byte(want)) && !bytes.Contains(raw, []byte(strings.ReplaceAll(want, `\\`, `\`))) {
 			t.Errorf("no %s in the settings: %s", want, raw)
 		}
@@ -225,8 +225,11 @@ func TestLife(t *testing.T) {
 	if bytes.Contains(raw, []byte("not-a-real-one")) || bytes.Contains(raw, []byte("001099012345")) {
 		t.Error("a secret stands in the settings")
 	}
-	if secret, err := os.ReadFile(p.path(data + `\gateway-password`)); err != nil || string(secret) != "not-a-real-one\n" {
+	if secret, err := os.ReadFile(p.path(`C:\ProgramData\Tapcheck\credentials\gateway-password.dpapi`)); err != nil || bytes.Contains(secret, []byte("not-a-real-one")) {
 		t.Errorf("the gateway's password: %v", err)
+	}
+	if p.there(data + `\gateway-password`) {
+		t.Error("the gateway's password lies in the data folder")
 	}
 	if out, _ := p.run(program, "token", "list", "--json"); strings.Count(out, `"key":true`) != 2 {
 		t.Errorf("the HIS's key is not registered for both origins: %s", out)

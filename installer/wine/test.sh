@@ -16,4 +16,4 @@ trap '"$home/wine" --stop >/dev/null 2>&1 || true' EXIT
 CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -p 1 -timeout 9m -exec "$home/wine" \
 	-skip '^(TestRooms|TestWSS)$|^TestPeerSessionIsTheSessionAtTheOtherEnd$/IPv6' "$@"
 # Of the program itself, what is Windows' own: the rest runs as a whole (TestWine).
-CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -timeout 5m -exec "$home/wine" -run '^(TestPortIsInTheRegistry|TestPolicyOfTheRegistry|TestLogFileIsBounded|TestDoctorOnThe.*|TestServiceAnswersTheManager|TestMachineCommands|TestRestoreRefuses)$' ./cmd/tapcheck
+CGO_ENABLED=0 GOOS=windows GOARCH=amd64 "${GO:-go}" test -timeout 5m -exec "$home/wine" -run '^(TestPortIsInTheRegistry|TestPolicyOfTheRegistry|TestLogFileIsBounded|TestDoctorOnThe.*|TestServiceAnswersTheManager|TestMachineCommands|TestRestoreRefuses|TestSetup.*)$' ./cmd/tapcheck

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tapcheck/tapcheck/agent/catalog"
+	"github.com/tapcheck/tapcheck/agent/settings"
 )
 
 // Exit codes. They are documented in the README and frozen.
@@ -35,8 +36,14 @@ func exitCode(err error) int {
 	if errors.As(err, &words) {
 		return words.code
 	}
+	if diskFull(err) {
+		return exitDisk
+	}
 	var e *catalog.Error
 	if !errors.As(err, &e) {
+		if _, ok := errors.AsType[settings.Problems](err); ok {
+			return exitSettings
+		}
 		return exitFailed
 	}
 	switch e.ID {

@@ -65,6 +65,10 @@ func TestDebLifeCycle(t *testing.T) {
 		t.Errorf("pcscd: %s", got)
 	}
 	log("pcscd", "started by its socket")
+	m.until("the service to listen to logind", func() bool {
+		return regexp.MustCompile(`(?m)^:\S+ +` + pid + ` `).MatchString(m.try("busctl", "list", "--no-pager", "--no-legend"))
+	})
+	log("logind", "heard through the unit's fences")
 	for path, want := range map[string]string{
 		"/var/lib/tapcheck": "tapcheck:tapcheck 700", "/etc/tapcheck": "root:tapcheck 775", "/etc/tapcheck/tapcheck.toml": "root:tapcheck 664",
 		"/run/tapcheck": "tapcheck:tapcheck 755", "/run/tapcheck/port.json": "tapcheck:tapcheck 644", "/usr/bin/tapcheck": "root:root 755",

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tapcheck/tapcheck/agent/keys"
 )
 
 // systemd is the other end of sd_notify.
@@ -210,4 +213,56 @@ func TestServiceOutlivesItsSettings(t *testing.T) {
 	if strings.Contains(p.stderr.String(), "agent.stopped") {
 		t.Error("the level of the log was not in force at once")
 	}
+}
+
+// TestRunRefuses: what keeps the agent from starting has its words, in both languages, and its exit code.
+func TestRunRefuses(t *testing.T) {
+	first := start(t, nil, "run")
+	first.addr()
+	folder := func(t *testing.T) string { return t.TempDir() }
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		data, config string
+		code         int
+		vi, en       string
+	}{
+		"a second instance":       {first.data, "", exitSettings, "đang chạy", "already"},
+		"a folder without rights": {filepath.Join(file, "data"), "", exitSettings, "thư mục dữ liệu", "data folder"},
+		"damaged settings":        {folder(t), "[his\n", exitSettings, "dòng 1", "line 1"},
+		"a wrong setting":         {folder(t), "[his]\nports = [80]\n", exitSettings, "his.ports", "his.ports"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := filepath.Join(t.TempDir(), "tapcheck.toml")
+			if err := os.WriteFile(config, []byte(c.config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for lang, says := range map[string]string{"vi": c.vi, "en": c.en} {
+				var out bytes.Buffer
+				code := run(t.Context(), []string{"--config", config, "--data", c.data, "--lang", lang, "run"},
+					Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }})
+				if code != c.code || !strings.Contains(strings.ToLower(out.String()), says) {
+					t.Errorf("%s: exit %d: %s", lang, code, out.String())
+				}
+			}
+		})
+	}
+	full := folderFull(t)
+	if code := exitCode(dataFolderError(full)); code != exitDisk {
+		t.Errorf("a full disk: exit %d", code)
+	}
+}
+
+// folderFull is what a folder on a full disk says.
+func folderFull(t *testing.T) error {
+	t.Helper()
+	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, err = f.Write([]byte("x"))
+	return &keys.FileError{Path: "workstation.key", Err: err}
 }

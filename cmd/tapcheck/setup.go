@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -97,10 +98,12 @@ func (c setupCmd) Run(a *app) error {
 	from.Required = false
 	var l settings.Loaded
 	if len(raw) > 0 {
-		if err := os.MkdirAll(filepath.Dir(a.config), 0o755); err != nil {
-			return err
+		if err = os.MkdirAll(filepath.Dir(a.config), 0o755); err == nil {
+			l, err = from.SaveAll(raw)
 		}
-		l, err = from.SaveAll(raw)
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
+			return failWith(exitDisk, err, "không ghi được cấu hình "+a.config+": "+path.Err.Error(), "the settings "+a.config+" cannot be written: "+path.Err.Error())
+		}
 	} else {
 		l, err = from.Load()
 	}

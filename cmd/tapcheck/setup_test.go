@@ -131,11 +131,23 @@ func TestSetupRefuses(t *testing.T) {
 		"one wrong of three":     {[]string{"--desk", "Quầy 1", "--origins", "https://his.example", "--ports", "80"}, "his.ports"},
 	} {
 		out, code := p.run(append([]string{"setup"}, c.args...)...)
-		if code == exitOK || !strings.Contains(out, c.says) || strings.Contains(out, "pw-of-a-test") {
+		want := exitUsage // at the line that was typed
+		if strings.HasPrefix(c.says, "his.") || strings.HasPrefix(c.says, "facility.") {
+			want = exitSettings
+		}
+		if code != want || !strings.Contains(out, c.says) || strings.Contains(out, "pw-of-a-test") {
 			t.Errorf("%s: exit %d: %s", name, code, out)
 		}
 		if _, err := os.Stat(p.config); err == nil {
 			t.Errorf("%s: settings are written", name)
+		}
+	}
+	// Where the settings cannot be written, that has a code of its own.
+	blocked := *p
+	blocked.config = filepath.Join(bad, "tapcheck.toml") // below a file
+	for lang, says := range map[string]string{"en": "cannot be written", "vi": "không ghi được cấu hình"} {
+		if out, code := blocked.run("--lang", lang, "setup", "--desk", "Quầy 1"); code != exitDisk || !strings.Contains(out, says) || !strings.Contains(out, blocked.config) {
+			t.Errorf("settings that cannot be written: exit %d: %s", code, out)
 		}
 	}
 	// Purge takes no folder that is not ours.

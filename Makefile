@@ -143,9 +143,14 @@ lint: $(STATICCHECK) ## formatting, vet for Linux and Windows, staticcheck
 # Packages whose tests leave cases out under the race detector: every curve, both leading zeros, RSA terminals.
 WHOLE = ./icao/access ./agent/journal
 
+# Packages that only compute, each call on what is its own: the detector would look at every number and find nothing.
+NUMBERS = icao/chip/people agent/face/nn
+NO_RACE = $(foreach p,$(NUMBERS),-gcflags=github.com/tapcheck/tapcheck/$(p)=-race=false)
+
+# Many packages wait for most of their time (readers, browsers, timeouts): one more at a time than there are cores.
 .PHONY: test-go
 test-go: ## all Go tests with the race detector, and without it those that it makes too slow to run whole
-	$(GO) test -race -timeout 9m ./...
+	$(GO) test -race -p $$(($$(nproc) + 1)) $(NO_RACE) -timeout 9m ./...
 	$(GO) test -timeout 5m $(WHOLE)
 	$(GO) test -run TestCryptoIsFast ./icao
 

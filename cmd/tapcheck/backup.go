@@ -426,7 +426,13 @@ func (c restoreCmd) settings(a *app, raw []byte) error {
 	}
 	for _, e := range settings.List(s) {
 		name, is := e.Value.(string)
-		if !is || name == "" || !strings.HasSuffix(e.Name, "_file") && !strings.HasPrefix(e.Name, "insurance.relay_c") && e.Name != "insurance.relay_key" && e.Name != "trust.folder" || strings.HasPrefix(name, keys.CredentialPrefix) {
+		if !is || name == "" || !strings.HasSuffix(e.Name, "_file") && !strings.HasPrefix(e.Name, "insurance.relay_c") && e.Name != "insurance.relay_key" && e.Name != "trust.folder" {
+			continue
+		}
+		if credential, is := keys.Credential(name); is { // which no other PC can open
+			if _, err := keys.ReadPrivate(name); err != nil {
+				a.printf("  %s %s: tapcheck secret set %s\n", a.say("máy cũ giữ riêng, đặt lại trên máy này:", "the dead PC's alone, set it again here:"), e.Name, credential)
+			}
 			continue
 		}
 		if _, err := os.Stat(name); err != nil {

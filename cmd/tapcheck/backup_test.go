@@ -22,6 +22,7 @@ import (
 
 	"github.com/tapcheck/tapcheck/agent"
 	"github.com/tapcheck/tapcheck/agent/backup"
+	"github.com/tapcheck/tapcheck/agent/catalog"
 	"github.com/tapcheck/tapcheck/agent/his/client"
 	"github.com/tapcheck/tapcheck/agent/journal"
 	"github.com/tapcheck/tapcheck/agent/keys"
@@ -409,4 +410,20 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("its records: %v", err)
 		}
 	})
+}
+
+// TestSecretsOfTheDeadPC: a restore names the secrets that the dead PC alone could open, and those that lie where no backup looks.
+func TestSecretsOfTheDeadPC(t *testing.T) {
+	var out bytes.Buffer
+	away := filepath.Join(t.TempDir(), "staff")
+	a := &app{Env: Env{Stdout: &out}, lang: catalog.EN, config: filepath.Join(t.TempDir(), "tapcheck.toml")}
+	text := fmt.Sprintf("[insurance]\npassword_file = \"credential:no-such-one\"\nstaff_number_file = %q\n", away)
+	if err := (restoreCmd{}).settings(a, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"insurance.password_file: tapcheck secret set no-such-one\n", "not on this PC: insurance.staff_number_file: " + away} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %s", want, out.String())
+		}
+	}
 }

@@ -49,24 +49,6 @@ func terminal(t *testing.T) (scanner *os.File, port string) {
 	return m, fmt.Sprintf("/dev/pts/%d", n)
 }
 
-// logBook is a log that a test can read while it is written.
-type logBook struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // freePort is a port that nobody has at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()

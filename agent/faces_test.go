@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,29 +29,11 @@ import (
 	"github.com/tapcheck/tapcheck/icao/lds"
 )
 
-// quietBook is a log that a test reads while it is written.
-type quietBook struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *quietBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *quietBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // faceDesk is an agent in a simulation, and a HIS that may compare faces.
 type faceDesk struct {
 	*serving
 	c   *client.Client
-	log *quietBook
+	log *logBook
 }
 
 func serveFaces(t *testing.T, change func(*settings.Settings)) *faceDesk {
@@ -62,7 +43,7 @@ func serveFaces(t *testing.T, change func(*settings.Settings)) *faceDesk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sim.Close() })
-	d := &faceDesk{log: &quietBook{}}
+	d := &faceDesk{log: &logBook{}}
 	var token string
 	d.serving = serve(t, func(o *Options) {
 		if err := keys.Claim(o.DataDir, true); err != nil {
@@ -249,7 +230,7 @@ func TestFaceModelsComeAndGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book := &quietBook{}
+	book := &logBook{}
 	log := func(event string, _ map[string]any) { _, _ = book.Write([]byte(event + "\n")) }
 	f := newFaces(settings.Default().Face, pictures, &health.Tracker{}, log)
 	f.idle = 20 * time.Millisecond

@@ -82,13 +82,13 @@ func TestDebLifeCycle(t *testing.T) {
 	}
 	// Root hands it the hardware's id, here from a file: the container may have no SMBIOS, which has not kept it from starting.
 	const handing = "/run/systemd/system/tapcheck.service.d"
-	m.must("sh", "-c", "mkdir -p "+handing+" && echo 4c4c4544-0042-3510-8052-b4c04f4e3332 >/root/uuid && chmod 0400 /root/uuid && { printf '[Service]\\nExecStartPre=\\n'; "+
-		"grep ^ExecStartPre= /usr/lib/systemd/system/tapcheck.service | sed s,/sys/class/dmi/id/product_uuid,/root/uuid,; } >"+handing+"/uuid.conf && systemctl daemon-reload && systemctl restart tapcheck")
+	m.must("sh", "-c", "mkdir -p "+handing+" && echo 4c4c4544-0042-3510-8052-b4c04f4e3332 >/run/board-of-the-test && chmod 0400 /run/board-of-the-test && { printf '[Service]\\nExecStartPre=\\n'; "+
+		"grep ^ExecStartPre= /usr/lib/systemd/system/tapcheck.service | sed s,/sys/class/dmi/id/product_uuid,/run/board-of-the-test,; } >"+handing+"/uuid.conf && systemctl daemon-reload && systemctl restart tapcheck")
 	m.serves()
 	if got := strings.TrimSpace(m.must("sh", "-c", "stat -c '%U:%G %a' /run/tapcheck.board; cat /run/tapcheck.board")); got != "root:tapcheck 640\n4c4c4544-0042-3510-8052-b4c04f4e3332" {
 		t.Errorf("the hardware's id: %s", got)
 	}
-	m.must("sh", "-c", "rm -r "+handing+" /root/uuid && systemctl daemon-reload && systemctl restart tapcheck")
+	m.must("sh", "-c", "rm -r "+handing+" /run/board-of-the-test && systemctl daemon-reload && systemctl restart tapcheck")
 	m.serves()
 	pid = m.show("MainPID")
 	if groups := m.must("id", "-nG", "tapcheck"); !strings.Contains(groups, "dialout") {

@@ -184,9 +184,6 @@ func (k *Console) captureForJob(ctx context.Context, q *call) (any, error) {
 	var p struct {
 		Ref string `json:"ref"`
 	}
-	if k.c.Faces == nil {
-		return nil, catalog.New(catalog.NotAvailable, nil)
-	}
 	if err := q.decode(&p); err != nil {
 		return nil, err
 	}
@@ -232,13 +229,18 @@ func (k *Console) captureState(ctx context.Context, q *call, key, ref string) (a
 	return w, nil
 }
 
+// faces is a call that an agent without the comparison of faces does not serve.
+func (k *Console) faces(run func(context.Context, *call) (any, error)) func(context.Context, *call) (any, error) {
+	if k.c.Faces == nil {
+		return func(context.Context, *call) (any, error) { return nil, catalog.New(catalog.NotAvailable, nil) }
+	}
+	return run
+}
+
 // openCapture changes a ticket for the key of a window. Nobody has to be logged in: the ticket is for one job and for nothing else.
 func (k *Console) openCapture(ctx context.Context, q *call) (any, error) {
 	var p struct {
 		Ticket string `json:"ticket"`
-	}
-	if k.c.Faces == nil {
-		return nil, catalog.New(catalog.NotAvailable, nil)
 	}
 	if err := q.decode(&p); err != nil {
 		return nil, err
@@ -259,9 +261,6 @@ func (k *Console) openCapture(ctx context.Context, q *call) (any, error) {
 func (k *Console) lookCapture(ctx context.Context, q *call) (any, error) {
 	var p struct {
 		Key string `json:"key"`
-	}
-	if k.c.Faces == nil {
-		return nil, catalog.New(catalog.NotAvailable, nil)
 	}
 	if err := q.decode(&p); err != nil {
 		return nil, err
@@ -284,9 +283,6 @@ func (k *Console) actCapture(ctx context.Context, q *call) (any, error) {
 		Key string `json:"key"`
 		checkin.FaceActByRefParams
 	}
-	if k.c.Faces == nil {
-		return nil, catalog.New(catalog.NotAvailable, nil)
-	}
 	if err := q.decode(&p); err != nil {
 		return nil, err
 	}
@@ -305,9 +301,6 @@ func (k *Console) actCapture(ctx context.Context, q *call) (any, error) {
 
 // frameCapture takes one picture: the body as it is, what belongs to it in headers. The body of whoever has no window is not read.
 func (k *Console) frameCapture(ctx context.Context, q *call) (any, error) {
-	if k.c.Faces == nil {
-		return nil, catalog.New(catalog.NotAvailable, nil)
-	}
 	h := q.r.Header
 	ref, done, err := k.captures.begin(h.Get("X-Tapcheck-Key"), q.os)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -340,13 +341,17 @@ func TestRestoreRefuses(t *testing.T) {
 	t.Run("broken off", func(t *testing.T) {
 		fresh := newPCWith(t, "")
 		fresh.config = filepath.Join(t.TempDir(), "tapcheck.toml")
+		beside := filepath.Dir(fresh.data) // where a restore is prepared
+		if runtime.GOOS == "windows" {
+			beside = fresh.data
+		}
 		fresh.expect(exitOK, "Restored", "restore", file, "--key", safe)
 		first, err := keys.InstanceIn(fresh.data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(os.Remove(filepath.Join(fresh.data, keys.FileName)), os.WriteFile(filepath.Join(fresh.data, agent.JournalFile+"-wal"), []byte("torn"), 0o600),
-			os.Mkdir(filepath.Join(filepath.Dir(fresh.data), ".tapcheck-restoring-1"), 0o700)); err != nil {
+			os.Mkdir(filepath.Join(beside, ".tapcheck-restoring-1"), 0o700)); err != nil {
 			t.Fatal(err)
 		}
 		fresh.expect(exitOK, "Restored", "restore", file, "--key", safe)
@@ -364,7 +369,7 @@ func TestRestoreRefuses(t *testing.T) {
 		if _, err := j.CheckinByID(t.Context(), "1"); err != nil {
 			t.Error(err)
 		}
-		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(fresh.data), ".tapcheck-restoring-*")); left != nil {
+		if left, _ := filepath.Glob(filepath.Join(beside, ".tapcheck-restoring-*")); left != nil {
 			t.Errorf("left: %v", left)
 		}
 	})
